@@ -1,0 +1,42 @@
+//! # The tour
+//!
+//! `headcount` is a SWIM membership and failure-detection service: an agent runs beside each
+//! application process, agents gossip over UDP, and every change is published on a local socket.
+//!
+//! Data flows one way: bytes → [`swim`] → [`feed`] → socket.
+//!
+//! ```text
+//! cli ──► agent ──► feed ──► swim ──► foca
+//!  └────► simulator ───────► swim          (the simulator may use feed to check replay)
+//! ```
+//!
+//! | folder | verb | change it when |
+//! |---|---|---|
+//! | [`swim`] | DECIDES | the protocol changes: what is believed, sent, when. Pure |
+//! | [`feed`] | TELLS | the event stream changes: records, numbering, resume. Pure |
+//! | [`agent`] | DOES | sockets, clock, signals, files, the local HTTP API |
+//! | [`simulator`] | PROVES | virtual time, network, faults, checkers. Pure |
+//! | [`cli`] | SPEAKS | flags, tables, messages; the only place that prints |
+//!
+//! # The drive contract
+//!
+//! Agent and simulator drive a [`swim::Node`] the same way: everything that happens goes in
+//! through [`swim::Node::handle`] together with the time, everything to be done comes out of it,
+//! and [`swim::Node::deadline`] says when to call again.
+//!
+//! # Words
+//!
+//! **node**: this process. **member**: a record about a node. **peer**: an address that sent us
+//! bytes. **identity**: what foca knows a member by. **generation**: process starts so far.
+//! **life**: generation and renewal. **incarnation**: raised to refute. **probe**, **suspect**: as
+//! in the SWIM paper. **change**: what the feed says; *event* stays the user's word.
+
+#[cfg(feature = "agent")]
+pub mod agent;
+#[cfg(feature = "agent")]
+pub mod cli;
+#[cfg(feature = "agent")]
+pub mod config;
+pub mod feed;
+pub mod simulator;
+pub mod swim;

@@ -1,0 +1,7 @@
+//! The `headcount` program; see [`headcount::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}

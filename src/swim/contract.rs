@@ -1,0 +1,223 @@
+//! The node's contract: what goes in, what comes out. The agent and the simulator speak nothing
+//! else with a node.
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{Change, Directory, Life, Tags, Tuning};
+
+/// A stream (TCP in the agent) that one side opened. The number is the driver's own: streams that
+/// this node dials have numbers the node chose (even); streams that the driver accepted
+/// have numbers the driver chose (odd).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
+
+/// Everything that can happen to a node.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// A datagram arrived on the gossip port.
+    Datagram {
+        /// The address it came from.
+        from: SocketAddr,
+        /// Its bytes, unchecked.
+        bytes: &'a [u8],
+    },
+    /// [`super::Node::deadline`] has passed.
+    Deadline,
+    /// Contact these addresses and become one cluster with whoever answers.
+    Join(&'a [SocketAddr]),
+    /// Say goodbye; [`Output::Stop`] follows within half a second.
+    Leave {
+        /// Why, for the others to read. At most 256 bytes are told.
+        reason: &'a str,
+    },
+    /// Forget this failed or departed member everywhere. Unknown, alive and suspect members
+    /// stay as they are.
+    Remove {
+        /// Its name.
+        name: &'a str,
+    },
+    /// A whole frame arrived on a stream.
+    StreamFrame {
+        /// The stream.
+        stream: StreamId,
+        /// The other end.
+        from: SocketAddr,
+        /// The frame's bytes without the length that framed them, unchecked.
+        bytes: &'a [u8],
+    },
+    /// The stream ended, or could not be opened. Nothing more will arrive on it.
+    StreamClosed {
+        /// The stream.
+        stream: StreamId,
+    },
+}
+
+/// Everything that a node asks of its driver.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Tell the consumers.
+    Change(Change),
+    /// Close the stream once everything written before is out.
+    CloseStream(StreamId),
+    /// An address given by [`Input::Join`] answered, and its whole state is ours now.
+    Joined(SocketAddr),
+    /// Something the operator should read in the log. Already rate-limited.
+    Notice(Notice),
+    /// Dial `to` and write this first frame.
+    OpenStream {
+        /// The new stream's number.
+        stream: StreamId,
+        /// Where to.
+        to: SocketAddr,
+        /// The first frame, to be preceded by its length.
+        frame: Bytes,
+    },
+    /// The generation changed: store it, so that the next start is greater.
+    Remember {
+        /// The generation in use.
+        generation: u32,
+    },
+    /// Send a datagram.
+    Send {
+        /// Where to.
+        to: SocketAddr,
+        /// At most [`super::PACKET_BYTES_MAX`] bytes.
+        bytes: Bytes,
+    },
+    /// The node is done: nothing more will come from it.
+    Stop(StopReason),
+    /// Write a frame to an open stream.
+    StreamFrame {
+        /// The stream.
+        stream: StreamId,
+        /// The frame, to be preceded by its length.
+        bytes: Bytes,
+    },
+}
+
+/// Why a node stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// Another process has our name, and stays.
+    Conflict {
+        /// Where it is.
+        holder: SocketAddr,
+    },
+    /// It left as it was told.
+    Left,
+}
+
+/// Something for the operator's log, one line each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A peer of another cluster tried to join us.
+    ForeignCluster {
+        /// The peer.
+        from: SocketAddr,
+        /// The cluster it asked for.
+        theirs: String,
+        /// Ours.
+        ours: String,
+    },
+    /// Nobody answered at a join address yet. Said at most once a minute.
+    JoinUnanswered {
+        /// The address.
+        address: SocketAddr,
+        /// Attempts so far.
+        attempts: u32,
+    },
+    /// The node we asked for its cluster refused us, because it is of another.
+    RefusedCluster {
+        /// The peer.
+        by: SocketAddr,
+        /// Its cluster.
+        theirs: String,
+        /// Ours.
+        ours: String,
+    },
+    /// A peer speaks a format that we do not.
+    UnknownVersion {
+        /// The peer.
+        from: SocketAddr,
+        /// The format it speaks.
+        theirs: u8,
+    },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ForeignCluster { from, theirs, ours } => write!(
+                formatter,
+                "refused {from}: it asked for cluster {theirs:?}, this is cluster {ours:?}"
+            ),
+            Self::JoinUnanswered { address, attempts } => write!(
+                formatter,
+                "no answer from {address} after {attempts} attempts, still trying"
+            ),
+            Self::RefusedCluster { by, theirs, ours } => write!(
+                formatter,
+                "{by} refused us: it is of cluster {theirs:?}, we asked for cluster {ours:?}"
+            ),
+            Self::UnknownVersion { from, theirs } => write!(
+                formatter,
+                "ignored {from}: it speaks wire format {theirs}, we speak {}",
+                super::WIRE_VERSION
+            ),
+        }
+    }
+}
+
+/// What a node is made of.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Only nodes of the same cluster talk with each other. See [`super::check_cluster`].
+    pub cluster: String,
+    /// Our name, unique in the cluster. See [`super::check_name`].
+    pub name: String,
+    /// Where others reach us. An unspecified IP is replaced by the address that the first peer
+    /// sees us at.
+    pub address: SocketAddr,
+    /// Greater than any generation this member ever had. See [`Life::GENERATION_MAX`].
+    pub generation: u32,
+    /// Our tags. See [`super::check_tags`].
+    pub tags: Tags,
+    /// The protocol's numbers.
+    pub tuning: Tuning,
+    /// Seeds the node's one random generator. Also what tells two processes with one name apart,
+    /// so the agent draws it from the operating system.
+    pub seed: u64,
+    /// The interner: one for each process. Nodes of one simulation share it.
+    pub directory: Directory,
+}
+
+/// Where this node stands, for status pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// What we say of ourselves now.
+    pub card: Arc<super::Card>,
+    /// Our life.
+    pub life: Life,
+    /// Our published incarnation.
+    pub incarnation: u32,
+    /// Members by state, ourselves included: alive, suspect, failed, left.
+    pub counts: Counts,
+    /// Whether we lost every other member.
+    pub isolated: bool,
+}
+
+/// Members by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Alive, ourselves included.
+    pub alive: usize,
+    /// Confirmed failed.
+    pub failed: usize,
+    /// Departed.
+    pub left: usize,
+    /// Accused.
+    pub suspect: usize,
+}

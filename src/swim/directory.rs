@@ -1,0 +1,101 @@
+//! `Directory`: the interner that turns names, ids and addresses into four-byte handles.
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+
+use super::{Card, MemberId};
+
+/// Cards of one member that are kept: its newest generations. Nodes of one simulation may know
+/// different ones at the same time.
+const GENERATIONS_KEPT: usize = 4;
+
+/// A member's number within one process. Never sent.
+pub(super) type Handle = u32;
+
+/// Every member this process ever heard of. Cheap to clone: clones are the same directory.
+///
+/// A simulation gives one directory to all its nodes, so that a name is stored once and not once
+/// for each node that knows it.
+#[derive(Clone, Default, Debug)]
+pub struct Directory(Rc<RefCell<Entries>>);
+
+#[derive(Default, Debug)]
+struct Entries {
+    handles: BTreeMap<MemberId, Handle>,
+    members: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    id: MemberId,
+    /// Ordered by generation, the newest last.
+    cards: Vec<Arc<Card>>,
+}
+
+impl Directory {
+    /// An empty directory.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keeps `card` unless its generation has one already, and names its member's handle.
+    pub(super) fn intern(&self, card: Card) -> Handle {
+        let mut entries = self.0.borrow_mut();
+        let next = Handle::try_from(entries.members.len()).expect("under 2^32 members by memory");
+        let handle = *entries.handles.entry(card.id).or_insert(next);
+        if handle == next {
+            entries.members.push(Entry {
+                id: card.id,
+                cards: vec![Arc::new(card)],
+            });
+        } else {
+            entries.members[handle as usize].keep(card);
+        }
+        handle
+    }
+
+    /// The handle of `id`, if we ever heard of it.
+    pub(super) fn handle(&self, id: MemberId) -> Option<Handle> {
+        self.0.borrow().handles.get(&id).copied()
+    }
+
+    /// The id behind `handle`.
+    pub(super) fn id(&self, handle: Handle) -> MemberId {
+        self.0.borrow().members[handle as usize].id
+    }
+
+    /// The card of one generation.
+    pub(super) fn card(&self, handle: Handle, generation: u32) -> Option<Arc<Card>> {
+        let entries = self.0.borrow();
+        let cards = &entries.members.get(handle as usize)?.cards;
+        cards
+            .iter()
+            .rfind(|card| card.generation == generation)
+            .cloned()
+    }
+
+    /// The name of `id`, if we ever heard of it.
+    pub(super) fn name(&self, id: MemberId) -> Option<String> {
+        let handle = self.handle(id)?;
+        let entries = self.0.borrow();
+        Some(entries.members[handle as usize].cards.last()?.name.clone())
+    }
+}
+
+impl Entry {
+    fn keep(&mut self, card: Card) {
+        let place = self
+            .cards
+            .partition_point(|kept| kept.generation < card.generation);
+        if self
+            .cards
+            .get(place)
+            .is_some_and(|kept| kept.generation == card.generation)
+        {
+            return;
+        }
+        self.cards.insert(place, Arc::new(card));
+        if self.cards.len() > GENERATIONS_KEPT {
+            self.cards.remove(0);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The vocabulary of membership: who a member is, which life of it we mean, and what we hold of it.
+
+use std::{
+    collections::{BTreeMap, btree_map},
+    fmt,
+    hash::Hasher,
+    net::SocketAddr,
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use siphasher::sip::SipHasher24;
+
+use super::Timestamp;
+
+/// Longest member name, in bytes of UTF-8.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Longest cluster name, in bytes of UTF-8.
+pub const CLUSTER_BYTES_MAX: usize = 64;
+/// All tags of one member together, keys and values, in bytes. They travel with every
+/// announcement of the member, so they must fit one packet.
+pub const TAG_BYTES_MAX: usize = 512;
+
+/// A member's stable id: a hash of the cluster's and the member's name. The same process name
+/// has the same id on every address and after every restart.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct MemberId(pub(crate) u64);
+
+impl MemberId {
+    /// The id of the member called `name` in `cluster`.
+    pub fn new(cluster: &str, name: &str) -> Self {
+        let mut hasher = SipHasher24::new();
+        hasher.write_usize(cluster.len());
+        hasher.write(cluster.as_bytes());
+        hasher.write(name.as_bytes());
+        Self(hasher.finish())
+    }
+}
+
+impl fmt::Display for MemberId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for MemberId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+/// One life of a member: its generation (one more at each process start, persisted) and, below
+/// it, its renewal (one more each time the process outlives a false failure). The greater life
+/// supersedes, and a superseded life never returns.
+///
+/// A process that renews more than 255 times moves to the next generation.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Life(u32);
+
+impl Life {
+    const RENEWAL_BITS: u32 = 8;
+    /// The greatest generation a life can name: 16,777,215.
+    pub const GENERATION_MAX: u32 = u32::MAX >> Self::RENEWAL_BITS;
+
+    /// The first life of `generation`, which is clamped to [`Life::GENERATION_MAX`].
+    pub const fn first(generation: u32) -> Self {
+        let generation = if generation > Self::GENERATION_MAX {
+            Self::GENERATION_MAX
+        } else {
+            generation
+        };
+        Self(generation << Self::RENEWAL_BITS)
+    }
+
+    /// The life that supersedes this one within the same process.
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// Process starts so far.
+    pub const fn generation(self) -> u32 {
+        self.0 >> Self::RENEWAL_BITS
+    }
+
+    /// False failures outlived since the process started.
+    pub const fn renewal(self) -> u32 {
+        self.0 & ((1 << Self::RENEWAL_BITS) - 1)
+    }
+}
+
+impl fmt::Debug for Life {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.generation(), self.renewal())
+    }
+}
+
+/// What is believed of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberState {
+    /// It proved itself lately.
+    Alive,
+    /// Confirmed: the suspicion ran out.
+    Failed,
+    /// It said goodbye.
+    Left,
+    /// Accused; it may still refute.
+    Suspect,
+}
+
+impl MemberState {
+    /// The word used in JSON and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Failed => "failed",
+            Self::Left => "left",
+            Self::Suspect => "suspect",
+        }
+    }
+}
+
+/// What an accuser saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// Neither the direct nor the indirect probes were answered in time.
+    ProbeTimeout,
+    /// Another member holds it failed, as told in a state exchange.
+    HeldFailed,
+}
+
+/// Key and value pairs that an operator attached to a member.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tags(BTreeMap<String, String>);
+
+impl Tags {
+    /// Bytes of all keys and values together.
+    pub fn size(&self) -> usize {
+        self.0
+            .iter()
+            .map(|(key, value)| key.len() + value.len())
+            .sum()
+    }
+
+    /// The value of `key`.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
+    /// All pairs, ordered by key.
+    pub fn iter(&self) -> btree_map::Iter<'_, String, String> {
+        self.0.iter()
+    }
+
+    /// Whether there is no tag.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<(String, String)> for Tags {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+/// What a member says of itself for one generation: it never changes within it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Card {
+    /// Its stable id.
+    pub id: MemberId,
+    /// Its name, unique in the cluster.
+    pub name: String,
+    /// The process start this card belongs to.
+    pub generation: u32,
+    /// Where its datagrams and streams go.
+    pub address: SocketAddr,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// An accusation that has not been settled yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspicion {
+    /// Who accused; ourselves included.
+    pub by: MemberId,
+    /// The accuser's name, when we know it.
+    pub by_name: Option<String>,
+    /// What the accuser saw.
+    pub evidence: Evidence,
+    /// When the member will be confirmed failed unless it refutes.
+    pub deadline: Timestamp,
+}
+
+/// One member as a node holds it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberView {
+    /// What the member says of itself.
+    pub card: Arc<Card>,
+    /// What we believe of it.
+    pub state: MemberState,
+    /// The published incarnation: the renewal above foca's 16-bit incarnation. It never goes
+    /// back within a generation.
+    pub incarnation: u32,
+    /// The open accusation, for a suspect.
+    pub suspicion: Option<Suspicion>,
+    /// Why it left, for a member that did.
+    pub reason: Option<String>,
+}
+
+/// The reason a name, cluster or tag set cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCard {
+    /// The name is empty, too long or holds white space or control characters.
+    #[error("name {0:?} is not 1 to {NAME_BYTES_MAX} bytes of printable text without spaces")]
+    Name(String),
+    /// The cluster name is empty, too long or holds white space or control characters.
+    #[error("cluster {0:?} is not 1 to {CLUSTER_BYTES_MAX} bytes of printable text without spaces")]
+    Cluster(String),
+    /// A tag key is empty or holds white space, control characters or `=`.
+    #[error("tag key {0:?} is not printable text without spaces, `=` or `:`")]
+    TagKey(String),
+    /// The tags are larger than what a packet can carry.
+    #[error("tags take {0} bytes; at most {TAG_BYTES_MAX} fit")]
+    TagsTooLarge(usize),
+}
+
+/// Checks a member name: 1 to 128 bytes, no white space, no control characters.
+///
+/// # Errors
+/// [`InvalidCard::Name`].
+pub fn check_name(name: &str) -> Result<(), InvalidCard> {
+    if is_word(name, NAME_BYTES_MAX) {
+        Ok(())
+    } else {
+        Err(InvalidCard::Name(name.into()))
+    }
+}
+
+/// Checks a cluster name: 1 to 64 bytes, no white space, no control characters.
+///
+/// # Errors
+/// [`InvalidCard::Cluster`].
+pub fn check_cluster(cluster: &str) -> Result<(), InvalidCard> {
+    if is_word(cluster, CLUSTER_BYTES_MAX) {
+        Ok(())
+    } else {
+        Err(InvalidCard::Cluster(cluster.into()))
+    }
+}
+
+/// Checks a member's tags: printable keys without `=` or `:`, 512 bytes in all.
+///
+/// # Errors
+/// [`InvalidCard::TagKey`] or [`InvalidCard::TagsTooLarge`].
+pub fn check_tags(tags: &Tags) -> Result<(), InvalidCard> {
+    for (key, _) in tags.iter() {
+        if !is_word(key, TAG_BYTES_MAX) || key.contains(['=', ':']) {
+            return Err(InvalidCard::TagKey(key.clone()));
+        }
+    }
+    match tags.size() {
+        size if size > TAG_BYTES_MAX => Err(InvalidCard::TagsTooLarge(size)),
+        _ => Ok(()),
+    }
+}
+
+fn is_word(text: &str, bytes_max: usize) -> bool {
+    (1..=bytes_max).contains(&text.len())
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+}

@@ -1,0 +1,37 @@
+//! DECIDES: the protocol node. Pure: no sockets, no clock, no tokio.
+//!
+//! [`Node`] wraps foca's SWIM engine and adds what foca leaves out: names and addresses, suspicion
+//! that can be seen, leave told from failure, restarts, duels, and the ways back after isolation
+//! and partition. It is driven by three calls only: [`Node::handle`] for everything that happens,
+//! [`Node::deadline`] for when to call again, [`Node::members`] to look.
+//!
+//! This is the only folder that names `foca::`. It reads no clock and draws no randomness but
+//! from the generator that [`Settings::seed`] starts, so the same inputs give the same outputs.
+
+mod change;
+mod contract;
+mod directory;
+mod member;
+mod node;
+mod stats;
+mod time;
+mod tuning;
+
+pub use change::Change;
+pub use contract::{Counts, Input, Notice, Output, Settings, Status, StopReason, StreamId};
+pub use directory::Directory;
+pub use member::{
+    CLUSTER_BYTES_MAX, Card, Evidence, InvalidCard, Life, MemberId, MemberState, MemberView,
+    NAME_BYTES_MAX, Suspicion, TAG_BYTES_MAX, Tags, check_cluster, check_name, check_tags,
+};
+pub use node::{Node, Outputs};
+pub use stats::{Junk, Stats};
+pub use time::Timestamp;
+pub use tuning::{Profile, Tuning};
+
+/// The format of everything we send. A peer that speaks another one is refused by name.
+pub const WIRE_VERSION: u8 = 1;
+/// Largest datagram we send or accept, in bytes.
+pub const PACKET_BYTES_MAX: usize = 1_400;
+/// Largest stream frame we send or accept, in bytes. About 150,000 members fit.
+pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -1,0 +1,111 @@
+//! `Tuning`: the protocol's numbers, after memberlist's profiles (reference: `config.go`).
+
+use std::time::Duration;
+
+/// Named sets of protocol numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// One data centre: round trips below some 10 ms.
+    #[default]
+    Lan,
+    /// One machine.
+    Local,
+    /// The open internet: round trips to 300 ms.
+    Wan,
+}
+
+impl Profile {
+    /// The word used in configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lan => "lan",
+            Self::Local => "local",
+            Self::Wan => "wan",
+        }
+    }
+}
+
+/// Every number of the protocol that an operator may want to know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tuning {
+    /// A member is probed once in this time.
+    pub probe_interval: Duration,
+    /// How long a direct probe may take before helpers are asked.
+    pub probe_timeout: Duration,
+    /// How many helpers are asked, and how many members each round of gossip reaches.
+    pub fanout: usize,
+    /// Gossip rounds while there is news.
+    pub gossip_interval: Duration,
+    /// α of Lifeguard §IV: suspicion lasts α · max(1, log10 n) · probe interval.
+    pub suspicion_multiplier: f64,
+    /// λ: an update is sent λ · ⌈log10(n + 1)⌉ times by each member.
+    pub transmit_multiplier: u32,
+    /// Full state is compared with one random member in this time, up to 32 members; above, the
+    /// time grows with log2 n as memberlist's does.
+    pub exchange_interval: Duration,
+    /// Members that are failed or gone are contacted about three times in this time by the whole
+    /// cluster together, for ever, so that partitions heal.
+    pub reconnect_interval: Duration,
+    /// Failed and departed members are forgotten after this time.
+    pub forget_after: Duration,
+}
+
+impl Tuning {
+    /// The numbers of `profile`.
+    pub const fn new(profile: Profile) -> Self {
+        match profile {
+            Profile::Lan => Self {
+                probe_interval: Duration::from_secs(1),
+                probe_timeout: Duration::from_millis(500),
+                fanout: 3,
+                gossip_interval: Duration::from_millis(200),
+                suspicion_multiplier: 4.0,
+                transmit_multiplier: 4,
+                exchange_interval: Duration::from_secs(30),
+                reconnect_interval: Duration::from_secs(30),
+                forget_after: Duration::from_secs(24 * 60 * 60),
+            },
+            Profile::Wan => Self {
+                probe_interval: Duration::from_secs(5),
+                probe_timeout: Duration::from_secs(3),
+                fanout: 4,
+                gossip_interval: Duration::from_millis(500),
+                suspicion_multiplier: 6.0,
+                exchange_interval: Duration::from_secs(60),
+                ..Self::new(Profile::Lan)
+            },
+            Profile::Local => Self {
+                probe_timeout: Duration::from_millis(200),
+                gossip_interval: Duration::from_millis(100),
+                suspicion_multiplier: 3.0,
+                exchange_interval: Duration::from_secs(15),
+                ..Self::new(Profile::Lan)
+            },
+        }
+    }
+
+    /// How long a suspicion lasts among `members` active members, ourselves included.
+    pub fn suspicion_timeout(&self, members: usize) -> Duration {
+        let scale = f64::log10(members.max(1) as f64).max(1.0);
+        self.probe_interval
+            .mul_f64(self.suspicion_multiplier * scale)
+    }
+
+    /// How often each member sends one update: λ · ⌈log10(n + 1)⌉, at least 6 so that half of it
+    /// is one full round of gossip even in the smallest cluster.
+    pub fn transmissions(&self, members: usize) -> u8 {
+        let digits = (members.max(1) + 1).ilog10() + 1;
+        let exact_power = 10usize.pow(digits - 1) == members.max(1) + 1;
+        let ceiling = if exact_power { digits - 1 } else { digits };
+        u8::try_from((self.transmit_multiplier * ceiling).max(6)).unwrap_or(u8::MAX)
+    }
+
+    /// Time between two state exchanges among `members` members (memberlist's `pushPullScale`).
+    pub fn exchange_interval(&self, members: usize) -> Duration {
+        let scale = match members {
+            0..=32 => 1,
+            _ => members.next_power_of_two().ilog2() - 5 + 1,
+        };
+        self.exchange_interval * scale
+    }
+}
