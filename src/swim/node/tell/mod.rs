@@ -58,7 +58,7 @@ impl Node {
             return None;
         }
         let alive = || Record {
-            life: touch.replaces.unwrap_or(held.id().life),
+            life: touch.replaces.unwrap_or_else(|| held.id().life),
             incarnation: 0,
             standing: Standing::Alive,
             since: Timestamp::ZERO,
