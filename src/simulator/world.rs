@@ -97,7 +97,8 @@ pub struct World {
     pub(super) links: Links,
     pub(super) rng: Xoshiro256PlusPlus,
     trace: Trace,
-    directory: Directory,
+    /// The interner that all nodes share, unless each process has its own as real ones do.
+    directory: Option<Directory>,
     processes: u32,
     pub(super) measures: Measures,
     pub(super) violations: Vec<Violation>,
@@ -124,7 +125,7 @@ impl World {
             links: Links::default(),
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
             trace: Trace::new(seed),
-            directory: Directory::new(),
+            directory: Some(Directory::new()),
             processes: 0,
             measures: Measures::default(),
             violations: Vec::new(),
@@ -138,6 +139,12 @@ impl World {
     /// Keeps a story of faults and changes from now on, for reading.
     pub fn keep_story(&mut self) {
         self.story.get_or_insert_default();
+    }
+
+    /// Gives each process an interner of its own, as real ones have. It costs memory and shows
+    /// whether sharing one changes what nodes believe.
+    pub fn separate_directories(&mut self) {
+        self.directory = None;
     }
 
     /// A machine for one member, with an address of its own. Nothing runs on it yet.
@@ -347,7 +354,7 @@ impl World {
             tags: machine.spec.tags.clone(),
             tuning: machine.spec.tuning.clone(),
             seed,
-            directory: self.directory.clone(),
+            directory: self.directory.clone().unwrap_or_default(),
         });
         self.processes += 1;
         self.ledgers[slot.index()] = Ledger::new(node.members());
