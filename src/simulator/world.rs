@@ -411,8 +411,9 @@ impl World {
             let Some(process) = &self.machines[index].process else {
                 continue;
             };
+            let since = process.leaving.map(|since| since.max(process.resumed));
             let late = |since: Timestamp| self.now - since > LEAVE_MAX && !process.paused;
-            if process.leaving.is_some_and(late) {
+            if since.is_some_and(late) {
                 self.violate(promises::LEAVE_IS_QUICK, slot, "still there".into());
             } else if process.node.stats().engine_errors > 0 {
                 let stats = format!("{:?}", process.node.stats());

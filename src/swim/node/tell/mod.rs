@@ -91,9 +91,11 @@ impl Node {
             Some(prior) if same(&prior) && prior.standing == standing => prior.since,
             _ => ago(self.now, heard),
         };
+        // A goodbye says no incarnation; what was published before it does not go back.
+        let told = prior.filter(same).map_or(0, |prior| prior.incarnation);
         Record {
             life: held.id().life,
-            incarnation: held.incarnation(),
+            incarnation: held.incarnation().max(told),
             standing,
             since,
         }
