@@ -193,7 +193,11 @@ impl foca::Runtime<Identity> for &mut Effects {
             }
             Notification::Active => self.notes.push(Note::Active),
             Notification::Idle => self.notes.push(Note::Idle),
-            Notification::Rejoin(_) => self.notes.push(Note::Renewed),
+            Notification::Rejoin(me) => {
+                gate.me = *me;
+                gate.incarnation = 0;
+                self.notes.push(Note::Renewed);
+            }
             // Only when we leave: `Identity::renew` always answers.
             Notification::Defunct => {}
         }

@@ -267,7 +267,12 @@ impl Node {
     }
 
     fn become_life(&mut self, life: Life) {
-        self.gate.borrow_mut().me.life = life;
+        {
+            let mut gate = self.gate.borrow_mut();
+            gate.me.life = life;
+            // foca begins again with it, and what we publish never goes back.
+            gate.incarnation = 0;
+        }
         self.follow_life();
         let result = self.engine.adopt_life();
         self.check(result);
