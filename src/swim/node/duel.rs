@@ -195,7 +195,16 @@ impl Node {
             Purpose::Admit {
                 newcomer, nonce, ..
             } => self.welcome(newcomer, nonce, challenged.id),
-            Purpose::Duel { life } => self.outlive(life),
+            Purpose::Duel { life } => self.outlive_twin(life),
+        }
+    }
+
+    /// Somebody holds a card with our name and another address, and nobody is there. A renewal
+    /// would keep that card, which belongs to the generation: only a new generation replaces it.
+    fn outlive_twin(&mut self, life: Life) {
+        let mine = self.life();
+        if life >= mine && self.gate.borrow().leaving.is_none() {
+            self.begin_generation(life.generation().saturating_add(1));
         }
     }
 

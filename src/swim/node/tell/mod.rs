@@ -373,7 +373,8 @@ fn settle_as_alive(member: &mut MemberView) {
 fn steps(prior: Option<&Record>, next: &Record) -> Vec<Step> {
     let known = prior.filter(|prior| prior.standing != Standing::Removed);
     let Some(prior) = known else {
-        return arrival(None, &next.standing, prior.is_some());
+        let was_removed = prior.is_some_and(|removed| removed.life == next.life);
+        return arrival(None, &next.standing, was_removed);
     };
     if prior.standing.is_active() {
         return onward(prior, next);
