@@ -383,10 +383,8 @@ impl World {
         let Some(process) = self.process_mut(slot) else {
             return;
         };
-        if process.started == process.resumed && process.resolved.is_empty()
-            || process.resolved != found
-        {
-            process.resolved.clone_from(&found);
+        if !process.paused && process.resolved.as_ref() != Some(&found) {
+            process.resolved = Some(found.clone());
             self.input(slot, Input::Join(&found));
         }
     }
