@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use foca::{Foca, Member, NoCustomBroadcast, Notification, Timer, TimerToken};
+use foca::{Foca, Member, NoCustomBroadcast, Notification, State, Timer, TimerToken};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
@@ -111,6 +111,12 @@ impl Engine {
         member_id: Identity,
         incarnation: u16,
     ) -> Result<(), foca::Error> {
+        // foca checks the incarnation, but tells the member that it is down whether or not it was:
+        // every refuted suspicion would cost a renewal.
+        let accused = Member::new(member_id, incarnation, State::Suspect);
+        if self.find(member_id.handle) != Some(&accused) {
+            return Ok(());
+        }
         let token = self.effects.token;
         self.timer(Timer::ChangeSuspectToDown {
             member_id,
