@@ -243,7 +243,8 @@ impl Node {
         // It decides by the life and instance that this challenge carries.
         let nonce = self.rng.random();
         self.send_challenge(nonce, self.id(), twin.address, None);
-        if twin.life == self.life() {
+        // Its card may have spread, and a card belongs to a generation.
+        if twin.life.generation() == self.life().generation() {
             self.begin_generation(twin.life.generation().saturating_add(1));
         }
     }
