@@ -65,12 +65,11 @@ pub(super) struct Touch {
     pub(super) replaces: Option<Life>,
 }
 
-/// A member that is said to be at two addresses in one generation.
+/// A member that is said to live twice: each address with the life it is said to have there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Twins {
     pub(super) handle: Handle,
-    pub(super) life: Life,
-    pub(super) addresses: [std::net::SocketAddr; 2],
+    pub(super) sides: [(std::net::SocketAddr, Life); 2],
 }
 
 /// What somebody says of us.
@@ -278,12 +277,8 @@ impl Gate {
         let kept = known.and_then(|handle| Some((handle, self.directory.card(handle, generation)?)));
         if let Some((handle, kept)) = kept {
             if kept.address != card.address() {
-                let addresses = [kept.address, card.address()];
-                self.twins.push(Twins {
-                    handle,
-                    life,
-                    addresses,
-                });
+                let sides = [(kept.address, life), (card.address(), life)];
+                self.twins.push(Twins { handle, sides });
             }
             return Some(handle);
         }

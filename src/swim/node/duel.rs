@@ -14,6 +14,7 @@ use crate::swim::{
     directory::Handle,
     envelope::{Envelope, Kind},
     gate::Twins,
+    identity::Identity,
     timers::Alarm,
     wire::{self, Challenge, Present, Refusal, Refused, Twin},
 };
@@ -120,6 +121,26 @@ impl Node {
         }
     }
 
+    /// The two sides of a member that speaks in an earlier generation than the one we hold of it.
+    /// foca would have it renew once for each packet, and never get there.
+    pub(super) fn superseded(&self, from: SocketAddr, sender: Identity) -> Option<Twins> {
+        let generation = sender.life.generation();
+        let gate = self.gate.borrow();
+        // Cheap, and nearly always the answer.
+        if gate.directory.newest(sender.handle) <= generation {
+            return None;
+        }
+        let held = *self.engine.find(sender.handle)?.id();
+        if held.life.generation() <= generation {
+            return None;
+        }
+        let card = gate.card_of(held)?;
+        Some(Twins {
+            handle: sender.handle,
+            sides: [(from, sender.life), (card.address, held.life)],
+        })
+    }
+
     /// Tells two processes with one name, or what is left of them, of each other.
     pub(super) fn introduce(&mut self, twins: Twins) {
         let now = self.now;
@@ -129,10 +150,10 @@ impl Node {
         }
         self.introduced.insert(twins.handle, now);
         let id = self.gate.borrow().directory.id(twins.handle);
-        let [one, other] = twins.addresses;
-        for (to, twin) in [(one, other), (other, one)] {
+        let [one, other] = twins.sides;
+        for ((to, _), (address, life)) in [(one, other), (other, one)] {
             let nonce = self.rng.random();
-            self.send_challenge(nonce, id, to, About::Twin(twin, twins.life));
+            self.send_challenge(nonce, id, to, About::Twin(address, life));
         }
     }
 
@@ -176,10 +197,10 @@ impl Node {
         if let Some(life) = challenge.held_down {
             self.outlive(life);
         }
-        if let Some((address, life)) = challenge.twin
-            && address != self.address()
-        {
-            self.suspect_twin(address, life);
+        match challenge.twin {
+            Some((address, life)) if address != self.address() => self.suspect_twin(address, life),
+            Some((_, life)) if life > self.life() => self.outlive(life),
+            _ => {}
         }
         let present = Present {
             nonce: challenge.nonce,

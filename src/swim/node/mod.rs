@@ -282,6 +282,10 @@ impl Node {
             self.meet(from);
             return Err(Junk::Stranger);
         };
+        if let Some(twins) = self.superseded(from, sender) {
+            self.introduce(twins);
+            return Ok(());
+        }
         self.gate.borrow_mut().sender = sender;
         let result = self.engine.packet(packet);
         if std::mem::take(&mut self.gate.borrow_mut().addressed_before) {
