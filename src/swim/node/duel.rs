@@ -112,7 +112,7 @@ impl Node {
             let gate = self.gate.borrow();
             (
                 gate.directory.id(handle),
-                gate.directory.card(handle, life.generation()),
+                gate.card_of(Identity { handle, life }),
             )
         };
         if let Some(card) = card {
