@@ -154,7 +154,7 @@ impl Draft {
         let conditions = Self::conditions(&mut rng);
         let plan = Plan {
             seed,
-            separate_directories: true,
+            separate_directories: seed.is_multiple_of(2),
             machines: Vec::new(),
             conditions,
             faults: Vec::new(),
