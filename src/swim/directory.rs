@@ -6,7 +6,7 @@ use super::{Card, MemberId};
 
 /// Cards of one member that are kept: its newest generations. Nodes of one simulation may know
 /// different ones at the same time.
-const GENERATIONS_KEPT: usize = 4;
+const GENERATIONS_KEPT: usize = 16;
 
 /// A member's number within one process. Never sent.
 pub(super) type Handle = u32;

@@ -79,6 +79,8 @@ pub(super) struct Twins {
 pub(super) enum Sighting {
     /// This life of ours is held down, or accused beyond our reach.
     Down(Life),
+    /// This life of ours is held to have left. We did not: it was an earlier process.
+    Left(Life),
     /// Somebody with our name lives, or lived, at another address.
     Twin {
         address: std::net::SocketAddr,
@@ -206,6 +208,7 @@ impl Gate {
             _ if life < self.me.life => {}
             Update::Alive { .. } if life == self.me.life => {}
             Update::Known { .. } => {}
+            Update::Left { .. } => self.sightings.push(Sighting::Left(life)),
             _ => self.sightings.push(Sighting::Down(life)),
         }
         self.nothing()
