@@ -141,7 +141,7 @@ impl Node {
         let active = self
             .engine
             .members()
-            .filter(|held| held.state() != foca::State::Down);
+            .filter(|held| held.state() != State::Down);
         for (seen, member) in active.enumerate() {
             if chosen.len() < wanted {
                 chosen.push(*member.id());
