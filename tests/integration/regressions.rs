@@ -88,11 +88,12 @@ fn the_card_of_a_twin_that_is_gone_does_not_stay() {
 fn who_comes_back_without_its_data_after_leaving_takes_a_new_generation() {
     for seed in 0..10 {
         let mut cluster = Cluster::formed(seed, 5);
-        let slot = cluster.slots[2];
+        // It joins nobody: the others find it again.
+        let slot = cluster.slots[0];
         cluster.apply(Fault::Leave(slot));
         cluster.run(secs(5));
         cluster.apply(Fault::Restart(slot, Move::Stay, Data::Lost));
-        cluster.agree_within(secs(10));
+        cluster.agree_within(secs(120));
         for other in cluster.others(slot) {
             let held = cluster.world.held(other, slot).expect("it is a member");
             assert_eq!(held.state, MemberState::Alive);
