@@ -45,7 +45,14 @@ impl Node {
         let prior = self.prior(&held, touch);
         let next = self.next(&held, prior.as_ref());
         for step in steps(prior.as_ref(), &next) {
-            self.tell_step(step, *held.id(), &next);
+            match &prior {
+                // The life that a removal speaks of may be one that we have no card of.
+                Some(prior) if step == Step::Removed => {
+                    let life = prior.life;
+                    self.tell_step(step, Identity { handle, life }, prior);
+                }
+                _ => self.tell_step(step, *held.id(), &next),
+            }
         }
         self.await_end(prior.as_ref(), *held.id(), &next);
         self.gate.borrow_mut().roster.tell(handle, next);
