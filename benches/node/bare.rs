@@ -1,6 +1,6 @@
 //! foca with nothing around it: eight-byte identities and a codec that only copies them.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 
 use bytes::{Buf, BufMut, Bytes};
 use foca::{
@@ -9,6 +9,8 @@ use foca::{
 };
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::PEERS;
 
 type Engine = Foca<Id, Copying, Xoshiro256PlusPlus, NoCustomBroadcast>;
 
@@ -124,35 +126,46 @@ fn take_id(buf: &mut impl Buf) -> Id {
     }
 }
 
-/// A foca that knows everybody, and what a peer of it once sent to it.
+/// A foca that knows everybody, and what peers of it once sent to it.
 pub(crate) struct Rig {
     engine: Engine,
     runtime: AccumulatingRuntime<Id>,
-    ping: Bytes,
+    pings: Vec<Bytes>,
+    turn: usize,
     full: Bytes,
 }
 
 impl Rig {
-    pub(crate) fn new(members: usize) -> Self {
+    /// The full packet holds `updates` updates, as ours does.
+    pub(crate) fn new(members: usize, updates: usize) -> Self {
         let size = u32::try_from(members).expect("a cluster's size");
-        let [node, peer] = [0, 1].map(|handle| Id { handle, life: 1 });
-        let (mut engine, mut other) = (engine(node, size), engine(peer, size));
+        let mut ids = (0..size).map(|handle| Id { handle, life: 1 });
         let mut runtime = AccumulatingRuntime::new();
-        learn(&mut other, &mut runtime, [node]);
-        let ping = probe(&mut other, &mut runtime);
-        learn(&mut engine, &mut runtime, [peer]);
+        let node = ids.next().expect("not empty");
+        let mut engine = engine(node, size, 1_400);
+        let mut peers = Vec::new();
+        let mut pings = Vec::new();
+        for id in ids.by_ref().take(PEERS) {
+            let mut peer = self::engine(id, size, HEADER_BYTES + 2 + updates * MEMBER_BYTES);
+            learn(&mut peer, &mut runtime, [node]);
+            pings.push(probe(&mut peer, &mut runtime));
+            peers.push((id, peer));
+        }
+        let (id, mut peer) = peers.swap_remove(0);
+        learn(&mut engine, &mut runtime, [id]);
         let back = probe(&mut engine, &mut runtime);
-        let others = (2..size).map(|handle| Id { handle, life: 1 });
-        learn(&mut other, &mut runtime, others.clone());
+        let others: Vec<_> = peers.iter().map(|(id, _)| *id).chain(ids).collect();
+        learn(&mut peer, &mut runtime, others.iter().copied());
         learn(&mut engine, &mut runtime, others);
-        other
-            .handle_data(&back, &mut runtime)
+        peer.handle_data(&back, &mut runtime)
             .expect("a ping is valid");
         let full = drain(&mut runtime).expect("an ack full of news");
+        assert_eq!(full.len(), HEADER_BYTES + 2 + updates * MEMBER_BYTES);
         let mut rig = Self {
             engine,
             runtime,
-            ping,
+            pings,
+            turn: 0,
             full,
         };
         while rig.engine.updates_backlog() > 0 {
@@ -163,7 +176,10 @@ impl Rig {
 
     /// Handles one ping and gives the bytes of what it answers.
     pub(crate) fn ping(&mut self) -> usize {
-        let handled = self.engine.handle_data(&self.ping, &mut self.runtime);
+        self.turn = (self.turn + 1) % PEERS;
+        let handled = self
+            .engine
+            .handle_data(&self.pings[self.turn], &mut self.runtime);
         handled.expect("a ping is valid");
         drain(&mut self.runtime).map_or(0, |ack| ack.len())
     }
@@ -174,15 +190,11 @@ impl Rig {
         handled.expect("an ack is valid");
         drain(&mut self.runtime).map_or(0, |sent| sent.len())
     }
-
-    /// How many updates the full packet holds.
-    pub(crate) fn updates(&self) -> usize {
-        (self.full.len() - HEADER_BYTES) / MEMBER_BYTES
-    }
 }
 
-fn engine(id: Id, cluster: u32) -> Engine {
-    let config = Config::new_lan(NonZeroU32::new(cluster).expect("not empty"));
+fn engine(id: Id, cluster: u32, packet_bytes_max: usize) -> Engine {
+    let mut config = Config::new_lan(NonZeroU32::new(cluster).expect("not empty"));
+    config.max_packet_size = NonZeroUsize::new(packet_bytes_max).expect("room for a header");
     let dice = Xoshiro256PlusPlus::seed_from_u64(u64::from(id.handle));
     Foca::new(id, config, dice, Copying)
 }

@@ -7,8 +7,12 @@ use headcount::swim::{
     Directory, Input, Node, Output, Profile, Settings, StreamId, Tags, Timestamp, Tuning,
 };
 
+use super::PEERS;
+
 /// Nodes are introduced in groups, so that the whole list is not exchanged once for each.
 const GROUP: usize = 32;
+/// An ack without news is not larger.
+const QUIET_ACK_BYTES_MAX: usize = 100;
 
 /// Two or more nodes and a network that delivers at once whatever they send each other. What they
 /// send to others is lost.
@@ -146,23 +150,24 @@ impl World {
     }
 }
 
-/// A node that knows everybody, and what a peer of it once sent to it.
+/// A node that knows everybody, and what peers of it once sent to it.
 pub(crate) struct Rig {
     now: Timestamp,
     node: Node,
     peer: SocketAddr,
-    ping: Bytes,
+    pings: Vec<Bytes>,
+    turn: usize,
     full: Bytes,
+    updates: usize,
 }
 
 impl Rig {
     pub(crate) fn new(members: usize) -> Self {
-        let mut world = World::new();
-        let (node, peer) = (world.add(0), world.add(1));
-        world.join(peer, node);
-        let ping = world.ping(peer, node);
+        let (mut world, node, peers) = acquainted();
+        let pings = peers.iter().map(|peer| world.ping(*peer, node)).collect();
+        let peer = peers[0];
         let back = world.ping(node, peer);
-        for group in (2..members).collect::<Vec<_>>().chunks(GROUP) {
+        for group in (1 + PEERS..members).collect::<Vec<_>>().chunks(GROUP) {
             let group: Vec<_> = group.iter().map(|number| world.add(*number)).collect();
             for newcomer in &group[1..] {
                 world.join(*newcomer, group[0]);
@@ -183,37 +188,31 @@ impl Rig {
             .map(|(_, bytes)| bytes)
             .max_by_key(Bytes::len);
         let full = full.expect("an ack full of news");
+        let updates = count_updates(&full);
         let now = world.now;
         let node = world.nodes.remove(&node).expect("it is there");
-        let known = node.members().count();
-        assert_eq!(known, members, "everybody was introduced");
+        assert_eq!(node.members().count(), members, "everybody was introduced");
         let mut rig = Self {
             now,
             node,
             peer,
-            ping,
+            pings,
+            turn: 0,
             full,
+            updates,
         };
-        rig.rest();
+        while rig.ping() > QUIET_ACK_BYTES_MAX {}
         rig
-    }
-
-    /// Answers pings until the node has told all its news.
-    fn rest(&mut self) {
-        let (mut least, mut unchanged) = (usize::MAX, 0);
-        while unchanged < 1_000 {
-            let size = self.ping();
-            unchanged = if size < least { 0 } else { unchanged + 1 };
-            least = least.min(size);
-        }
     }
 
     /// Handles one ping and gives the bytes of what it answers.
     pub(crate) fn ping(&mut self) -> usize {
+        self.turn = (self.turn + 1) % PEERS;
         self.now = self.now + Duration::from_micros(1);
+        let bytes = &self.pings[self.turn];
         let input = Input::Datagram {
             from: self.peer,
-            bytes: &self.ping,
+            bytes,
         };
         sent(self.node.handle(self.now, input))
     }
@@ -228,10 +227,34 @@ impl Rig {
         sent(self.node.handle(self.now, input))
     }
 
-    /// About how many updates the full packet holds.
-    pub(crate) fn updates(&self) -> usize {
-        self.full.len()
+    /// How many updates the full packet holds.
+    pub(crate) const fn updates(&self) -> usize {
+        self.updates
     }
+}
+
+/// A node and its peers, before they know of anybody else.
+fn acquainted() -> (World, SocketAddr, Vec<SocketAddr>) {
+    let mut world = World::new();
+    let node = world.add(0);
+    let peers: Vec<_> = (1..=PEERS).map(|number| world.add(number)).collect();
+    for peer in &peers {
+        world.join(*peer, node);
+    }
+    (world, node, peers)
+}
+
+/// How many members `packet` tells a node about that knows nobody but its peers.
+fn count_updates(packet: &[u8]) -> usize {
+    let (mut world, node, peers) = acquainted();
+    world.happen(
+        node,
+        Input::Datagram {
+            from: peers[0],
+            bytes: packet,
+        },
+    );
+    world.nodes[&node].members().count() - (1 + PEERS)
 }
 
 fn sent(outputs: impl Iterator<Item = Output>) -> usize {
