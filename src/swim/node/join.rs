@@ -267,8 +267,7 @@ impl Node {
         if let Some(held) = welcome.held {
             self.rise_above(held);
         }
-        let lost = self.held_down_at(to).is_some();
-        self.open_exchange(to, Some(welcome.cookie), lost);
+        self.open_exchange(to, Some(welcome.cookie));
         Ok(())
     }
 

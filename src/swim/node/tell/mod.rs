@@ -175,8 +175,8 @@ impl Node {
             };
             if record.standing != Standing::Removed {
                 self.tell_step(Step::Removed, identity, &record);
+                self.remember_contact(identity);
             }
-            self.remember_contact(identity);
         }
         self.gate.borrow_mut().roster.forget(handle);
     }

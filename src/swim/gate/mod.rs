@@ -406,3 +406,6 @@ impl Gate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
