@@ -1,1 +1,29 @@
-//! (under construction)
+//! PROVES: a whole cluster in one thread and in virtual time. Pure: no clock, no sockets, no
+//! threads, no randomness but from one seed.
+//!
+//! A [`World`] drives the very [`crate::swim::Node`] that the agent runs, by the same three calls,
+//! over a simulated [`Network`](Conditions) with every [`Fault`] an operator could meet. Promises
+//! are checked while it runs ([`PROMISES`]), and the same seed gives the same [`Run::trace_hash`]
+//! on any machine. [`Plan`] draws a whole cluster's bad day from one seed.
+//!
+//! It does not simulate an async runtime or an operating system beyond what a process can feel:
+//! addresses, latency, loss, streams that break, a full socket buffer, being stopped.
+
+mod carriage;
+mod convergence;
+mod faults;
+mod ledger;
+mod machine;
+mod network;
+mod promises;
+mod streams;
+mod swarm;
+mod trace;
+mod world;
+
+pub use faults::{Data, Fault, Move};
+pub use machine::{End, Slot, Spec, Told};
+pub use network::{Conditions, Place};
+pub use promises::{PROMISES, Promise, Violation};
+pub use swarm::{CONVERGENCE_MAX, Plan, STABLE_FOR};
+pub use world::{Measures, Run, World};

@@ -1,0 +1,296 @@
+//! How a world carries datagrams and streams from process to process.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use rand::RngExt;
+
+use super::{
+    Place, Slot, World,
+    machine::Arrival,
+    network::Verdict,
+    promises,
+    streams::{Link, LinkEnd, LinkId, Side},
+    world::What,
+};
+use crate::swim::{FRAME_BYTES_MAX, Input, PACKET_BYTES_MAX, StreamId};
+
+/// How long an end takes to notice that nothing comes through any more.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl World {
+    /// Sends a datagram; those to nowhere are lost like any other.
+    pub(super) fn send(&mut self, slot: Slot, to: SocketAddr, bytes: Bytes) {
+        self.measures.datagrams += 1;
+        self.measures.bytes += bytes.len() as u64;
+        if bytes.len() > PACKET_BYTES_MAX {
+            let seen = format!("{} bytes to {to}", bytes.len());
+            self.violate(promises::PACKETS_FIT, slot, seen);
+        }
+        let from = self.machines[slot.index()].place;
+        let Some(to) = Place::behind(to) else {
+            return;
+        };
+        let Some(&target) = self.owners.get(to.0 as usize) else {
+            return;
+        };
+        match self.network.verdict(&mut self.rng, slot, target) {
+            Verdict::Drop => {}
+            Verdict::Deliver(delay) => self.post(from, to, delay, bytes),
+            Verdict::Duplicate(first, second) => {
+                self.post(from, to, first, bytes.clone());
+                self.post(from, to, second, bytes);
+            }
+        }
+    }
+
+    fn post(&mut self, from: Place, to: Place, delay: Duration, bytes: Bytes) {
+        let bytes = if self.network.corrupts(&mut self.rng) {
+            self.damage(&bytes)
+        } else {
+            bytes
+        };
+        self.push(self.now() + delay, What::Datagram { from, to, bytes });
+    }
+
+    fn damage(&mut self, bytes: &Bytes) -> Bytes {
+        let mut damaged = bytes.to_vec();
+        if !damaged.is_empty() {
+            let index = self.rng.random_range(0..damaged.len());
+            damaged[index] ^= self.rng.random_range(1..=255u8);
+        }
+        damaged.into()
+    }
+
+    /// A datagram reached `to`: whoever is bound there now gets it.
+    pub(super) fn arrive(&mut self, from: Place, to: Place, bytes: Bytes) {
+        let slot = self.owners[to.0 as usize];
+        if self.machines[slot.index()].place == to {
+            self.deliver(slot, Arrival::Datagram { from, bytes });
+        }
+    }
+
+    /// Something on a stream reached one of its ends, unless that end is closed.
+    pub(super) fn arrive_at(&mut self, link: LinkId, side: Side, arrival: Arrival) {
+        let Some(end) = self.links.get_mut(link).and_then(|link| link.end(side)) else {
+            return;
+        };
+        let runs = |number| end.process == number;
+        if self.process_mut(end.slot).is_some_and(|p| runs(p.number)) {
+            self.deliver(end.slot, arrival);
+        }
+    }
+
+    /// Hands `arrival` to the process, or keeps it while the process is paused.
+    pub(super) fn deliver(&mut self, slot: Slot, arrival: Arrival) {
+        let Some(process) = self.process_mut(slot) else {
+            return;
+        };
+        if process.paused {
+            process.queue(arrival);
+            return;
+        }
+        match arrival {
+            Arrival::Datagram { from, bytes } => {
+                let (from, bytes) = (from.address(), &bytes[..]);
+                self.input(slot, Input::Datagram { from, bytes });
+            }
+            Arrival::StreamFrame { link, side, bytes } => self.take_frame(link, side, &bytes),
+            Arrival::StreamClosed { link, side } => {
+                if let Some(end) = self.release(link, side) {
+                    let stream = end.stream;
+                    self.input(slot, Input::StreamClosed { stream });
+                }
+            }
+        }
+    }
+
+    fn take_frame(&mut self, id: LinkId, side: Side, bytes: &[u8]) {
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        let (end, other) = (link.end(side), link.slots[side.other() as usize]);
+        let Some(LinkEnd { slot, stream, .. }) = end else {
+            return;
+        };
+        let place = self.machines[other.index()].place;
+        let from = match side {
+            Side::Dialer => place.address(),
+            Side::Acceptor => place.ephemeral(id.0),
+        };
+        let input = Input::StreamFrame {
+            stream,
+            from,
+            bytes,
+        };
+        self.input(slot, input);
+    }
+
+    /// Opens a stream: the first frame arrives after the three-way handshake.
+    pub(super) fn dial(&mut self, slot: Slot, stream: StreamId, to: SocketAddr, frame: Bytes) {
+        self.measures.streams += 1;
+        self.check_frame(slot, frame.len());
+        let target = Place::behind(to)
+            .and_then(|place| self.owners.get(place.0 as usize).map(|slot| (place, *slot)))
+            .filter(|(place, target)| self.machines[target.index()].place == *place);
+        let Some(process) = self.process_mut(slot) else {
+            return;
+        };
+        let end = LinkEnd {
+            slot,
+            process: process.number,
+            stream,
+        };
+        let reachable = target.map_or(slot, |(_, target)| target);
+        let link = self.links.dial(end, reachable);
+        if let Some(process) = self.process_mut(slot) {
+            process.streams.insert(stream, link);
+        }
+        if target.is_none() {
+            self.break_link(link, STREAM_TIMEOUT);
+        } else {
+            self.forward(link, Side::Acceptor, |bytes| What::Connect { link, bytes }, frame);
+        }
+    }
+
+    /// A dial reached its target: accepted when a process runs there, refused otherwise.
+    pub(super) fn connect(&mut self, id: LinkId, bytes: Bytes) {
+        let latency = self.network.latency(&mut self.rng);
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        link.dialling = false;
+        if link.broken {
+            return;
+        }
+        let slot = link.slots[Side::Acceptor as usize];
+        let Some(process) = self.machines[slot.index()].process.as_mut() else {
+            self.break_link(id, latency);
+            return;
+        };
+        let stream = process.accept();
+        process.streams.insert(stream, id);
+        link.ends[Side::Acceptor as usize] = Some(LinkEnd {
+            slot,
+            process: process.number,
+            stream,
+        });
+        let side = Side::Acceptor;
+        self.deliver(slot, Arrival::StreamFrame { link: id, side, bytes });
+    }
+
+    /// Writes a frame to a stream. One that is closed already swallows it, as a socket may.
+    pub(super) fn send_frame(&mut self, slot: Slot, stream: StreamId, bytes: Bytes) {
+        self.check_frame(slot, bytes.len());
+        let Some((link, side)) = self.open_stream(slot, stream) else {
+            return;
+        };
+        let side = side.other();
+        self.forward(link, side, |bytes| What::StreamFrame { link, side, bytes }, bytes);
+    }
+
+    /// Closes a stream: the other end hears of it after everything that was written before.
+    pub(super) fn close_stream(&mut self, slot: Slot, stream: StreamId) {
+        let Some((link, side)) = self.open_stream(slot, stream) else {
+            return;
+        };
+        self.release(link, side);
+        self.notify_closed(link, side.other());
+    }
+
+    /// The process in `slot` is gone; the other end hears of it if it can.
+    pub(super) fn hang_up(&mut self, id: LinkId, slot: Slot) {
+        for side in [Side::Dialer, Side::Acceptor] {
+            let end = self.links.get_mut(id).and_then(|link| link.end(side));
+            if end.is_some_and(|end| end.slot == slot) {
+                self.links.close(id, side);
+                self.notify_closed(id, side.other());
+            }
+        }
+    }
+
+    /// Breaks every stream whose two machines cannot reach each other any more.
+    pub(super) fn break_unconnected(&mut self) {
+        let network = &self.network;
+        for link in self.links.between(|one, other| !network.connects(one, other)) {
+            self.break_link(link, STREAM_TIMEOUT);
+        }
+    }
+
+    /// Puts something under way to `side`, or breaks the link when nothing gets through.
+    fn forward(&mut self, id: LinkId, side: Side, what: impl FnOnce(Bytes) -> What, bytes: Bytes) {
+        let now = self.now();
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        if link.broken {
+            return;
+        }
+        let connected = self.network.connects(link.slots[0], link.slots[1]);
+        let round_trips = if link.dialling { 3 } else { 1 };
+        let delay = self.network.stream_delay(&mut self.rng);
+        match delay.filter(|_| connected) {
+            Some(delay) => {
+                let at = link.in_order(side, now + delay * round_trips);
+                self.push(at, what(bytes));
+            }
+            None => self.break_link(id, STREAM_TIMEOUT),
+        }
+    }
+
+    fn notify_closed(&mut self, id: LinkId, side: Side) {
+        let delay = self.network.stream_delay(&mut self.rng);
+        let now = self.now();
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        if link.broken {
+            return;
+        }
+        let connected = self.network.connects(link.slots[0], link.slots[1]);
+        let delay = delay.filter(|_| connected).unwrap_or(STREAM_TIMEOUT);
+        let at = link.in_order(side, now + delay);
+        self.push(at, What::StreamClosed { link: id, side });
+    }
+
+    /// Nothing is carried any more; both ends notice after `delay`.
+    fn break_link(&mut self, id: LinkId, delay: Duration) {
+        let at = self.now() + delay;
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        if link.broken {
+            return;
+        }
+        link.broken = true;
+        for side in [Side::Dialer, Side::Acceptor] {
+            self.push(at, What::StreamClosed { link: id, side });
+        }
+    }
+
+    /// Closes one end, at the link and at the process.
+    fn release(&mut self, id: LinkId, side: Side) -> Option<LinkEnd> {
+        let end = self.links.close(id, side)?;
+        self.process_mut(end.slot)?.streams.remove(&end.stream);
+        Some(end)
+    }
+
+    fn open_stream(&mut self, slot: Slot, stream: StreamId) -> Option<(LinkId, Side)> {
+        let id = *self.process_mut(slot)?.streams.get(&stream)?;
+        let link: &mut Link = self.links.get_mut(id)?;
+        let is = |side: Side| {
+            link.end(side)
+                .is_some_and(|end| end.slot == slot && end.stream == stream)
+        };
+        [Side::Dialer, Side::Acceptor]
+            .into_iter()
+            .find(|side| is(*side))
+            .map(|side| (id, side))
+    }
+
+    fn check_frame(&mut self, slot: Slot, bytes: usize) {
+        if bytes > FRAME_BYTES_MAX {
+            self.violate(promises::PACKETS_FIT, slot, format!("a frame of {bytes} bytes"));
+        }
+    }
+}

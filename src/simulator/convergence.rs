@@ -1,0 +1,198 @@
+//! Looking at a world from outside: who is really there, and who disagrees about it.
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use super::{End, Slot, Told, World, machine::Machine, promises};
+use crate::swim::{Change, MemberId, MemberState, MemberView, Node, Status, StopReason};
+
+/// A process that was not paused for so long is healthy beyond doubt.
+const HEALTHY_AFTER: Duration = Duration::from_secs(60);
+/// A rival that was there so recently may still be a reason to stop.
+const RIVAL_WITHIN: Duration = Duration::from_secs(5);
+
+impl World {
+    /// Every machine, whether a process runs there or not.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        (0..u32::try_from(self.machines.len()).expect("slots are u32")).map(Slot)
+    }
+
+    /// Machines with a process that runs, is not paused and is not about to leave.
+    pub fn living(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.slots().filter(|slot| self.lives(*slot))
+    }
+
+    /// Where the machine's process is, or would be, reached.
+    pub fn address(&self, slot: Slot) -> SocketAddr {
+        self.machine(slot).place.address()
+    }
+
+    /// What the process there holds of every member, ordered by name; empty when none runs.
+    pub fn view(&self, slot: Slot) -> Vec<MemberView> {
+        let mut view: Vec<_> = self
+            .node(slot)
+            .map(|node| node.members().collect())
+            .unwrap_or_default();
+        view.sort_by(|a: &MemberView, b| a.card.name.cmp(&b.card.name));
+        view
+    }
+
+    /// What the process in `slot` holds of the member that runs, or ran, in `of`.
+    pub fn held(&self, slot: Slot, of: Slot) -> Option<MemberView> {
+        self.node(slot)?.member(&self.machine(of).spec.name)
+    }
+
+    /// Where the process there stands; `None` when none runs.
+    pub fn status(&self, slot: Slot) -> Option<Status> {
+        Some(self.node(slot)?.status())
+    }
+
+    /// The node of the process there, to look at.
+    pub fn node(&self, slot: Slot) -> Option<&Node> {
+        Some(&self.machine(slot).process.as_ref()?.node)
+    }
+
+    /// Everything the processes there told, oldest first.
+    pub fn told(&self, slot: Slot) -> &[Told] {
+        &self.machine(slot).told
+    }
+
+    /// Kinds of changes that the processes in `slot` told about the member of `about`, in order.
+    pub fn story_of(&self, slot: Slot, about: Slot) -> Vec<&'static str> {
+        let name = &self.machine(about).spec.name;
+        self.told(slot)
+            .iter()
+            .filter(|told| told.change.member().is_some_and(|m| m.card.name == *name))
+            .map(|told| told.change.kind())
+            .collect()
+    }
+
+    /// How the last process there ended, if none runs.
+    pub fn ended(&self, slot: Slot) -> Option<&End> {
+        let machine = self.machine(slot);
+        match machine.process {
+            Some(_) => None,
+            None => machine.ended.as_ref().map(|(_, end)| end),
+        }
+    }
+
+    /// Join addresses that were answered to the processes there.
+    pub fn joined(&self, slot: Slot) -> u32 {
+        self.machine(slot).joined
+    }
+
+    /// Says who sees the world otherwise than it is, if anybody does.
+    pub fn disagreement(&self) -> Option<String> {
+        let mut clusters: BTreeMap<&str, BTreeMap<MemberId, MemberView>> = BTreeMap::new();
+        for slot in self.living() {
+            let Some(itself) = self.itself(slot) else {
+                return Some(format!("{} does not list itself first", self.label(slot)));
+            };
+            let cluster = clusters.entry(&self.machine(slot).spec.cluster).or_default();
+            if cluster.insert(itself.card.id, itself).is_some() {
+                return Some(format!("two processes run as {}", self.label(slot)));
+            }
+        }
+        self.living().find_map(|slot| {
+            let truth = &clusters[self.machine(slot).spec.cluster.as_str()];
+            let wrong = self.wrong_about(slot, truth)?;
+            Some(format!("{} {wrong}", self.label(slot)))
+        })
+    }
+
+    /// What the process in `slot` has wrong, compared with what the living say of themselves.
+    fn wrong_about(&self, slot: Slot, truth: &BTreeMap<MemberId, MemberView>) -> Option<String> {
+        let node = self.node(slot)?;
+        let mut known = 0;
+        for view in node.members() {
+            let (name, state) = (&view.card.name, view.state);
+            match truth.get(&view.card.id) {
+                Some(itself) if *itself != view => {
+                    return Some(format!("holds {view:?}, but {name} is {itself:?}"));
+                }
+                Some(_) => known += 1,
+                None if matches!(state, MemberState::Failed | MemberState::Left) => {}
+                None => return Some(format!("holds {name} {state:?}, but it is not there")),
+            }
+        }
+        if known < truth.len() {
+            return Some(format!("knows {known} of {} living members", truth.len()));
+        }
+        let alone = node.status().isolated && truth.len() > 1;
+        alone.then(|| "believes it is isolated".into())
+    }
+
+    /// What the process there says of itself, if its address is the true one.
+    fn itself(&self, slot: Slot) -> Option<MemberView> {
+        let itself = self.node(slot)?.members().next()?;
+        let machine = self.machine(slot);
+        let true_address = itself.card.address == machine.place.address();
+        (itself.card.name == machine.spec.name && true_address).then_some(itself)
+    }
+
+    /// Counts what the change says about the cluster's truthfulness.
+    pub(super) fn measure(&mut self, slot: Slot, change: &Change) {
+        let Some(view) = change.member() else {
+            return;
+        };
+        let Some(slots) = self.by_id.get(&view.card.id).cloned() else {
+            let seen = format!("{} of {}", change.kind(), view.card.name);
+            self.violate(promises::MEMBERS_EXIST, slot, seen);
+            return;
+        };
+        match change {
+            Change::Failed(_) => {
+                for of in slots {
+                    self.measure_failed(of, view);
+                }
+            }
+            Change::Restart { .. } => self.measures.restarts += 1,
+            _ => {}
+        }
+    }
+
+    fn measure_failed(&mut self, of: Slot, view: &MemberView) {
+        let machine = &self.machines[of.index()];
+        let Some(process) = &machine.process else {
+            let left = matches!(machine.ended, Some((_, End::Stopped(StopReason::Left))));
+            let same = machine.stored_generation == view.card.generation;
+            self.measures.leaves_told_failed += u64::from(left && same);
+            return;
+        };
+        if process.node.status().life.generation() == view.card.generation {
+            let healthy = process.healthy_for(self.now(), HEALTHY_AFTER);
+            self.measures.false_failures += 1;
+            self.measures.false_failures_of_healthy += u64::from(healthy);
+        }
+    }
+
+    /// Whether another process with the same name was there lately.
+    pub(super) fn rival_of(&self, slot: Slot) -> Result<(), String> {
+        let spec = &self.machine(slot).spec;
+        let twins = &self.by_id[&MemberId::new(&spec.cluster, &spec.name)];
+        let lately = |machine: &Machine| {
+            let ended = machine.ended.as_ref();
+            machine.process.is_some()
+                || ended.is_some_and(|(at, _)| self.now() - *at <= RIVAL_WITHIN)
+        };
+        if twins.iter().any(|twin| *twin != slot && lately(self.machine(*twin))) {
+            Ok(())
+        } else {
+            Err("it stopped for a conflict with nobody".into())
+        }
+    }
+
+    /// A node's name, with the slot where names are not enough.
+    pub(super) fn label(&self, slot: Slot) -> String {
+        let name = &self.machine(slot).spec.name;
+        format!("{name}#{}", slot.0)
+    }
+
+    fn lives(&self, slot: Slot) -> bool {
+        let process = self.machine(slot).process.as_ref();
+        process.is_some_and(|process| !process.paused && process.leaving.is_none())
+    }
+
+    fn machine(&self, slot: Slot) -> &Machine {
+        &self.machines[slot.index()]
+    }
+}

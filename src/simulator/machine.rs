@@ -1,0 +1,203 @@
+//! `Machine`: a place where the process of one name runs, or does not, and what outlives it.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use super::{
+    Place,
+    streams::{LinkId, Side},
+};
+use crate::swim::{Change, Node, Profile, StopReason, StreamId, Tags, Timestamp, Tuning};
+
+/// Datagrams that wait in a paused process's socket; more are dropped, as the kernel does.
+const INBOX_DATAGRAMS_MAX: usize = 256;
+
+/// A machine's number in its world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(pub(super) u32);
+
+impl Slot {
+    /// The slot as an index; slots count up from zero in the order of [`super::World::add`].
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What an operator sets on one machine before the process first starts there.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// The member's name.
+    pub name: String,
+    /// The cluster it belongs to.
+    pub cluster: String,
+    /// Machines whose addresses it is told to join, as an operator would by host name: looked up
+    /// at each start and, when they moved, every 30 s.
+    pub seeds: Vec<Slot>,
+    /// Whether the process knows its own address; otherwise it binds to 0.0.0.0 and must be told
+    /// by the first peer.
+    pub knows_address: bool,
+    /// The member's tags.
+    pub tags: Tags,
+    /// The protocol's numbers.
+    pub tuning: Tuning,
+}
+
+impl Spec {
+    /// Member `name` of cluster `sim` with LAN numbers, joining `seeds`.
+    pub fn new(name: impl Into<String>, seeds: &[Slot]) -> Self {
+        Self {
+            name: name.into(),
+            cluster: "sim".into(),
+            seeds: seeds.to_vec(),
+            knows_address: true,
+            tags: Tags::default(),
+            tuning: Tuning::new(Profile::Lan),
+        }
+    }
+
+    /// The same in another cluster.
+    #[must_use]
+    pub fn in_cluster(self, cluster: impl Into<String>) -> Self {
+        Self {
+            cluster: cluster.into(),
+            ..self
+        }
+    }
+}
+
+/// One thing a node told its consumers.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub change: Change,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Killed, without a word.
+    Crashed,
+    /// It stopped by itself.
+    Stopped(StopReason),
+}
+
+/// A machine with its process, if one runs.
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) spec: Spec,
+    pub(super) place: Place,
+    /// The data directory: the last generation used, 0 when it is empty.
+    pub(super) stored_generation: u32,
+    pub(super) process: Option<Process>,
+    /// How and when the last process ended.
+    pub(super) ended: Option<(Timestamp, End)>,
+    /// Everything its processes told, oldest first.
+    pub(super) told: Vec<Told>,
+    /// Join addresses that were answered so far.
+    pub(super) joined: u32,
+}
+
+impl Machine {
+    pub(super) const fn new(spec: Spec, place: Place) -> Self {
+        Self {
+            spec,
+            place,
+            stored_generation: 0,
+            process: None,
+            ended: None,
+            told: Vec::new(),
+            joined: 0,
+        }
+    }
+}
+
+/// Something that reached a machine.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    Datagram { from: Place, bytes: Bytes },
+    StreamFrame {
+        link: LinkId,
+        side: Side,
+        bytes: Bytes,
+    },
+    StreamClosed { link: LinkId, side: Side },
+}
+
+/// A running process: its node and what an operating system keeps for it.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) node: Node,
+    /// Tells this process from every other one in the world.
+    pub(super) number: u32,
+    pub(super) started: Timestamp,
+    /// The earliest wake-up that is in the heap for it.
+    pub(super) wake: Option<Timestamp>,
+    /// Set while it is stopped as by SIGSTOP.
+    pub(super) paused: bool,
+    /// When it was last allowed to run again after a pause.
+    pub(super) resumed: Timestamp,
+    /// Since when it is leaving.
+    pub(super) leaving: Option<Timestamp>,
+    /// The addresses its seeds were last found at.
+    pub(super) resolved: Vec<SocketAddr>,
+    pub(super) streams: BTreeMap<StreamId, LinkId>,
+    next_stream: u64,
+    inbox: VecDeque<Arrival>,
+    inbox_datagrams: usize,
+}
+
+impl Process {
+    pub(super) const fn new(node: Node, number: u32, now: Timestamp) -> Self {
+        Self {
+            node,
+            number,
+            started: now,
+            wake: None,
+            paused: false,
+            resumed: now,
+            leaving: None,
+            resolved: Vec::new(),
+            streams: BTreeMap::new(),
+            next_stream: 1,
+            inbox: VecDeque::new(),
+            inbox_datagrams: 0,
+        }
+    }
+
+    /// Keeps `arrival` until the process runs again. A full socket buffer drops datagrams;
+    /// streams have flow control and lose nothing.
+    pub(super) fn queue(&mut self, arrival: Arrival) {
+        if matches!(arrival, Arrival::Datagram { .. }) {
+            if self.inbox_datagrams == INBOX_DATAGRAMS_MAX {
+                return;
+            }
+            self.inbox_datagrams += 1;
+        }
+        self.inbox.push_back(arrival);
+    }
+
+    /// What waited while the process was paused, oldest first.
+    pub(super) fn drain_inbox(&mut self) -> VecDeque<Arrival> {
+        self.inbox_datagrams = 0;
+        std::mem::take(&mut self.inbox)
+    }
+
+    /// The number for a stream the process accepts: odd, as the contract says.
+    pub(super) const fn accept(&mut self) -> StreamId {
+        let stream = StreamId(self.next_stream);
+        self.next_stream += 2;
+        stream
+    }
+
+    /// Whether it ran undisturbed for at least `span`, so that nobody has a reason to doubt it.
+    pub(super) fn healthy_for(&self, now: Timestamp, span: Duration) -> bool {
+        !self.paused && now.saturating_since(self.resumed) >= span
+    }
+}

@@ -1,0 +1,253 @@
+//! What a cluster promises its consumers, one small check each.
+//!
+//! A [`Promise`] about one observer's changes looks at a change together with what that observer
+//! held before it. Promises that need the whole world are named here and checked where the facts
+//! are; all of them end as a [`Violation`].
+
+use std::fmt;
+
+use super::ledger::Held;
+use crate::swim::{Change, MemberState, MemberView, Timestamp};
+
+/// Something every run must keep.
+#[derive(Clone, Copy, Debug)]
+pub struct Promise {
+    /// Its short name.
+    pub name: &'static str,
+    /// What is promised, in one sentence.
+    pub sentence: &'static str,
+}
+
+/// Promises about one observer's changes, with their checks.
+pub(super) const OF_CHANGES: [(Promise, Check); 4] = [
+    (INCARNATIONS_GROW, incarnations_grow),
+    (DEAD_STAY_DEAD, dead_stay_dead),
+    (LEGAL_TRANSITIONS, legal_transitions),
+    (CHANGES_AGREE, changes_agree),
+];
+
+/// Every promise that a run is checked against.
+pub const PROMISES: [Promise; 14] = [
+    INCARNATIONS_GROW,
+    DEAD_STAY_DEAD,
+    LEGAL_TRANSITIONS,
+    CHANGES_AGREE,
+    CHANGES_REPLAY,
+    MEMBERS_EXIST,
+    PACKETS_FIT,
+    LEAVE_IS_QUICK,
+    STOP_IS_LAST,
+    CONFLICT_HAS_TWO,
+    ENGINE_IS_WELL_USED,
+    TIME_ADVANCES,
+    VIEWS_CONVERGE,
+    HEALTHY_STAY,
+];
+
+const INCARNATIONS_GROW: Promise = Promise {
+    name: "incarnations grow",
+    sentence: "a member's published incarnation never goes back within a generation",
+};
+const DEAD_STAY_DEAD: Promise = Promise {
+    name: "the dead stay dead",
+    sentence: "an observer never shows a generation, or a failed life, again after a later one",
+};
+const LEGAL_TRANSITIONS: Promise = Promise {
+    name: "legal transitions",
+    sentence: "a member goes from state to state only as the event format says",
+};
+const CHANGES_AGREE: Promise = Promise {
+    name: "changes agree",
+    sentence: "a change carries the member in the state that the change speaks of",
+};
+pub(super) const CHANGES_REPLAY: Promise = Promise {
+    name: "changes replay",
+    sentence: "a node's changes, replayed onto its first member list, give its member list",
+};
+pub(super) const MEMBERS_EXIST: Promise = Promise {
+    name: "members exist",
+    sentence: "nobody is shown who was never started in this cluster",
+};
+pub(super) const PACKETS_FIT: Promise = Promise {
+    name: "packets fit",
+    sentence: "no datagram and no frame is larger than the wire format allows",
+};
+pub(super) const LEAVE_IS_QUICK: Promise = Promise {
+    name: "leave is quick",
+    sentence: "a node that is told to leave stops within half a second",
+};
+pub(super) const STOP_IS_LAST: Promise = Promise {
+    name: "stop is last",
+    sentence: "a node says nothing after it said that it stops",
+};
+pub(super) const CONFLICT_HAS_TWO: Promise = Promise {
+    name: "a conflict has two sides",
+    sentence: "a node only stops for a conflict when another process really has its name",
+};
+pub(super) const ENGINE_IS_WELL_USED: Promise = Promise {
+    name: "the engine is well used",
+    sentence: "foca never reports that it was misused",
+};
+pub(super) const TIME_ADVANCES: Promise = Promise {
+    name: "time advances",
+    sentence: "no node asks to be woken at the same instant for ever",
+};
+pub(super) const VIEWS_CONVERGE: Promise = Promise {
+    name: "views converge",
+    sentence: "once everything is healed all views become and stay equal: the living alive, \
+               the dead failed or gone, nobody isolated",
+};
+pub(super) const HEALTHY_STAY: Promise = Promise {
+    name: "the healthy stay",
+    sentence: "in a healed and converged cluster nobody healthy is called failed",
+};
+
+/// One change, and what its observer held of that member before.
+#[derive(Debug)]
+pub(super) struct Telling<'a> {
+    pub(super) change: &'a Change,
+    pub(super) member: &'a MemberView,
+    /// What the observer showed of this member before, if anything.
+    pub(super) before: Option<&'a Held>,
+    /// The greatest generation and incarnation it ever showed, even if it was forgotten since.
+    pub(super) highest: Option<(u32, u32)>,
+}
+
+/// Says what is wrong with a change, if anything.
+pub(super) type Check = fn(&Telling<'_>) -> Result<(), String>;
+
+/// A broken promise.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// Which one.
+    pub promise: Promise,
+    /// When, in virtual time.
+    pub at: Timestamp,
+    /// At which node, by name and slot, when it is about one.
+    pub observer: String,
+    /// What was seen.
+    pub seen: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            promise,
+            at,
+            observer,
+            seen,
+        } = self;
+        write!(
+            formatter,
+            "broken promise \"{}\" ({}) at {at:?}, {observer}: {seen}",
+            promise.name, promise.sentence
+        )
+    }
+}
+
+fn incarnations_grow(telling: &Telling<'_>) -> Result<(), String> {
+    let now = (telling.member.card.generation, telling.member.incarnation);
+    match telling.highest {
+        Some(highest) if highest.0 == now.0 && highest.1 > now.1 => Err(format!(
+            "{} shows incarnation {} after {}",
+            describe(telling),
+            now.1,
+            highest.1
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn dead_stay_dead(telling: &Telling<'_>) -> Result<(), String> {
+    let now = (telling.member.card.generation, telling.member.incarnation);
+    if let Some(highest) = telling.highest
+        && now.0 < highest.0
+    {
+        return Err(format!(
+            "{} shows generation {} after {}",
+            describe(telling),
+            now.0,
+            highest.0
+        ));
+    }
+    let Some(before) = telling.before else {
+        return Ok(());
+    };
+    let returns = matches!(telling.change, Change::Join { .. });
+    let same = before.incarnation == now.1 && before.generation == now.0;
+    match before.state {
+        MemberState::Failed if returns && same => Err(format!(
+            "{} returns in the very life that failed",
+            describe(telling)
+        )),
+        MemberState::Left if returns && before.generation == now.0 => Err(format!(
+            "{} returns in the generation that left",
+            describe(telling)
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn legal_transitions(telling: &Telling<'_>) -> Result<(), String> {
+    use MemberState::{Alive, Failed, Left, Suspect};
+    let state = telling.before.map(|held| held.state);
+    let legal = match telling.change {
+        Change::Join { previous, .. } => match previous {
+            None => state.is_none(),
+            Some(previous) => state == Some(*previous) && matches!(previous, Failed | Left),
+        },
+        Change::Suspect(_) => state == Some(Alive),
+        Change::Refuted(member) => {
+            state == Some(Suspect)
+                && telling
+                    .before
+                    .is_some_and(|held| member.incarnation > held.incarnation)
+        }
+        Change::Failed(_) => state == Some(Suspect),
+        Change::Left(_) => matches!(state, Some(Alive | Suspect)),
+        Change::Restart {
+            member,
+            previous_generation,
+        } => {
+            matches!(state, Some(Alive | Suspect))
+                && member.card.generation > *previous_generation
+                && telling
+                    .before
+                    .is_some_and(|held| held.generation == *previous_generation)
+        }
+        Change::Removed(_) => matches!(state, Some(Failed | Left | Suspect)),
+        Change::Update(member) => state == Some(member.state),
+        _ => true,
+    };
+    if legal {
+        Ok(())
+    } else {
+        Err(format!(
+            "{} after {:?} generation {:?}",
+            describe(telling),
+            state,
+            telling.before.map(|held| held.generation)
+        ))
+    }
+}
+
+fn changes_agree(telling: &Telling<'_>) -> Result<(), String> {
+    let state = match telling.change {
+        Change::Join { .. } | Change::Refuted(_) | Change::Restart { .. } => MemberState::Alive,
+        Change::Suspect(_) => MemberState::Suspect,
+        Change::Failed(_) => MemberState::Failed,
+        Change::Left(_) => MemberState::Left,
+        _ => return Ok(()),
+    };
+    let member = telling.member;
+    if member.state == state && member.suspicion.is_some() == (state == MemberState::Suspect) {
+        Ok(())
+    } else {
+        Err(format!("{} carries {member:?}", describe(telling)))
+    }
+}
+
+fn describe(telling: &Telling<'_>) -> String {
+    let (kind, card) = (telling.change.kind(), &telling.member.card);
+    format!("{kind} of {} generation {}", card.name, card.generation)
+}

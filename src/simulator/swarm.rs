@@ -1,0 +1,312 @@
+//! `Plan`: a whole cluster's bad day, drawn from one seed.
+//!
+//! Each seed chooses the cluster's size, how bad the network is and which faults exist at all:
+//! with everything always on, faults mask each other. A safety phase with faults is followed by a
+//! liveness phase in which everything is healed and all views must become equal.
+
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::{
+    Conditions, Data, Fault, Move, Run, Slot, Spec, World,
+    network::{chance, draw},
+    promises,
+};
+
+/// After everything is healed, all views must be equal within this time.
+pub const CONVERGENCE_MAX: Duration = Duration::from_secs(120);
+/// Then nothing may change for this long.
+pub const STABLE_FOR: Duration = Duration::from_secs(20);
+
+/// How often the views are compared while they converge.
+const COMPARED_EVERY: Duration = Duration::from_millis(500);
+/// What separates a plan's randomness from its world's.
+const PLAN_SALT: u64 = 0x706c_616e;
+
+/// What will happen to a cluster: who takes part, and which faults strike when. A plan is data, so
+/// that it can be printed and shortened.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The seed it was drawn from; the world runs from it too.
+    pub seed: u64,
+    /// The machines, in slot order.
+    pub machines: Vec<Spec>,
+    /// The network of the safety phase.
+    pub conditions: Conditions,
+    /// Everything that happens in the safety phase, with its time from the start.
+    pub faults: Vec<(Duration, Fault)>,
+    /// How long the safety phase lasts.
+    pub safety: Duration,
+    /// Machines whose process is started again when everything is healed.
+    pub revived: Vec<Slot>,
+}
+
+impl Plan {
+    /// Draws a plan.
+    pub fn draw(seed: u64) -> Self {
+        Draft::new(seed).finish()
+    }
+
+    /// Runs it: faults, then peace, in which all views must become and stay equal.
+    pub fn run(&self) -> Run {
+        self.run_in(self.world())
+    }
+
+    /// Runs it and keeps the story.
+    pub fn run_with_story(&self) -> Run {
+        let mut world = self.world();
+        world.keep_story();
+        self.run_in(world)
+    }
+
+    fn world(&self) -> World {
+        let mut world = World::new(self.seed, self.conditions.clone());
+        for spec in &self.machines {
+            world.add(spec.clone());
+        }
+        world
+    }
+
+    fn run_in(&self, mut world: World) -> Run {
+        for (at, fault) in &self.faults {
+            world.schedule(*at, fault.clone());
+        }
+        world.run_for(self.safety);
+        self.make_peace(&mut world);
+        let converged = world.run_until(CONVERGENCE_MAX, COMPARED_EVERY, |world| {
+            world.disagreement().is_none()
+        });
+        let failures = world.measures.false_failures;
+        if converged.is_some() {
+            world.run_for(STABLE_FOR);
+        }
+        let seen = world.disagreement().filter(|_| world.violations.is_empty());
+        if let Some(seen) = seen {
+            world.violate(promises::VIEWS_CONVERGE, Slot(0), seen);
+        } else if converged.is_some() && world.measures.false_failures > failures {
+            let seen = "a living member was called failed after convergence".into();
+            world.violate(promises::HEALTHY_STAY, Slot(0), seen);
+        }
+        let mut run = world.report();
+        run.converged_after = converged;
+        run
+    }
+
+    fn make_peace(&self, world: &mut World) {
+        world.apply(Fault::Heal);
+        world.apply(Fault::Conditions(Conditions::LAN));
+        for slot in world.slots() {
+            world.apply(Fault::Resume(slot));
+        }
+        for slot in &self.revived {
+            world.apply(Fault::Start(*slot));
+        }
+    }
+}
+
+/// A kind of fault that a plan may have.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Block,
+    Crash,
+    Leave,
+    Partition,
+    Pause,
+    Remove,
+    Restart,
+}
+
+impl Kind {
+    /// Each kind with the odds that a plan has it, and the range of the mean time between two
+    /// strikes, in seconds.
+    const ODDS: [(Self, f64, u64, u64); 7] = [
+        (Self::Block, 0.3, 10, 60),
+        (Self::Crash, 0.6, 10, 60),
+        (Self::Leave, 0.4, 15, 60),
+        (Self::Partition, 0.4, 20, 60),
+        (Self::Pause, 0.5, 5, 40),
+        (Self::Remove, 0.2, 10, 40),
+        (Self::Restart, 0.6, 5, 60),
+    ];
+}
+
+/// A plan while it is drawn.
+struct Draft {
+    rng: Xoshiro256PlusPlus,
+    plan: Plan,
+    /// Share of restarts that find another address.
+    moves: f64,
+    /// Share of restarts that find an empty data directory.
+    losses: f64,
+}
+
+impl Draft {
+    fn new(seed: u64) -> Self {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ PLAN_SALT);
+        let safety = draw(&mut rng, Duration::from_secs(60), Duration::from_secs(180));
+        let conditions = Self::conditions(&mut rng);
+        let plan = Plan {
+            seed,
+            machines: Vec::new(),
+            conditions,
+            faults: Vec::new(),
+            safety,
+            revived: Vec::new(),
+        };
+        let mut draft = Self {
+            moves: 0.3 * f64::from(u8::from(chance(&mut rng, 0.5))),
+            losses: 0.3 * f64::from(u8::from(chance(&mut rng, 0.3))),
+            rng,
+            plan,
+        };
+        draft.draw_machines();
+        draft
+    }
+
+    fn finish(mut self) -> Plan {
+        self.draw_starts();
+        for (kind, odds, mean_min, mean_max) in Kind::ODDS {
+            let (min, max) = (Duration::from_secs(mean_min), Duration::from_secs(mean_max));
+            let mean = draw(&mut self.rng, min, max);
+            if chance(&mut self.rng, odds) {
+                self.draw_strikes(kind, mean);
+            }
+        }
+        let safety = self.plan.safety;
+        self.plan.faults.retain(|(at, _)| *at < safety);
+        self.plan.faults.sort_by_key(|(at, _)| *at);
+        self.draw_revived();
+        self.plan
+    }
+
+    fn conditions(rng: &mut Xoshiro256PlusPlus) -> Conditions {
+        let latency_max = draw(rng, Duration::from_micros(200), Duration::from_millis(40));
+        let mut share = |odds: f64, max: f64| match chance(rng, odds) {
+            true => rng.random_range(0.0..max),
+            false => 0.0,
+        };
+        Conditions {
+            latency_min: Duration::from_micros(100),
+            latency_max,
+            loss: share(0.6, 0.3),
+            duplication: share(0.4, 0.2),
+            reordering: share(0.4, 0.2),
+            corruption: share(0.2, 0.02),
+        }
+    }
+
+    /// One to three seeds, the others joining them, and sometimes a twin with a taken name or
+    /// some machines of another cluster that know the wrong seed.
+    fn draw_machines(&mut self) {
+        let members = self.rng.random_range(2..=24u32);
+        let seeds = self.rng.random_range(1..=members.min(3));
+        let seeds: Vec<_> = (0..seeds).map(Slot).collect();
+        let joining = |name: u32| Spec::new(format!("n{name}"), &seeds);
+        let mut machines: Vec<_> = (0..members).map(joining).collect();
+        if chance(&mut self.rng, 0.25) {
+            machines.push(joining(self.rng.random_range(0..members)));
+        }
+        if chance(&mut self.rng, 0.25) {
+            let first = Slot(u32::try_from(machines.len()).expect("few machines"));
+            let foreign = self.rng.random_range(1..=4u32);
+            machines.extend((0..foreign).map(|name| {
+                let seeds = [Slot(0), first];
+                Spec::new(format!("n{name}"), &seeds).in_cluster("other")
+            }));
+        }
+        for spec in &mut machines {
+            spec.knows_address = !chance(&mut self.rng, 0.1);
+        }
+        self.plan.machines = machines;
+    }
+
+    /// Most machines start in the first seconds, some late, in any order.
+    fn draw_starts(&mut self) {
+        let late = self.plan.safety / 2;
+        for slot in self.slots() {
+            let max = if chance(&mut self.rng, 0.2) {
+                late
+            } else {
+                Duration::from_secs(3)
+            };
+            let at = draw(&mut self.rng, Duration::ZERO, max);
+            self.plan.faults.push((at, Fault::Start(slot)));
+        }
+    }
+
+    /// Lets `kind` strike at random times, `mean` apart on average.
+    fn draw_strikes(&mut self, kind: Kind, mean: Duration) {
+        let mut at = draw(&mut self.rng, Duration::ZERO, mean * 2);
+        while at < self.plan.safety {
+            let fault = self.strike(kind);
+            if matches!(kind, Kind::Block | Kind::Partition) {
+                let healed = at + self.seconds(1, 60);
+                self.plan.faults.push((healed, Fault::Heal));
+            }
+            self.plan.faults.push((at, fault));
+            at += draw(&mut self.rng, Duration::ZERO, mean * 2);
+        }
+    }
+
+    fn strike(&mut self, kind: Kind) -> Fault {
+        let slot = self.any_slot();
+        match kind {
+            Kind::Block => {
+                let (from, to) = (slot, self.any_slot());
+                Fault::Block { from, to }
+            }
+            Kind::Crash => Fault::Crash(slot),
+            Kind::Leave => Fault::Leave(slot),
+            Kind::Partition => Fault::Partition(self.sides()),
+            Kind::Pause => Fault::Pause(slot, self.seconds(1, 20)),
+            Kind::Remove => {
+                let name = self.any_slot().index();
+                Fault::Remove(slot, self.plan.machines[name].name.clone())
+            }
+            Kind::Restart => {
+                let away = chance(&mut self.rng, self.moves);
+                let lost = chance(&mut self.rng, self.losses);
+                let to = if away { Move::Away } else { Move::Stay };
+                let data = if lost { Data::Lost } else { Data::Kept };
+                Fault::Restart(slot, to, data)
+            }
+        }
+    }
+
+    /// Up to three sides, each machine on one of them.
+    fn sides(&mut self) -> Vec<u16> {
+        let sides = self.rng.random_range(2..=3);
+        let mut side = |_| self.rng.random_range(0..sides);
+        self.plan.machines.iter().map(&mut side).collect()
+    }
+
+    /// Seeds are always there in the end, or a newcomer could find nobody; of the others that are
+    /// down, some stay down.
+    fn draw_revived(&mut self) {
+        for slot in self.slots() {
+            let seed = self.plan.machines[slot.index()].seeds.contains(&slot);
+            if seed || chance(&mut self.rng, 0.4) {
+                self.plan.revived.push(slot);
+            }
+        }
+    }
+
+    fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        (0..self.machine_count()).map(Slot)
+    }
+
+    fn any_slot(&mut self) -> Slot {
+        Slot(self.rng.random_range(0..self.machine_count()))
+    }
+
+    fn machine_count(&self) -> u32 {
+        u32::try_from(self.plan.machines.len()).expect("a plan has few machines")
+    }
+
+    fn seconds(&mut self, min: u64, max: u64) -> Duration {
+        let (min, max) = (Duration::from_secs(min), Duration::from_secs(max));
+        draw(&mut self.rng, min, max)
+    }
+}

@@ -1,0 +1,144 @@
+//! `Trace`: one hash over everything that happened, so that two runs can be compared to the byte.
+
+use std::{hash::Hasher, net::SocketAddr};
+
+use siphasher::sip::SipHasher13;
+
+use super::Slot;
+use crate::swim::{Change, Input, MemberView, Output, StopReason, Timestamp};
+
+/// A running hash over every input and output of every node. Lengths come before bytes and
+/// integers have fixed widths, so that equal hashes mean equal runs on any machine.
+#[derive(Debug)]
+pub(super) struct Trace(SipHasher13);
+
+impl Trace {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(SipHasher13::new_with_keys(seed, 0))
+    }
+
+    /// The hash of the run so far.
+    pub(super) fn hash(&self) -> u64 {
+        self.0.finish()
+    }
+
+    pub(super) fn input(&mut self, now: Timestamp, slot: Slot, input: &Input<'_>) {
+        self.0.write_u64(now.as_micros());
+        self.0.write_u32(slot.0);
+        match *input {
+            Input::Datagram { from, bytes } => {
+                self.0.write_u8(0);
+                self.address(from);
+                self.bytes(bytes);
+            }
+            Input::Deadline => self.0.write_u8(1),
+            Input::Join(addresses) => {
+                self.0.write_u8(2);
+                for address in addresses {
+                    self.address(*address);
+                }
+            }
+            Input::Leave { reason } => {
+                self.0.write_u8(3);
+                self.bytes(reason.as_bytes());
+            }
+            Input::Remove { name } => {
+                self.0.write_u8(4);
+                self.bytes(name.as_bytes());
+            }
+            Input::StreamFrame {
+                stream,
+                from,
+                bytes,
+            } => {
+                self.0.write_u8(5);
+                self.0.write_u64(stream.0);
+                self.address(from);
+                self.bytes(bytes);
+            }
+            Input::StreamClosed { stream } => {
+                self.0.write_u8(6);
+                self.0.write_u64(stream.0);
+            }
+        }
+    }
+
+    pub(super) fn output(&mut self, output: &Output) {
+        match output {
+            Output::Change(change) => {
+                self.0.write_u8(0);
+                self.change(change);
+            }
+            Output::CloseStream(stream) => {
+                self.0.write_u8(1);
+                self.0.write_u64(stream.0);
+            }
+            Output::Joined(address) => {
+                self.0.write_u8(2);
+                self.address(*address);
+            }
+            Output::Notice(notice) => {
+                self.0.write_u8(3);
+                self.bytes(notice.to_string().as_bytes());
+            }
+            Output::OpenStream { stream, to, frame } => {
+                self.0.write_u8(4);
+                self.0.write_u64(stream.0);
+                self.address(*to);
+                self.bytes(frame);
+            }
+            Output::Remember { generation } => {
+                self.0.write_u8(5);
+                self.0.write_u32(*generation);
+            }
+            Output::Send { to, bytes } => {
+                self.0.write_u8(6);
+                self.address(*to);
+                self.bytes(bytes);
+            }
+            Output::Stop(reason) => {
+                self.0.write_u8(7);
+                self.0
+                    .write_u8(u8::from(matches!(reason, StopReason::Conflict { .. })));
+            }
+            Output::StreamFrame { stream, bytes } => {
+                self.0.write_u8(8);
+                self.0.write_u64(stream.0);
+                self.bytes(bytes);
+            }
+        }
+    }
+
+    fn change(&mut self, change: &Change) {
+        self.bytes(change.kind().as_bytes());
+        if let Some(member) = change.member() {
+            self.member(member);
+        }
+    }
+
+    fn member(&mut self, member: &MemberView) {
+        self.bytes(member.card.name.as_bytes());
+        self.0.write_u32(member.card.generation);
+        self.address(member.card.address);
+        self.bytes(member.state.as_str().as_bytes());
+        self.0.write_u32(member.incarnation);
+        self.bytes(member.reason.as_deref().unwrap_or_default().as_bytes());
+        if let Some(suspicion) = &member.suspicion {
+            self.0.write_u64(suspicion.by.0);
+            self.0.write_u64(suspicion.deadline.as_micros());
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.write_u64(bytes.len() as u64);
+        self.0.write(bytes);
+    }
+
+    fn address(&mut self, address: SocketAddr) {
+        match address {
+            SocketAddr::V4(v4) => self.0.write_u32(v4.ip().to_bits()),
+            SocketAddr::V6(v6) => self.0.write(&v6.ip().octets()),
+        }
+        self.0.write_u16(address.port());
+    }
+}

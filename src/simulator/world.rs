@@ -1,0 +1,561 @@
+//! `World`: the event heap, the machines, and the loop that drives their nodes.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+    mem,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::{
+    Conditions, End, Fault, Place, Slot, Spec, Told, Violation,
+    ledger::Ledger,
+    machine::{Arrival, Machine, Process},
+    network::Network,
+    promises::{self, Promise},
+    streams::{LinkId, Links, Side},
+    trace::Trace,
+};
+use crate::swim::{
+    Change, Directory, Input, MemberId, Node, Output, Settings, StopReason, Timestamp,
+};
+
+/// Promises are audited against whole member lists this often.
+const AUDIT_EVERY: Duration = Duration::from_secs(1);
+/// Seeds are looked up again this often, as an agent resolves host names again.
+const RESOLVE_EVERY_AUDITS: u64 = 30;
+/// So many things at one instant mean that time stands still.
+const EVENTS_PER_INSTANT_MAX: u32 = 200_000;
+/// A leaving node has this long to stop.
+const LEAVE_MAX: Duration = Duration::from_millis(500);
+
+/// What a run counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measures {
+    /// Inputs handled by all nodes.
+    pub events: u64,
+    /// Changes told by all nodes.
+    pub changes: u64,
+    /// Datagrams sent.
+    pub datagrams: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Streams dialled.
+    pub streams: u64,
+    /// `failed` told of a process that was running, or paused.
+    pub false_failures: u64,
+    /// The part of them about a process that had not been paused for a minute.
+    pub false_failures_of_healthy: u64,
+    /// `failed` told of a generation that had left.
+    pub leaves_told_failed: u64,
+    /// `restart` told.
+    pub restarts: u64,
+    /// Processes that stopped for a conflict.
+    pub conflicts: u64,
+}
+
+/// How a run went.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The seed it came from.
+    pub seed: u64,
+    /// Equal for equal runs, on any machine.
+    pub trace_hash: u64,
+    /// Virtual time simulated.
+    pub simulated: Duration,
+    /// After the last fault ended, how long until all views were equal.
+    pub converged_after: Option<Duration>,
+    /// What was counted.
+    pub measures: Measures,
+    /// Promises broken; the run ended at the first.
+    pub violations: Vec<Violation>,
+    /// The story, when it was asked for: one line for each fault and each change.
+    pub story: Vec<String>,
+}
+
+/// A cluster, its network and everything that happens to them, in virtual time.
+///
+/// The same seed and the same calls give the same world to the byte.
+#[derive(Debug)]
+pub struct World {
+    seed: u64,
+    now: Timestamp,
+    heap: BinaryHeap<Reverse<Occurrence>>,
+    sequence: u64,
+    events_at_now: u32,
+    audits: u64,
+    pub(super) machines: Vec<Machine>,
+    pub(super) ledgers: Vec<Ledger>,
+    /// Which machine has, or had, each place.
+    pub(super) owners: Vec<Slot>,
+    pub(super) by_id: BTreeMap<MemberId, Vec<Slot>>,
+    pub(super) network: Network,
+    pub(super) links: Links,
+    pub(super) rng: Xoshiro256PlusPlus,
+    trace: Trace,
+    directory: Directory,
+    processes: u32,
+    pub(super) measures: Measures,
+    pub(super) violations: Vec<Violation>,
+    story: Option<Vec<String>>,
+    /// Reused for every input, so that handling one allocates nothing.
+    outputs: Vec<Output>,
+}
+
+impl World {
+    /// An empty world.
+    pub fn new(seed: u64, conditions: Conditions) -> Self {
+        let mut world = Self {
+            seed,
+            now: Timestamp::ZERO,
+            heap: BinaryHeap::new(),
+            sequence: 0,
+            events_at_now: 0,
+            audits: 0,
+            machines: Vec::new(),
+            ledgers: Vec::new(),
+            owners: Vec::new(),
+            by_id: BTreeMap::new(),
+            network: Network::new(conditions),
+            links: Links::default(),
+            rng: Xoshiro256PlusPlus::seed_from_u64(seed),
+            trace: Trace::new(seed),
+            directory: Directory::new(),
+            processes: 0,
+            measures: Measures::default(),
+            violations: Vec::new(),
+            story: None,
+            outputs: Vec::new(),
+        };
+        world.push(world.now + AUDIT_EVERY, What::Audit);
+        world
+    }
+
+    /// Keeps a story of faults and changes from now on, for reading.
+    pub fn keep_story(&mut self) {
+        self.story.get_or_insert_default();
+    }
+
+    /// A machine for one member, with an address of its own. Nothing runs on it yet.
+    pub fn add(&mut self, spec: Spec) -> Slot {
+        let slot = Slot(u32::try_from(self.machines.len()).expect("fewer machines than 2^32"));
+        let id = MemberId::new(&spec.cluster, &spec.name);
+        self.by_id.entry(id).or_default().push(slot);
+        let place = self.new_place(slot);
+        self.machines.push(Machine::new(spec, place));
+        self.ledgers.push(Ledger::default());
+        slot
+    }
+
+    /// Virtual time passed.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Runs until `span` has passed, or a promise is broken.
+    pub fn run_for(&mut self, span: Duration) {
+        let end = self.now + span;
+        while self.violations.is_empty() && self.step(end) {}
+    }
+
+    /// Runs until `condition` holds, looked at every `every`, at most for `limit`. Tells how long
+    /// it took.
+    pub fn run_until(
+        &mut self,
+        limit: Duration,
+        every: Duration,
+        condition: impl Fn(&Self) -> bool,
+    ) -> Option<Duration> {
+        let begin = self.now;
+        while !condition(self) {
+            if self.now - begin >= limit || !self.violations.is_empty() {
+                return None;
+            }
+            self.run_for(every);
+        }
+        Some(self.now - begin)
+    }
+
+    /// Gives `input` to the process in `slot`, if one runs there.
+    pub fn input(&mut self, slot: Slot, input: Input<'_>) {
+        let now = self.now;
+        let mut outputs = mem::take(&mut self.outputs);
+        if let Some(process) = self.machines[slot.index()].process.as_mut()
+            && !process.paused
+        {
+            self.trace.input(now, slot, &input);
+            outputs.extend(process.node.handle(now, input));
+            self.measures.events += 1;
+            self.carry_out(slot, &mut outputs);
+            self.rearm(slot);
+        }
+        self.outputs = outputs;
+    }
+
+    /// Sums up the run so far.
+    pub fn report(&mut self) -> Run {
+        Run {
+            seed: self.seed,
+            trace_hash: self.trace.hash(),
+            simulated: self.now - Timestamp::ZERO,
+            converged_after: None,
+            measures: self.measures,
+            violations: self.violations.clone(),
+            story: self.story.take().unwrap_or_default(),
+        }
+    }
+
+    /// Takes the next occurrence, unless it is after `end`. Time stops at `end` then.
+    fn step(&mut self, end: Timestamp) -> bool {
+        let Some(Reverse(next)) = self.heap.peek() else {
+            self.now = end;
+            return false;
+        };
+        if next.at > end {
+            self.now = end;
+            return false;
+        }
+        let Some(Reverse(next)) = self.heap.pop() else {
+            return false;
+        };
+        self.count_instant(next.at);
+        self.now = next.at;
+        self.happen(next.what);
+        true
+    }
+
+    fn happen(&mut self, what: What) {
+        match what {
+            What::Audit => self.audit(),
+            What::Connect { link, bytes } => self.connect(link, bytes),
+            What::Datagram { from, to, bytes } => self.arrive(from, to, bytes),
+            What::Fault(fault) => self.apply(*fault),
+            What::StreamClosed { link, side } => {
+                self.arrive_at(link, side, Arrival::StreamClosed { link, side });
+            }
+            What::StreamFrame { link, side, bytes } => {
+                self.arrive_at(link, side, Arrival::StreamFrame { link, side, bytes });
+            }
+            What::Wake { slot, process } => self.wake(slot, process),
+        }
+    }
+
+    fn wake(&mut self, slot: Slot, number: u32) {
+        let now = self.now;
+        let Some(process) = self.process_mut(slot) else {
+            return;
+        };
+        if process.number != number || process.wake != Some(now) {
+            return;
+        }
+        process.wake = None;
+        if process.paused {
+            return;
+        }
+        if process.node.deadline().is_some_and(|due| due <= now) {
+            self.input(slot, Input::Deadline);
+        } else {
+            self.rearm(slot);
+        }
+    }
+
+    /// Makes sure that the heap holds a wake-up no later than the node's deadline.
+    pub(super) fn rearm(&mut self, slot: Slot) {
+        let now = self.now;
+        let Some(process) = self.process_mut(slot) else {
+            return;
+        };
+        let Some(due) = process.node.deadline().map(|due| due.max(now)) else {
+            return;
+        };
+        if process.wake.is_none_or(|wake| due < wake) {
+            process.wake = Some(due);
+            let process = process.number;
+            self.push(due, What::Wake { slot, process });
+        }
+    }
+
+    /// Does what a node asked for, in order. The outputs are empty afterwards.
+    fn carry_out(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
+        let mut changed = false;
+        let mut stop = None;
+        for output in outputs.drain(..) {
+            self.trace.output(&output);
+            if stop.is_some() {
+                self.violate(promises::STOP_IS_LAST, slot, format!("{output:?}"));
+            }
+            match output {
+                Output::Change(change) => {
+                    changed = true;
+                    self.book(slot, change);
+                }
+                Output::CloseStream(stream) => self.close_stream(slot, stream),
+                Output::Joined(address) => {
+                    self.machines[slot.index()].joined += 1;
+                    self.tell_story_of(slot, || format!("joined {address}"));
+                }
+                Output::Notice(notice) => self.tell_story_of(slot, || notice.to_string()),
+                Output::OpenStream { stream, to, frame } => self.dial(slot, stream, to, frame),
+                Output::Remember { generation } => {
+                    self.machines[slot.index()].stored_generation = generation;
+                    self.tell_story_of(slot, || format!("remembers generation {generation}"));
+                }
+                Output::Send { to, bytes } => self.send(slot, to, bytes),
+                Output::Stop(reason) => stop = Some(reason),
+                Output::StreamFrame { stream, bytes } => self.send_frame(slot, stream, bytes),
+            }
+        }
+        if changed {
+            self.audit_list(slot);
+        }
+        if let Some(reason) = stop {
+            self.stop(slot, reason);
+        }
+    }
+
+    fn stop(&mut self, slot: Slot, reason: StopReason) {
+        if matches!(reason, StopReason::Conflict { .. }) {
+            self.measures.conflicts += 1;
+            if let Err(seen) = self.rival_of(slot) {
+                self.violate(promises::CONFLICT_HAS_TWO, slot, seen);
+            }
+        }
+        self.end(slot, End::Stopped(reason));
+    }
+
+    /// Starts a process in `slot`, if none runs there, with a fresh seed and the next generation.
+    pub fn start(&mut self, slot: Slot) {
+        if self.machines[slot.index()].process.is_some() {
+            return;
+        }
+        let seed = self.rng.random();
+        let machine = &mut self.machines[slot.index()];
+        machine.stored_generation += 1;
+        let mut address = machine.place.address();
+        if !machine.spec.knows_address {
+            address.set_ip(std::net::Ipv4Addr::UNSPECIFIED.into());
+        }
+        let node = Node::new(Settings {
+            cluster: machine.spec.cluster.clone(),
+            name: machine.spec.name.clone(),
+            address,
+            generation: machine.stored_generation,
+            tags: machine.spec.tags.clone(),
+            tuning: machine.spec.tuning.clone(),
+            seed,
+            directory: self.directory.clone(),
+        });
+        self.processes += 1;
+        self.ledgers[slot.index()] = Ledger::new(node.members());
+        machine.process = Some(Process::new(node, self.processes, self.now));
+        self.tell_story_of(slot, || "starts".into());
+        self.join_seeds(slot);
+    }
+
+    /// Ends the process in `slot`, if one runs there: its streams break, its node is gone.
+    pub(super) fn end(&mut self, slot: Slot, end: End) {
+        let now = self.now;
+        let Some(process) = self.machines[slot.index()].process.take() else {
+            return;
+        };
+        self.tell_story_of(slot, || format!("ends: {end:?}"));
+        for link in process.streams.into_values() {
+            self.hang_up(link, slot);
+        }
+        self.machines[slot.index()].ended = Some((now, end));
+    }
+
+    /// Tells the process the addresses of its seeds, if they are other than it knows.
+    fn join_seeds(&mut self, slot: Slot) {
+        let machine = &self.machines[slot.index()];
+        let found: Vec<_> = machine.spec.seeds.iter().map(|s| self.address(*s)).collect();
+        let Some(process) = self.process_mut(slot) else {
+            return;
+        };
+        if process.started == process.resumed && process.resolved.is_empty()
+            || process.resolved != found
+        {
+            process.resolved.clone_from(&found);
+            self.input(slot, Input::Join(&found));
+        }
+    }
+
+    /// Books a change, held against every promise about changes.
+    fn book(&mut self, slot: Slot, change: Change) {
+        self.measures.changes += 1;
+        self.tell_story_of(slot, || summary(&change));
+        if let Err((promise, seen)) = self.ledgers[slot.index()].book(&change) {
+            self.violate(promise, slot, seen);
+        }
+        self.measure(slot, &change);
+        let at = self.now;
+        self.machines[slot.index()].told.push(Told { at, change });
+    }
+
+    fn audit(&mut self) {
+        self.audits += 1;
+        self.push(self.now + AUDIT_EVERY, What::Audit);
+        for index in 0..self.machines.len() {
+            let slot = Slot(u32::try_from(index).expect("slots are u32"));
+            let Some(process) = &self.machines[index].process else {
+                continue;
+            };
+            let late = |since: Timestamp| self.now - since > LEAVE_MAX && !process.paused;
+            if process.leaving.is_some_and(late) {
+                self.violate(promises::LEAVE_IS_QUICK, slot, "still there".into());
+            } else if process.node.stats().engine_errors > 0 {
+                let stats = format!("{:?}", process.node.stats());
+                self.violate(promises::ENGINE_IS_WELL_USED, slot, stats);
+            }
+            self.audit_list(slot);
+            if self.audits.is_multiple_of(RESOLVE_EVERY_AUDITS) {
+                self.join_seeds(slot);
+            }
+        }
+    }
+
+    fn audit_list(&mut self, slot: Slot) {
+        let Some(process) = &self.machines[slot.index()].process else {
+            return;
+        };
+        if let Err((promise, seen)) = self.ledgers[slot.index()].audit(process.node.members()) {
+            self.violate(promise, slot, seen);
+        }
+    }
+
+    /// Notes a broken promise; the run ends at the first.
+    pub(super) fn violate(&mut self, promise: Promise, slot: Slot, seen: String) {
+        let violation = Violation {
+            promise,
+            at: self.now,
+            observer: self.label(slot),
+            seen,
+        };
+        self.tell_story(|| violation.to_string());
+        self.violations.push(violation);
+    }
+
+    fn count_instant(&mut self, at: Timestamp) {
+        if at > self.now {
+            self.events_at_now = 0;
+        }
+        self.events_at_now += 1;
+        if self.events_at_now == EVENTS_PER_INSTANT_MAX {
+            let seen = format!("{EVENTS_PER_INSTANT_MAX} events at one instant");
+            self.violate(promises::TIME_ADVANCES, Slot(0), seen);
+        }
+    }
+
+    pub(super) fn push(&mut self, at: Timestamp, what: What) {
+        let sequence = self.sequence;
+        self.sequence += 1;
+        self.heap.push(Reverse(Occurrence { at, sequence, what }));
+    }
+
+    pub(super) fn push_fault(&mut self, at: Timestamp, fault: Fault) {
+        self.push(at, What::Fault(Box::new(fault)));
+    }
+
+    pub(super) fn new_place(&mut self, slot: Slot) -> Place {
+        let place = Place(u32::try_from(self.owners.len()).expect("fewer places than 2^32"));
+        self.owners.push(slot);
+        place
+    }
+
+    /// Gives the machine an address that nobody ever had.
+    pub(super) fn move_away(&mut self, slot: Slot) {
+        self.machines[slot.index()].place = self.new_place(slot);
+    }
+
+    pub(super) fn process_mut(&mut self, slot: Slot) -> Option<&mut Process> {
+        self.machines[slot.index()].process.as_mut()
+    }
+
+    pub(super) fn tell_story(&mut self, line: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            story.push(format!("{:?} {}", self.now, line()));
+        }
+    }
+
+    fn tell_story_of(&mut self, slot: Slot, line: impl FnOnce() -> String) {
+        if self.story.is_some() {
+            let label = self.label(slot);
+            self.tell_story(|| format!("{label} {}", line()));
+        }
+    }
+}
+
+/// One thing that will happen. Kept small: worlds have millions of them.
+#[derive(Debug)]
+struct Occurrence {
+    at: Timestamp,
+    /// Makes ties happen in the order they were caused.
+    sequence: u64,
+    what: What,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    Audit,
+    Connect {
+        link: LinkId,
+        bytes: Bytes,
+    },
+    Datagram {
+        from: Place,
+        to: Place,
+        bytes: Bytes,
+    },
+    Fault(Box<Fault>),
+    StreamClosed {
+        link: LinkId,
+        side: Side,
+    },
+    StreamFrame {
+        link: LinkId,
+        side: Side,
+        bytes: Bytes,
+    },
+    Wake {
+        slot: Slot,
+        process: u32,
+    },
+}
+
+impl PartialEq for Occurrence {
+    fn eq(&self, other: &Self) -> bool {
+        self.sequence == other.sequence
+    }
+}
+
+impl Eq for Occurrence {}
+
+impl PartialOrd for Occurrence {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Occurrence {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.sequence).cmp(&(other.at, other.sequence))
+    }
+}
+
+fn summary(change: &Change) -> String {
+    change.member().map_or_else(
+        || format!("{change:?}"),
+        |view| {
+            let (card, kind) = (&view.card, change.kind());
+            let by = view.suspicion.as_ref().map(|s| (&s.by_name, s.evidence, s.deadline));
+            format!(
+                "{kind} {} at {} generation {} incarnation {} {:?} {by:?} {:?}",
+                card.name, card.address, card.generation, view.incarnation, view.state, view.reason
+            )
+        },
+    )
+}
