@@ -1,8 +1,8 @@
 //! What our layer costs: `Node::handle` beside a bare foca, on equivalent packets, in one run.
 //!
 //! `ping` is a probe of a quiet cluster: one small packet in, one ack out. `full` is a packet with
-//! as many updates as fit one of ours, none of them news, as most are while something spreads. README.md beside
-//! this file has the numbers.
+//! as many updates as fit one of ours, none of them news, as most are while something spreads.
+//! `benches/README.md` has the numbers.
 
 mod bare;
 mod ours;
