@@ -149,12 +149,7 @@ impl World {
         if target.is_none() {
             self.break_link(link, STREAM_TIMEOUT);
         } else {
-            self.forward(
-                link,
-                Side::Acceptor,
-                |bytes| What::Connect { link, bytes },
-                frame,
-            );
+            self.forward(link, Side::Acceptor, |bytes| What::Connect { link, bytes }, frame);
         }
     }
 
@@ -181,14 +176,7 @@ impl World {
             stream,
         });
         let side = Side::Acceptor;
-        self.deliver(
-            slot,
-            Arrival::StreamFrame {
-                link: id,
-                side,
-                bytes,
-            },
-        );
+        self.deliver(slot, Arrival::StreamFrame { link: id, side, bytes });
     }
 
     /// Writes a frame to a stream. One that is closed already swallows it, as a socket may.
@@ -198,12 +186,7 @@ impl World {
             return;
         };
         let side = side.other();
-        self.forward(
-            link,
-            side,
-            |bytes| What::StreamFrame { link, side, bytes },
-            bytes,
-        );
+        self.forward(link, side, |bytes| What::StreamFrame { link, side, bytes }, bytes);
     }
 
     /// Closes a stream: the other end hears of it after everything that was written before.
@@ -229,10 +212,7 @@ impl World {
     /// Breaks every stream whose two machines cannot reach each other any more.
     pub(super) fn break_unconnected(&mut self) {
         let network = &self.network;
-        for link in self
-            .links
-            .between(|one, other| !network.connects(one, other))
-        {
+        for link in self.links.between(|one, other| !network.connects(one, other)) {
             self.break_link(link, STREAM_TIMEOUT);
         }
     }
@@ -310,11 +290,7 @@ impl World {
 
     fn check_frame(&mut self, slot: Slot, bytes: usize) {
         if bytes > FRAME_BYTES_MAX {
-            self.violate(
-                promises::PACKETS_FIT,
-                slot,
-                format!("a frame of {bytes} bytes"),
-            );
+            self.violate(promises::PACKETS_FIT, slot, format!("a frame of {bytes} bytes"));
         }
     }
 }

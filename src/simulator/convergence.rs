@@ -87,9 +87,7 @@ impl World {
             let Some(itself) = self.itself(slot) else {
                 return Some(format!("{} does not list itself first", self.label(slot)));
             };
-            let cluster = clusters
-                .entry(&self.machine(slot).spec.cluster)
-                .or_default();
+            let cluster = clusters.entry(&self.machine(slot).spec.cluster).or_default();
             if cluster.insert(itself.card.id, itself).is_some() {
                 return Some(format!("two processes run as {}", self.label(slot)));
             }
@@ -176,10 +174,7 @@ impl World {
             machine.process.is_some()
                 || ended.is_some_and(|(at, _)| self.now() - *at <= RIVAL_WITHIN)
         };
-        if twins
-            .iter()
-            .any(|twin| *twin != slot && lately(self.machine(*twin)))
-        {
+        if twins.iter().any(|twin| *twin != slot && lately(self.machine(*twin))) {
             Ok(())
         } else {
             Err("it stopped for a conflict with nobody".into())

@@ -121,19 +121,13 @@ impl Machine {
 /// Something that reached a machine.
 #[derive(Debug)]
 pub(super) enum Arrival {
-    Datagram {
-        from: Place,
-        bytes: Bytes,
-    },
+    Datagram { from: Place, bytes: Bytes },
     StreamFrame {
         link: LinkId,
         side: Side,
         bytes: Bytes,
     },
-    StreamClosed {
-        link: LinkId,
-        side: Side,
-    },
+    StreamClosed { link: LinkId, side: Side },
 }
 
 /// A running process: its node and what an operating system keeps for it.

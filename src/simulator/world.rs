@@ -372,12 +372,7 @@ impl World {
     /// Tells the process the addresses of its seeds, if they are other than it knows.
     fn join_seeds(&mut self, slot: Slot) {
         let machine = &self.machines[slot.index()];
-        let found: Vec<_> = machine
-            .spec
-            .seeds
-            .iter()
-            .map(|s| self.address(*s))
-            .collect();
+        let found: Vec<_> = machine.spec.seeds.iter().map(|s| self.address(*s)).collect();
         let Some(process) = self.process_mut(slot) else {
             return;
         };
@@ -556,10 +551,7 @@ fn summary(change: &Change) -> String {
         || format!("{change:?}"),
         |view| {
             let (card, kind) = (&view.card, change.kind());
-            let by = view
-                .suspicion
-                .as_ref()
-                .map(|s| (&s.by_name, s.evidence, s.deadline));
+            let by = view.suspicion.as_ref().map(|s| (&s.by_name, s.evidence, s.deadline));
             format!(
                 "{kind} {} at {} generation {} incarnation {} {:?} {by:?} {:?}",
                 card.name, card.address, card.generation, view.incarnation, view.state, view.reason
