@@ -35,14 +35,15 @@ fn two_clusters_on_one_network_never_mix_and_say_so_once() {
 fn a_second_process_of_one_name_is_refused_and_the_first_stays() {
     let lab = Lab::new();
     let agents = lab.cluster(3);
-    let watch = agents[1].watch();
+    let watch = agents[0].watch();
     let generation = agents[1].status()["generation"].clone();
     let twin = lab.agent("n2").folder("twin").join(agents[0].address());
     let ended = twin.finish();
     let held = agents[1].address().to_string();
     ended.refused(2, &["n2", &held, "hint:"]);
     let conflict = watch.wait_for_kind("conflict");
-    assert!(conflict.to_string().contains("n2"), "{conflict:#}");
+    assert_eq!(conflict["name"], "n2", "{conflict:#}");
+    assert!(conflict.to_string().contains(&held), "{conflict:#}");
     await_members(&agents, "alive", 3);
     assert_eq!(agents[1].status()["generation"], generation);
     assert_eq!(watch.count("failed", "n2"), 0);

@@ -25,8 +25,8 @@ pub(crate) struct Watch {
 #[derive(Default)]
 struct Heard {
     records: Vec<Value>,
-    /// The number of the last record.
-    seq: u64,
+    /// The number of the last record; `None` until there was a snapshot.
+    seq: Option<u64>,
     ended: bool,
     broken: Option<String>,
 }
@@ -48,7 +48,7 @@ impl Watch {
         let mut writer = &socket;
         write!(writer, "GET {target} HTTP/1.1\r\nHost: headcount\r\n\r\n").expect("written");
         let heard = Heard {
-            seq: resumed.unwrap_or(0),
+            seq: resumed,
             ..Heard::default()
         };
         let heard = Arc::new((Mutex::new(heard), Condvar::new()));
@@ -200,20 +200,17 @@ impl Heard {
             self.broken = Some(format!("not JSON: {line}"));
             return;
         };
-        let seq = record["seq"].as_u64().unwrap_or(0);
+        let seq = record["seq"].as_u64();
         let expected = match record["type"].as_str() {
             Some("snapshot" | "gap") => seq,
             Some("heartbeat") => self.seq,
-            Some(_) => self.seq + 1,
-            None => u64::MAX,
+            Some(_) => self.seq.map(|last| last + 1),
+            None => None,
         };
         if seq != expected {
-            self.broken = Some(format!("expected number {expected}: {line}"));
+            self.broken = Some(format!("expected number {expected:?}: {line}"));
         }
-        if self.records.is_empty() && self.seq == 0 && record["type"] != "snapshot" {
-            self.broken = Some(format!("began without a snapshot: {line}"));
-        }
-        self.seq = seq.max(self.seq);
+        self.seq = seq.or(self.seq);
         self.records.push(record);
     }
 }
