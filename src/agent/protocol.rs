@@ -101,6 +101,8 @@ impl Protocol {
     /// # Errors
     /// When the system takes the UDP socket's readiness away, which it never does.
     pub(super) async fn run(mut self) -> io::Result<Outcome> {
+        // Nothing is due yet, but the node learns what time it is and sets its timers.
+        self.handle(Input::Deadline);
         loop {
             match self.next().await? {
                 Event::Command(command) => self.obey(command),

@@ -9,6 +9,7 @@ use std::{
     thread,
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
@@ -34,6 +35,9 @@ use super::{
     store::Store,
     streams::Streams,
 };
+
+/// File descriptors that the API's connections, the streams and the rest take together.
+const FILES: u64 = 4_096;
 
 /// Runs an agent until it leaves or is told to end by SIGTERM or SIGINT; a second signal ends it
 /// at once. Blocks.
@@ -68,6 +72,7 @@ impl Agent {
     /// # Errors
     /// The socket that could not be opened and why. Those opened before are closed again.
     pub fn bind(config: Config) -> Result<Self, Error> {
+        raise_file_limit();
         // The local socket first: it tells most surely that an agent is running already.
         let local = local::bind(&config.socket)?;
         let gossip = Gossip::bind(config.bind).map_err(|source| Error::Bind {
@@ -168,6 +173,20 @@ impl Agent {
         let ports = (datagrams, streams);
         let protocol = Protocol::new(node, shared, ports, (commands, shutdown), remember);
         Ok((running, protocol, file))
+    }
+}
+
+/// Every consumer takes a file descriptor, and 1,024 are a usual limit that may be raised.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(FILES, |maximum| maximum.min(FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = Rlimit {
+            current: Some(wanted),
+            ..limit
+        };
+        // With fewer, consumers are refused sooner; that is no reason not to start.
+        let _ = setrlimit(Resource::Nofile, raised);
     }
 }
 
