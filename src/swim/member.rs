@@ -17,13 +17,16 @@ use super::Timestamp;
 pub const NAME_BYTES_MAX: usize = 128;
 /// Longest cluster name, in bytes of UTF-8.
 pub const CLUSTER_BYTES_MAX: usize = 64;
-/// All tags of one member together, keys and values, in bytes. They travel with every
+/// All tags of one member together, in bytes as [`Tags::size`] counts them. They travel with every
 /// announcement of the member, so they must fit one packet.
 pub const TAG_BYTES_MAX: usize = 512;
 
 /// A member's stable id: a hash of the cluster's and the member's name. The same process name
 /// has the same id on every address and after every restart.
+///
+/// On the wire it takes exactly eight bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "[u8; 8]", into = "[u8; 8]")]
 pub struct MemberId(pub(crate) u64);
 
 impl MemberId {
@@ -34,6 +37,18 @@ impl MemberId {
         hasher.write(cluster.as_bytes());
         hasher.write(name.as_bytes());
         Self(hasher.finish())
+    }
+}
+
+impl From<[u8; 8]> for MemberId {
+    fn from(bytes: [u8; 8]) -> Self {
+        Self(u64::from_le_bytes(bytes))
+    }
+}
+
+impl From<MemberId> for [u8; 8] {
+    fn from(id: MemberId) -> Self {
+        id.0.to_le_bytes()
     }
 }
 
@@ -75,6 +90,14 @@ impl Life {
     /// The life that supersedes this one within the same process.
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
+    }
+
+    pub(super) const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    pub(super) const fn to_bits(self) -> u32 {
+        self.0
     }
 
     /// Process starts so far.

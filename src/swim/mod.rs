@@ -9,13 +9,22 @@
 //! from the generator that [`Settings::seed`] starts, so the same inputs give the same outputs.
 
 mod change;
+mod codec;
 mod contract;
 mod directory;
+mod engine;
+mod envelope;
+mod gate;
+mod identity;
+mod mail;
 mod member;
 mod node;
+mod roster;
 mod stats;
 mod time;
+mod timers;
 mod tuning;
+mod wire;
 
 pub use change::Change;
 pub use contract::{Counts, Input, Notice, Output, Settings, Status, StopReason, StreamId};

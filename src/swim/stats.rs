@@ -10,6 +10,8 @@ pub enum Junk {
     Cluster,
     /// Not our format at all.
     Foreign,
+    /// Sealed with a key that we do not have.
+    Key,
     /// Ours, but its inside does not parse.
     Malformed,
     /// Meant for another member, or for an earlier life of ours.
@@ -24,10 +26,11 @@ pub enum Junk {
 
 impl Junk {
     /// Every kind, in the order of the counters.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Checksum,
         Self::Cluster,
         Self::Foreign,
+        Self::Key,
         Self::Malformed,
         Self::Misdirected,
         Self::Oversized,
@@ -41,6 +44,7 @@ impl Junk {
             Self::Checksum => "checksum",
             Self::Cluster => "cluster",
             Self::Foreign => "foreign",
+            Self::Key => "key",
             Self::Malformed => "malformed",
             Self::Misdirected => "misdirected",
             Self::Oversized => "oversized",

@@ -1,0 +1,242 @@
+//! `Engine`: foca, driven. Everything foca asks for comes back as data.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    num::{NonZeroU8, NonZeroUsize},
+    rc::Rc,
+    time::Duration,
+};
+
+use foca::{Foca, Member, NoCustomBroadcast, Notification, Timer, TimerToken};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::{
+    Tuning,
+    codec::Codec,
+    directory::Handle,
+    gate::{Gate, Touch},
+    identity::Identity,
+    mail::Mail,
+};
+
+/// Sends of one update that are ours to make at once; foca makes the rest. See
+/// [`Tuning::transmissions`].
+const EAGER_SENDS: u8 = 3;
+
+/// foca with our types filled in, and what it asked for since it was last looked at.
+pub(super) struct Engine {
+    foca: Foca<Identity, Codec, Xoshiro256PlusPlus, NoCustomBroadcast>,
+    effects: Effects,
+    tuning: Tuning,
+    transmissions: u8,
+}
+
+/// What foca asked for.
+struct Effects {
+    gate: Rc<RefCell<Gate>>,
+    mail: Mail,
+    timers: Vec<(Duration, Timer<Identity>)>,
+    notes: Vec<Note>,
+    token: TimerToken,
+}
+
+/// What foca noticed, as far as the gate's touches do not tell it already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Note {
+    /// There is an active member again.
+    Active,
+    /// There is no active member left.
+    Idle,
+    /// We were held down and have a new life now.
+    Renewed,
+}
+
+impl Engine {
+    pub(super) fn new(
+        gate: Rc<RefCell<Gate>>,
+        tuning: Tuning,
+        rng: Xoshiro256PlusPlus,
+        packet_bytes_max: usize,
+    ) -> Self {
+        let me = gate.borrow().me;
+        let transmissions = tuning.transmissions(1);
+        let config = config(&tuning, transmissions, packet_bytes_max);
+        let mail = Mail::new(&gate.borrow().cluster);
+        Self {
+            foca: Foca::new(me, config, rng, Codec::new(gate.clone())),
+            effects: Effects {
+                gate,
+                mail,
+                timers: Vec::new(),
+                notes: Vec::new(),
+                token: 0,
+            },
+            tuning,
+            transmissions,
+        }
+    }
+
+    pub(super) const fn mail(&mut self) -> &mut Mail {
+        &mut self.effects.mail
+    }
+
+    /// Active members, ourselves not counted.
+    pub(super) const fn active(&self) -> usize {
+        self.foca.num_members()
+    }
+
+    /// foca's list, in its own order.
+    pub(super) fn members(&self) -> impl Iterator<Item = &Member<Identity>> {
+        self.foca.iter_membership_state()
+    }
+
+    /// What foca holds of one member, in O(n) as every look-up of foca's.
+    pub(super) fn find(&self, handle: Handle) -> Option<&Member<Identity>> {
+        self.members().find(|member| member.id().handle == handle)
+    }
+
+    /// A packet whose sender the gate knows.
+    pub(super) fn packet(&mut self, bytes: &[u8]) -> Result<(), foca::Error> {
+        self.foca.handle_data(bytes, &mut self.effects)
+    }
+
+    pub(super) fn timer(&mut self, timer: Timer<Identity>) -> Result<(), foca::Error> {
+        self.foca.handle_timer(timer, &mut self.effects)
+    }
+
+    /// The suspect is confirmed, unless it has raised its incarnation since.
+    pub(super) fn confirm(
+        &mut self,
+        member_id: Identity,
+        incarnation: u16,
+    ) -> Result<(), foca::Error> {
+        let token = self.effects.token;
+        self.timer(Timer::ChangeSuspectToDown {
+            member_id,
+            incarnation,
+            token,
+        })
+    }
+
+    pub(super) fn apply(
+        &mut self,
+        members: impl Iterator<Item = Member<Identity>>,
+        gossip: bool,
+    ) -> Result<(), foca::Error> {
+        self.foca.apply_many(members, gossip, &mut self.effects)
+    }
+
+    /// Takes the life that the gate has now, and stays connected: foca has no live timers after a
+    /// change of identity until a list, even an empty one, is applied.
+    pub(super) fn adopt_life(&mut self) -> Result<(), foca::Error> {
+        let me = self.effects.gate.borrow().me;
+        if me != *self.foca.identity() {
+            self.foca.change_identity(me, &mut self.effects)?;
+        }
+        self.reconnect()
+    }
+
+    pub(super) fn reconnect(&mut self) -> Result<(), foca::Error> {
+        self.apply(std::iter::empty(), false)
+    }
+
+    pub(super) fn leave(&mut self) -> Result<(), foca::Error> {
+        self.foca.leave_cluster(&mut self.effects)
+    }
+
+    /// One round of foca's own gossip.
+    pub(super) fn gossip(&mut self) -> Result<(), foca::Error> {
+        self.foca.gossip(&mut self.effects)
+    }
+
+    /// Follows the cluster's size. Errors are impossible: only what may change changes.
+    pub(super) fn retune(&mut self, packet_bytes_max: usize) -> Result<(), foca::Error> {
+        let transmissions = self.tuning.transmissions(self.active() + 1);
+        if transmissions == self.transmissions {
+            return Ok(());
+        }
+        self.transmissions = transmissions;
+        self.foca
+            .set_config(config(&self.tuning, transmissions, packet_bytes_max))
+    }
+
+    /// What foca wants to be woken for.
+    pub(super) fn take_timers(&mut self) -> Vec<(Duration, Timer<Identity>)> {
+        std::mem::take(&mut self.effects.timers)
+    }
+
+    pub(super) fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.effects.notes)
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Engine")
+            .field("identity", self.foca.identity())
+            .finish()
+    }
+}
+
+impl foca::Runtime<Identity> for &mut Effects {
+    fn notify(&mut self, notification: Notification<'_, Identity>) {
+        let mut gate = self.gate.borrow_mut();
+        match notification {
+            Notification::MemberUp(id) | Notification::MemberDown(id) => gate.touch(id.handle),
+            Notification::Rename(old, new) => {
+                gate.touched.push(Touch {
+                    handle: new.handle,
+                    replaces: Some(old.life),
+                });
+            }
+            Notification::Active => self.notes.push(Note::Active),
+            Notification::Idle => self.notes.push(Note::Idle),
+            Notification::Rejoin(_) => self.notes.push(Note::Renewed),
+            // Only when we leave: `Identity::renew` always answers.
+            Notification::Defunct => {}
+        }
+    }
+
+    fn send_to(&mut self, to: Identity, data: &[u8]) {
+        let gate = self.gate.borrow();
+        if let Some(card) = gate.card_of(to) {
+            self.mail.swim((gate.id, gate.me.life), card.address, data);
+        }
+    }
+
+    fn submit_after(&mut self, timer: Timer<Identity>, after: Duration) {
+        match timer {
+            Timer::ProbeRandomMember(token) => self.token = token,
+            // Suspicions have clocks of our own, which other members' words can move.
+            Timer::ChangeSuspectToDown { member_id, .. } => {
+                self.gate.borrow_mut().touch(member_id.handle);
+                return;
+            }
+            _ => {}
+        }
+        self.timers.push((after, timer));
+    }
+}
+
+fn config(tuning: &Tuning, transmissions: u8, packet_bytes_max: usize) -> foca::Config {
+    let fanout = NonZeroUsize::new(tuning.fanout).unwrap_or(NonZeroUsize::MIN);
+    foca::Config {
+        probe_period: tuning.probe_interval,
+        probe_rtt: tuning.probe_timeout,
+        num_indirect_probes: fanout,
+        max_transmissions: NonZeroU8::new(transmissions.saturating_sub(EAGER_SENDS))
+            .unwrap_or(NonZeroU8::MIN),
+        suspect_to_down_after: tuning.suspicion_timeout(1),
+        remove_down_after: None,
+        max_packet_size: NonZeroUsize::new(packet_bytes_max).unwrap_or(NonZeroUsize::MIN),
+        notify_down_members: true,
+        periodic_announce: None,
+        periodic_announce_to_down_members: None,
+        periodic_gossip: Some(foca::PeriodicParams {
+            frequency: tuning.gossip_interval,
+            num_members: fanout,
+        }),
+    }
+}

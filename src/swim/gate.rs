@@ -1,0 +1,408 @@
+//! The gate: what foca hears and what its words become on the wire.
+//!
+//! foca knows members as numbers in three states. The gate stands in its codec: every claim that
+//! arrives passes [`Gate::judge`] before foca sees it, and every claim that foca sends is clothed
+//! in what we know of it, [`Gate::clothe`]. `decode_member` cannot drop a claim; it answers with
+//! "you are alive" instead, which foca ignores.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use foca::{Member, State};
+
+use super::{
+    Card, Evidence, Junk, Life, MemberId, Timestamp,
+    directory::{Directory, Handle},
+    identity::Identity,
+    roster::{Claim, Roster, Standing},
+    wire::{self, Update, WireCard},
+};
+
+/// State that foca's codec and the node share.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pub(super) now: Timestamp,
+    pub(super) cluster: String,
+    pub(super) directory: Directory,
+    /// Ourselves.
+    pub(super) me: Identity,
+    pub(super) id: MemberId,
+    pub(super) card: Arc<Card>,
+    /// Our incarnation as foca last sent it; foca has no getter for it.
+    pub(super) incarnation: u16,
+    /// Our reason, once we are leaving.
+    pub(super) leaving: Option<String>,
+    /// Who sent the packet that foca is reading.
+    pub(super) sender: Identity,
+    pub(super) roster: Roster,
+    /// Members that may have something new to tell.
+    pub(super) touched: Vec<Touch>,
+    /// Updates that foca queued for gossip just now, as they go on the wire.
+    pub(super) news: Vec<(Handle, Vec<u8>)>,
+    /// What others say of us that foca must not hear.
+    pub(super) sightings: Vec<Sighting>,
+    /// Why foca could not read the packet.
+    pub(super) junk: Option<Junk>,
+    /// A member addressed an earlier life of ours: it should learn of this one.
+    pub(super) addressed_before: bool,
+    /// What qualifies the claims being read.
+    heard: Vec<Heard>,
+}
+
+/// A claim with what foca cannot hold of it.
+#[derive(Clone, Debug)]
+pub(super) struct Heard {
+    pub(super) about: Identity,
+    pub(super) claim: Claim,
+    pub(super) age: Duration,
+}
+
+/// A member that may have something new to tell, and the life it replaces if it replaces one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Touch {
+    pub(super) handle: Handle,
+    pub(super) replaces: Option<Life>,
+}
+
+/// What somebody says of us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sighting {
+    /// This life of ours is held down, or accused beyond our reach.
+    Down(Life),
+    /// Somebody with our name lives, or lived, at another address.
+    Twin {
+        address: std::net::SocketAddr,
+        life: Life,
+    },
+}
+
+impl Gate {
+    pub(super) fn new(cluster: String, directory: Directory, card: Card) -> Self {
+        let life = Life::first(card.generation);
+        let id = card.id;
+        let handle = directory.intern(card.clone());
+        let me = Identity { handle, life };
+        Self {
+            now: Timestamp::ZERO,
+            cluster,
+            directory,
+            me,
+            id,
+            card: Arc::new(card),
+            incarnation: 0,
+            leaving: None,
+            sender: me,
+            roster: Roster::default(),
+            touched: Vec::new(),
+            news: Vec::new(),
+            sightings: Vec::new(),
+            junk: None,
+            addressed_before: false,
+            heard: Vec::new(),
+        }
+    }
+
+    /// The member's card for that life, if this node may speak of it.
+    pub(super) fn card_of(&self, identity: Identity) -> Option<Arc<Card>> {
+        if identity.handle == self.me.handle {
+            return Some(self.card.clone());
+        }
+        self.directory
+            .card(identity.handle, identity.life.generation())
+    }
+
+    pub(super) fn touch(&mut self, handle: Handle) {
+        self.touched.push(Touch {
+            handle,
+            replaces: None,
+        });
+    }
+
+    /// What foca hears of a claim in gossip.
+    pub(super) fn judge(&mut self, update: &Update<'_>) -> Member<Identity> {
+        if update.id(&self.cluster) == self.id {
+            return self.judge_ourselves(update);
+        }
+        self.judge_other(update).unwrap_or_else(|| self.nothing())
+    }
+
+    /// What foca hears of a claim in an exchange, where `held` is what foca holds of the member.
+    /// A failure that we do not see ourselves is only an accusation, which the member can refute.
+    pub(super) fn import(
+        &mut self,
+        update: &Update<'_>,
+        held: Option<&Member<Identity>>,
+        forget_after: Duration,
+    ) -> Member<Identity> {
+        let stale = |age_s: u32| Duration::from_secs(age_s.into()) >= forget_after;
+        match (update, held) {
+            (
+                Update::Failed {
+                    life, incarnation, ..
+                },
+                Some(held),
+            ) if held.state() != State::Down && held.id().life == *life => {
+                if held.incarnation() > *incarnation {
+                    return self.nothing();
+                }
+                let claim = Claim::Suspect {
+                    by: self.directory.id(self.sender.handle),
+                    evidence: Evidence::HeldFailed,
+                };
+                self.hear(*held.id(), claim, 0);
+                Member::new(*held.id(), held.incarnation(), State::Suspect)
+            }
+            (Update::Failed { age_s, .. } | Update::Left { age_s, .. }, None)
+                if stale(*age_s) || self.card_for(update).is_none() =>
+            {
+                self.nothing()
+            }
+            (Update::Removed { .. }, None) => self.nothing(),
+            _ => self.judge(update),
+        }
+    }
+
+    fn card_for(&self, update: &Update<'_>) -> Option<Arc<Card>> {
+        let handle = self.directory.handle(update.id(&self.cluster))?;
+        self.directory.card(handle, update.life().generation())
+    }
+
+    fn judge_ourselves(&mut self, update: &Update<'_>) -> Member<Identity> {
+        let life = update.life();
+        match update {
+            Update::Suspect { incarnation, .. } if life == self.me.life => {
+                return Member::new(self.me, *incarnation, State::Suspect);
+            }
+            _ if life < self.me.life => {}
+            Update::Alive { card, .. } if card.address() != self.card.address => {
+                self.sightings.push(Sighting::Twin {
+                    address: card.address(),
+                    life,
+                });
+            }
+            Update::Alive { .. } if life == self.me.life => {}
+            Update::Known { .. } => {}
+            _ => self.sightings.push(Sighting::Down(life)),
+        }
+        self.nothing()
+    }
+
+    fn judge_other(&mut self, update: &Update<'_>) -> Option<Member<Identity>> {
+        if let Update::Alive { card, life, .. } | Update::Known { card, life } = update {
+            self.intern(card, *life)?;
+        }
+        let handle = self.directory.handle(update.id(&self.cluster))?;
+        let identity = Identity {
+            handle,
+            life: update.life(),
+        };
+        match update {
+            Update::Known { .. } => None,
+            Update::Alive { incarnation, .. } => {
+                if self.roster.incarnation(handle) != *incarnation {
+                    self.touch(handle);
+                }
+                Some(Member::new(identity, *incarnation, State::Alive))
+            }
+            Update::Suspect {
+                incarnation,
+                by,
+                evidence,
+                ..
+            } => {
+                self.card_of(identity)?;
+                self.hear(
+                    identity,
+                    Claim::Suspect {
+                        by: *by,
+                        evidence: *evidence,
+                    },
+                    0,
+                );
+                Some(Member::new(identity, *incarnation, State::Suspect))
+            }
+            Update::Failed {
+                incarnation, age_s, ..
+            } => {
+                self.card_of(identity)?;
+                if self.is_outdated(identity, *incarnation) {
+                    return None;
+                }
+                self.hear(identity, Claim::Failed, *age_s);
+                Some(Member::new(identity, *incarnation, State::Down))
+            }
+            Update::Left { reason, age_s, .. } => {
+                self.card_of(identity)?;
+                let reason = wire::clip_reason(reason).to_owned();
+                self.hear(identity, Claim::Left { reason }, *age_s);
+                Some(Member::new(identity, 0, State::Down))
+            }
+            Update::Removed { age_s, .. } => {
+                self.roster.record(handle)?;
+                self.hear(identity, Claim::Removed, *age_s);
+                Some(Member::new(identity, 0, State::Down))
+            }
+        }
+    }
+
+    /// foca lets a failure in incarnation 0 override a refutation in incarnation 5.
+    fn is_outdated(&self, identity: Identity, incarnation: u16) -> bool {
+        self.roster
+            .record(identity.handle)
+            .is_some_and(|record| record.life == identity.life && record.incarnation > incarnation)
+    }
+
+    /// What keeps foca as it is.
+    fn nothing(&self) -> Member<Identity> {
+        Member::new(self.me, self.incarnation, State::Alive)
+    }
+
+    fn intern(&self, card: &WireCard<'_>, life: Life) -> Option<Handle> {
+        let generation = life.generation();
+        let id = card.id(&self.cluster);
+        let known = self.directory.handle(id);
+        if let Some(handle) = known.filter(|h| self.directory.card(*h, generation).is_some()) {
+            return Some(handle);
+        }
+        Some(
+            self.directory
+                .intern(card.check(&self.cluster, generation)?),
+        )
+    }
+
+    pub(super) fn hear(&mut self, about: Identity, claim: Claim, age_s: u32) {
+        self.touch(about.handle);
+        self.heard.push(Heard {
+            about,
+            claim,
+            age: Duration::from_secs(age_s.into()),
+        });
+    }
+
+    /// What was heard last of `identity` in this `state`.
+    pub(super) fn heard(&self, identity: Identity, state: State) -> Option<&Heard> {
+        let fits = |claim: &Claim| match claim {
+            Claim::Suspect { .. } => state == State::Suspect,
+            _ => state == State::Down,
+        };
+        self.heard
+            .iter()
+            .rev()
+            .find(|heard| heard.about == identity && fits(&heard.claim))
+    }
+
+    pub(super) fn forget_heard(&mut self) {
+        self.heard.clear();
+    }
+
+    /// What we say of a member that foca holds so. `None` without a card of that generation.
+    pub(super) fn clothe(&self, member: &Member<Identity>) -> Option<Update<'static>> {
+        let identity = *member.id();
+        if identity.handle == self.me.handle {
+            return Some(self.clothe_ourselves(member));
+        }
+        let (id, life) = (self.directory.id(identity.handle), identity.life);
+        let incarnation = member.incarnation();
+        match member.state() {
+            State::Alive => {
+                let card = WireCard::own(&self.card_of(identity)?.as_ref());
+                Some(Update::Alive {
+                    card,
+                    life,
+                    incarnation,
+                })
+            }
+            State::Suspect => {
+                let (by, evidence) = self.accusation(identity);
+                Some(Update::Suspect {
+                    id,
+                    life,
+                    incarnation,
+                    by,
+                    evidence,
+                })
+            }
+            State::Down => Some(self.clothe_down(identity, incarnation)),
+        }
+    }
+
+    /// foca says "my old life is down" whenever we renew. We say that we live.
+    fn clothe_ourselves(&self, member: &Member<Identity>) -> Update<'static> {
+        let life = member.id().life;
+        match &self.leaving {
+            Some(reason) => Update::Left {
+                id: self.id,
+                life,
+                reason: Cow::Owned(wire::clip_reason(reason).to_owned()),
+                age_s: 0,
+            },
+            None if member.state() == State::Down => Update::Alive {
+                card: WireCard::own(&self.card),
+                life: self.me.life.max(life.next()),
+                incarnation: 0,
+            },
+            None => self.introduction(),
+        }
+    }
+
+    /// What we say of ourselves.
+    pub(super) fn introduction(&self) -> Update<'static> {
+        Update::Alive {
+            card: WireCard::own(&self.card),
+            life: self.me.life,
+            incarnation: self.incarnation,
+        }
+    }
+
+    fn accusation(&self, identity: Identity) -> (MemberId, Evidence) {
+        if let Some(Heard {
+            claim: Claim::Suspect { by, evidence },
+            ..
+        }) = self.heard(identity, State::Suspect)
+        {
+            return (*by, *evidence);
+        }
+        match self.roster.record(identity.handle) {
+            Some(record) if record.life == identity.life => match &record.standing {
+                Standing::Suspect { by, evidence, .. } => (*by, *evidence),
+                _ => (self.id, Evidence::ProbeTimeout),
+            },
+            _ => (self.id, Evidence::ProbeTimeout),
+        }
+    }
+
+    fn clothe_down(&self, identity: Identity, incarnation: u16) -> Update<'static> {
+        let (id, life) = (self.directory.id(identity.handle), identity.life);
+        let record = self
+            .roster
+            .record(identity.handle)
+            .filter(|record| record.life == life);
+        let age_s = record
+            .filter(|record| !record.standing.is_active())
+            .map_or(0, |record| wire::age_s(self.now - record.since));
+        let heard = self
+            .heard(identity, State::Down)
+            .map(|heard| heard.claim.clone());
+        let claim = heard.or_else(|| match &record?.standing {
+            Standing::Left { reason } => Some(Claim::Left {
+                reason: reason.clone(),
+            }),
+            Standing::Removed => Some(Claim::Removed),
+            _ => None,
+        });
+        match claim {
+            Some(Claim::Left { reason }) => Update::Left {
+                id,
+                life,
+                reason: Cow::Owned(reason),
+                age_s,
+            },
+            Some(Claim::Removed) => Update::Removed { id, life, age_s },
+            _ => Update::Failed {
+                id,
+                life,
+                incarnation,
+                age_s,
+            },
+        }
+    }
+}

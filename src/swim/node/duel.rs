@@ -1,0 +1,287 @@
+//! Our own name, or another's, used twice (design §4, "Duels").
+//!
+//! Each process drew a random instance number. A newcomer whose name is taken waits while the
+//! known process is challenged: an answer refuses the newcomer, silence admits it as a restart.
+//! Twins that meet later compare (life, instance), and the lower one stops.
+
+use std::{net::SocketAddr, time::Duration};
+
+use rand::RngExt;
+
+use super::Node;
+use crate::swim::{
+    Change, Junk, Life, MemberId, Output, StopReason,
+    directory::Handle,
+    envelope::{Envelope, Kind},
+    timers::Alarm,
+    wire::{self, Challenge, Present, Refusal, Refused, Twin},
+};
+use std::sync::Arc;
+
+/// How long a challenged process may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// Challenges under way. A flood of newcomers with taken names waits for its turn.
+const CHALLENGES_MAX: usize = 64;
+
+/// A process that was asked whether it still lives.
+#[derive(Debug)]
+pub(super) struct Challenged {
+    id: MemberId,
+    address: SocketAddr,
+    purpose: Purpose,
+}
+
+#[derive(Debug)]
+enum Purpose {
+    /// This newcomer wants its name.
+    Admit {
+        newcomer: SocketAddr,
+        nonce: u64,
+        handle: Option<Handle>,
+    },
+    /// It has our own name.
+    Duel { life: Life },
+}
+
+impl Node {
+    /// Asks the known holder of a name before a newcomer gets it.
+    pub(super) fn challenge_holder(
+        &mut self,
+        (id, handle): (MemberId, Handle),
+        holder: SocketAddr,
+        (newcomer, nonce): (SocketAddr, u64),
+    ) {
+        if self
+            .challenges
+            .values()
+            .any(|challenged| challenged.id == id)
+        {
+            return;
+        }
+        let purpose = Purpose::Admit {
+            newcomer,
+            nonce,
+            handle: Some(handle),
+        };
+        self.challenge(Challenged {
+            id,
+            address: holder,
+            purpose,
+        });
+    }
+
+    /// Somebody lives, or lived, elsewhere with our name.
+    pub(super) fn suspect_twin(&mut self, address: SocketAddr, life: Life) {
+        let id = self.id();
+        if !self
+            .challenges
+            .values()
+            .any(|challenged| challenged.address == address)
+        {
+            self.challenge(Challenged {
+                id,
+                address,
+                purpose: Purpose::Duel { life },
+            });
+        }
+    }
+
+    fn challenge(&mut self, challenged: Challenged) {
+        if self.challenges.len() >= CHALLENGES_MAX {
+            return;
+        }
+        let nonce = self.rng.random();
+        self.send_challenge(nonce, challenged.id, challenged.address, None);
+        self.challenges.insert(nonce, challenged);
+        self.schedule(ANSWER_TIMEOUT, Alarm::ChallengeSilent(nonce));
+    }
+
+    /// Tells a member that somebody holds this life of it down; no answer is waited for.
+    pub(super) fn tell_held_down(&mut self, handle: Handle, life: Life) {
+        let (id, card) = {
+            let gate = self.gate.borrow();
+            (
+                gate.directory.id(handle),
+                gate.directory.card(handle, life.generation()),
+            )
+        };
+        if let Some(card) = card {
+            let nonce = self.rng.random();
+            self.send_challenge(nonce, id, card.address, Some(life));
+        }
+    }
+
+    fn send_challenge(
+        &mut self,
+        nonce: u64,
+        to: MemberId,
+        address: SocketAddr,
+        held_down: Option<Life>,
+    ) {
+        let challenge = Challenge {
+            nonce,
+            to,
+            instance: self.instance,
+            held_down,
+        };
+        self.send(Kind::Challenge, address, &challenge);
+    }
+
+    pub(super) fn on_challenge(
+        &mut self,
+        from: SocketAddr,
+        envelope: &Envelope<'_>,
+    ) -> Result<(), Junk> {
+        let challenge: Challenge = wire::take(envelope.payload).ok_or(Junk::Malformed)?;
+        if challenge.to != self.id() || self.gate.borrow().leaving.is_some() {
+            return Err(Junk::Misdirected);
+        }
+        if envelope.sender == self.id() {
+            if challenge.instance != self.instance {
+                let twin = Twin {
+                    address: from,
+                    life: envelope.life,
+                    instance: challenge.instance,
+                };
+                self.duel(twin);
+            }
+            return Ok(());
+        }
+        if let Some(life) = challenge.held_down {
+            self.outlive(life);
+        }
+        let present = Present {
+            nonce: challenge.nonce,
+            instance: self.instance,
+        };
+        self.send(Kind::Present, from, &present);
+        Ok(())
+    }
+
+    pub(super) fn on_present(&mut self, envelope: &Envelope<'_>) -> Result<(), Junk> {
+        let present: Present = wire::take(envelope.payload).ok_or(Junk::Malformed)?;
+        let expected = |challenged: &Challenged| challenged.id == envelope.sender;
+        if !self.challenges.get(&present.nonce).is_some_and(expected) {
+            return Ok(());
+        }
+        let Some(challenged) = self.challenges.remove(&present.nonce) else {
+            return Ok(());
+        };
+        let holder = Twin {
+            address: challenged.address,
+            life: envelope.life,
+            instance: present.instance,
+        };
+        match challenged.purpose {
+            Purpose::Admit {
+                newcomer,
+                nonce,
+                handle,
+            } => {
+                self.refuse_conflict(newcomer, nonce, holder);
+                self.tell_conflict(handle, holder.address, newcomer);
+            }
+            Purpose::Duel { .. } if present.instance == self.instance => {}
+            Purpose::Duel { .. } => self.duel(holder),
+        }
+        Ok(())
+    }
+
+    pub(super) fn challenge_silent(&mut self, nonce: u64) {
+        let Some(challenged) = self.challenges.remove(&nonce) else {
+            return;
+        };
+        match challenged.purpose {
+            Purpose::Admit {
+                newcomer, nonce, ..
+            } => self.welcome(newcomer, nonce, challenged.id),
+            Purpose::Duel { life } => self.outlive(life),
+        }
+    }
+
+    pub(super) fn refuse_conflict(&mut self, newcomer: SocketAddr, nonce: u64, holder: Twin) {
+        let refused = Refused {
+            nonce,
+            why: Refusal::Conflict(holder),
+        };
+        self.send(Kind::Refused, newcomer, &refused);
+    }
+
+    fn tell_conflict(&mut self, handle: Option<Handle>, ours: SocketAddr, theirs: SocketAddr) {
+        let name = {
+            let gate = self.gate.borrow();
+            handle.and_then(|handle| gate.directory.name(gate.directory.id(handle)))
+        };
+        if let Some(name) = name {
+            self.change(Change::Conflict { name, ours, theirs });
+        }
+    }
+
+    /// The lower (life, instance) stops; the other one makes sure that its life is the last word.
+    pub(super) fn duel(&mut self, twin: Twin) {
+        let ours = self.address();
+        let name = self.gate.borrow().card.name.clone();
+        self.change(Change::Conflict {
+            name,
+            ours,
+            theirs: twin.address,
+        });
+        if (self.life(), self.instance) < (twin.life, twin.instance) {
+            return self.stop(StopReason::Conflict {
+                holder: twin.address,
+            });
+        }
+        // It decides by the life and instance that this challenge carries.
+        let nonce = self.rng.random();
+        self.send_challenge(nonce, self.id(), twin.address, None);
+        if twin.life == self.life() {
+            self.begin_generation(twin.life.generation().saturating_add(1));
+        }
+    }
+
+    /// A datagram came from our own id.
+    pub(super) fn heard_ourselves(&mut self, from: SocketAddr, life: Life) -> Result<(), Junk> {
+        if from != self.address() {
+            self.suspect_twin(from, life);
+        }
+        Err(Junk::Misdirected)
+    }
+
+    /// Moves beyond a life of ours that somebody holds down. At most once for each life: the next
+    /// one is greater.
+    pub(super) fn outlive(&mut self, life: Life) {
+        let mine = self.life();
+        if life < mine || self.gate.borrow().leaving.is_some() {
+            return;
+        }
+        if life.generation() > mine.generation() {
+            return self.begin_generation(life.generation().saturating_add(1));
+        }
+        self.stats.renewals += 1;
+        self.become_life(life.next());
+    }
+
+    /// Starts over as if the process had been started anew.
+    pub(super) fn begin_generation(&mut self, generation: u32) {
+        self.become_life(Life::first(generation));
+    }
+
+    fn become_life(&mut self, life: Life) {
+        self.gate.borrow_mut().me.life = life;
+        self.follow_life();
+        let result = self.engine.adopt_life();
+        self.check(result);
+    }
+
+    /// Our card and our memory follow the generation of the life we have now.
+    pub(super) fn follow_life(&mut self) {
+        let generation = self.life().generation();
+        let mut gate = self.gate.borrow_mut();
+        if gate.card.generation == generation {
+            return;
+        }
+        Arc::make_mut(&mut gate.card).generation = generation;
+        drop(gate);
+        self.push(Output::Remember { generation });
+    }
+}

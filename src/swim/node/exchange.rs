@@ -1,0 +1,313 @@
+//! Comparing all that two nodes know, over a stream.
+//!
+//! The dialling side opens with itself and a digest. Equal digests end it; otherwise both send
+//! their whole list. Joining is one exchange, and one with a random member now and then repairs
+//! whatever gossip lost.
+
+use std::{collections::BTreeMap, hash::Hasher, net::SocketAddr, time::Duration};
+
+use foca::{Member, State};
+use siphasher::sip::SipHasher24;
+
+use super::Node;
+use crate::swim::{
+    Change, Junk, Life, Output, StreamId,
+    directory::Handle,
+    envelope::{Envelope, Kind},
+    identity::Identity,
+    roster::Standing,
+    timers::Alarm,
+    wire::{Frame, Update, WireCard},
+};
+
+/// An exchange that takes longer is given up.
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
+/// After an exchange that taught us something, the next one comes this soon.
+const FOLLOW_UP: Duration = Duration::from_secs(2);
+/// Exchanges under way that we dialled.
+const DIALLED_MAX: usize = 16;
+
+/// An exchange under way.
+#[derive(Debug)]
+pub(super) enum Exchange {
+    /// We dialled `to`; `lost` when we held the member there down.
+    Dialled { to: SocketAddr, lost: bool },
+    /// We were dialled and have told all; the other side's list is due.
+    Served,
+}
+
+impl Node {
+    pub(super) fn schedule_exchange(&mut self) {
+        let interval = self.tuning.exchange_interval(self.engine.active() + 1);
+        let interval = self.jitter(interval);
+        self.schedule(interval, Alarm::Exchange);
+    }
+
+    pub(super) fn exchange_now_and_then(&mut self) {
+        self.exchange_at_random();
+        self.schedule_exchange();
+    }
+
+    pub(super) fn exchange_at_random(&mut self) {
+        if let Some(member) = self.choose_active(1).pop() {
+            let card = self.gate.borrow().card_of(member);
+            if let Some(card) = card {
+                self.open_exchange(card.address, None, false);
+            }
+        }
+    }
+
+    /// A member we never heard of sent us something: it knows us, so it will answer.
+    pub(super) fn meet(&mut self, from: SocketAddr) {
+        if self.fresh {
+            // It may know an earlier life of ours: a welcome tells, an exchange would not.
+            self.greet(from);
+        } else {
+            self.open_exchange(from, None, false);
+        }
+    }
+
+    pub(super) fn open_exchange(&mut self, to: SocketAddr, cookie: Option<u64>, lost: bool) {
+        let is_to = |exchange: &Exchange| matches!(exchange, Exchange::Dialled { to: other, .. } if *other == to);
+        if self.exchanges.len() >= DIALLED_MAX || self.exchanges.values().any(is_to) {
+            return;
+        }
+        self.fresh = false;
+        let digest = self.digest();
+        let me = self.gate.borrow().introduction();
+        let sender = self.sender();
+        let stream = self
+            .engine
+            .mail()
+            .open(sender, to, &Frame::Open { cookie, me, digest });
+        self.exchanges
+            .insert(stream, Exchange::Dialled { to, lost });
+        self.schedule(EXCHANGE_TIMEOUT, Alarm::ExchangeSilent(stream));
+    }
+
+    pub(super) fn exchange_silent(&mut self, stream: StreamId) {
+        if self.exchanges.remove(&stream).is_some() {
+            self.push(Output::CloseStream(stream));
+        }
+    }
+
+    pub(super) fn stream_closed(&mut self, stream: StreamId) {
+        self.exchanges.remove(&stream);
+    }
+
+    pub(super) fn stream_frame(&mut self, stream: StreamId, _from: SocketAddr, bytes: &[u8]) {
+        if let Err(junk) = self.on_frame(stream, bytes) {
+            self.stats.count_junk(junk);
+            self.exchanges.remove(&stream);
+            self.push(Output::CloseStream(stream));
+        }
+    }
+
+    fn on_frame(&mut self, stream: StreamId, bytes: &[u8]) -> Result<(), Junk> {
+        let opened = self.engine.mail().sealer().open(bytes);
+        let envelope = opened.map_err(|unopened| match unopened {
+            crate::swim::envelope::Unopened::Junk(junk) => junk,
+            crate::swim::envelope::Unopened::Version { .. } => Junk::Version,
+        })?;
+        if envelope.kind != Kind::Exchange || self.gate.borrow().leaving.is_some() {
+            return Err(Junk::Malformed);
+        }
+        if envelope.sender == self.id() {
+            return Err(Junk::Misdirected);
+        }
+        let frame: Frame<'_> = crate::swim::wire::take(envelope.payload).ok_or(Junk::Malformed)?;
+        match (frame, self.exchanges.get(&stream)) {
+            (Frame::Open { cookie, me, digest }, None) => {
+                self.serve((stream, cookie), &envelope, &me, digest)
+            }
+            (Frame::Same, Some(Exchange::Dialled { to, lost })) => {
+                let (to, lost) = (*to, *lost);
+                self.finish(stream, to, lost);
+                Ok(())
+            }
+            (Frame::State(updates), Some(Exchange::Dialled { to, lost })) => {
+                let (to, lost) = (*to, *lost);
+                self.answer_state(stream, &envelope, &updates);
+                self.finish(stream, to, lost);
+                Ok(())
+            }
+            (Frame::Finish(updates), Some(Exchange::Served)) => {
+                self.import(&envelope, &updates);
+                self.exchanges.remove(&stream);
+                self.stats.exchanges += 1;
+                Ok(())
+            }
+            _ => Err(Junk::Malformed),
+        }
+    }
+
+    /// Answers whoever has a cookie or is a member already.
+    fn serve(
+        &mut self,
+        (stream, cookie): (StreamId, Option<u64>),
+        envelope: &Envelope<'_>,
+        me: &Update<'_>,
+        digest: u64,
+    ) -> Result<(), Junk> {
+        let invited = cookie.is_some_and(|cookie| self.is_our_cookie(cookie, envelope.sender));
+        if !invited && !self.is_member(envelope) {
+            return Err(Junk::Stranger);
+        }
+        let honest = me.id(&self.gate.borrow().cluster) == envelope.sender
+            && matches!(me, Update::Alive { life, .. } if *life == envelope.life);
+        if !honest {
+            return Err(Junk::Malformed);
+        }
+        self.fresh = false;
+        self.import(envelope, std::slice::from_ref(me));
+        self.settle();
+        let sender = self.sender();
+        if self.digest() == digest {
+            self.engine.mail().frame(sender, stream, &Frame::Same);
+            self.push(Output::CloseStream(stream));
+            self.stats.exchanges += 1;
+        } else {
+            let state = self.state();
+            self.engine
+                .mail()
+                .frame(sender, stream, &Frame::State(state));
+            self.exchanges.insert(stream, Exchange::Served);
+            self.schedule(EXCHANGE_TIMEOUT, Alarm::ExchangeSilent(stream));
+        }
+        Ok(())
+    }
+
+    fn is_member(&self, envelope: &Envelope<'_>) -> bool {
+        let gate = self.gate.borrow();
+        gate.directory
+            .handle(envelope.sender)
+            .is_some_and(|handle| gate.roster.knows(handle))
+    }
+
+    fn answer_state(&mut self, stream: StreamId, envelope: &Envelope<'_>, updates: &[Update<'_>]) {
+        let mine = self.state();
+        self.import(envelope, updates);
+        let sender = self.sender();
+        self.engine
+            .mail()
+            .frame(sender, stream, &Frame::Finish(mine));
+    }
+
+    fn finish(&mut self, stream: StreamId, to: SocketAddr, lost: bool) {
+        self.exchanges.remove(&stream);
+        self.push(Output::CloseStream(stream));
+        self.stats.exchanges += 1;
+        self.settle();
+        if lost {
+            let members = self.engine.active();
+            self.change(Change::Healed { members });
+        }
+        self.joined(to);
+    }
+
+    /// Takes over what another node knows. A node that knew nobody does not gossip what it learns:
+    /// those who taught it know it already.
+    fn import(&mut self, envelope: &Envelope<'_>, updates: &[Update<'_>]) {
+        let gossip = self.engine.active() > 0 || updates.len() == 1;
+        let held: BTreeMap<Handle, Member<Identity>> = self
+            .engine
+            .members()
+            .map(|held| (held.id().handle, held.clone()))
+            .collect();
+        let mut members = Vec::with_capacity(updates.len());
+        let mut disputes = Vec::new();
+        {
+            let mut gate = self.gate.borrow_mut();
+            if let Some(handle) = gate.directory.handle(envelope.sender) {
+                gate.sender = Identity {
+                    handle,
+                    life: envelope.life,
+                };
+            }
+            for update in updates {
+                let handle = gate.directory.handle(update.id(&gate.cluster));
+                let held = handle.and_then(|handle| held.get(&handle));
+                members.push(gate.import(update, held, self.tuning.forget_after));
+                disputes.extend(held.and_then(|held| disputed(update, held)));
+            }
+        }
+        let result = self.engine.apply(members.into_iter(), gossip);
+        self.check(result);
+        if !disputes.is_empty() {
+            self.schedule(FOLLOW_UP, Alarm::FollowUp);
+        }
+        for (handle, life) in disputes {
+            self.tell_held_down(handle, life);
+        }
+    }
+
+    /// All we know: ourselves first, cards before claims.
+    fn state(&self) -> Vec<Update<'static>> {
+        let gate = self.gate.borrow();
+        let mut updates = vec![gate.introduction()];
+        for member in self.engine.members() {
+            let (identity, incarnation) = (*member.id(), member.incarnation());
+            let card = || Some(WireCard::own(gate.card_of(identity)?.as_ref()));
+            let life = identity.life;
+            match member.state() {
+                State::Alive => {}
+                State::Suspect => {
+                    updates.extend(card().map(|card| Update::Alive {
+                        card,
+                        life,
+                        incarnation,
+                    }));
+                }
+                State::Down => updates.extend(card().map(|card| Update::Known { card, life })),
+            }
+            updates.extend(gate.clothe(member));
+        }
+        updates
+    }
+
+    /// A sum over everyone we show, so that the order does not matter: id, life, and incarnation
+    /// or the way it went. Suspicions are left out: they pass.
+    fn digest(&self) -> u64 {
+        let gate = self.gate.borrow();
+        let own = hash(gate.id.0, gate.me.life, gate.incarnation.into());
+        self.engine.members().fold(own, |sum, member| {
+            let identity = *member.id();
+            let standing = gate
+                .roster
+                .record(identity.handle)
+                .map(|record| &record.standing);
+            let what = match (member.state(), standing) {
+                (State::Alive | State::Suspect, _) => u32::from(member.incarnation()),
+                (State::Down, Some(Standing::Removed)) => return sum,
+                (State::Down, Some(Standing::Left { .. })) => u32::MAX,
+                (State::Down, _) => u32::MAX - 1,
+            };
+            sum.wrapping_add(hash(
+                gate.directory.id(identity.handle).0,
+                identity.life,
+                what,
+            ))
+        })
+    }
+}
+
+/// A member that one side holds alive and the other failed, and the life it must move beyond.
+fn disputed(update: &Update<'_>, held: &Member<Identity>) -> Option<(Handle, Life)> {
+    let (identity, down) = (*held.id(), held.state() == State::Down);
+    let disputed = match update {
+        Update::Failed {
+            life, incarnation, ..
+        } => !down && *life == identity.life && *incarnation >= held.incarnation(),
+        Update::Alive { life, .. } => down && *life <= identity.life,
+        _ => false,
+    };
+    disputed.then_some((identity.handle, identity.life))
+}
+
+fn hash(id: u64, life: Life, what: u32) -> u64 {
+    let mut hasher = SipHasher24::new();
+    hasher.write_u64(id);
+    hasher.write_u32(life.to_bits());
+    hasher.write_u32(what);
+    hasher.finish()
+}

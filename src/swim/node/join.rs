@@ -1,0 +1,505 @@
+//! Making contact: hellos to seeds, and for ever to members that we lost.
+//!
+//! hello → welcome with a cookie and the address we are seen at → state exchange on a stream.
+//! Nothing is believed of an address before it answered: the cookie shows that whoever opens the
+//! stream received our datagram there.
+
+use std::{hash::Hasher, net::SocketAddr, time::Duration};
+
+use foca::State;
+use rand::RngExt;
+use siphasher::sip::SipHasher24;
+
+use super::Node;
+use crate::swim::{
+    Card, Junk, Life, MemberId, Notice, Output, StopReason, Timestamp, check_name,
+    directory::Handle,
+    envelope::{Envelope, Kind},
+    identity::Identity,
+    timers::Alarm,
+    wire::{self, Held, Hello, Refusal, Refused, Twin, Welcome},
+};
+
+/// Time to the first retry of a hello. It doubles with each.
+const RETRY_MIN: Duration = Duration::from_millis(50);
+/// Longest time between two hellos while we know nobody.
+const RETRY_ALONE_MAX: Duration = Duration::from_secs(5);
+/// Longest time between two hellos while we have company.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+/// Hellos without an answer before the operator hears of it: about three seconds.
+const ATTEMPTS_QUIET: u32 = 6;
+/// A cookie is good for one to two of these.
+const COOKIE_SLOT: Duration = Duration::from_secs(30);
+/// Lost members that are contacted at once while nobody else is left.
+const RECONNECTS_ALONE: usize = 3;
+/// Times in which the reconnect interval is divided: short, so that a healed partition is found
+/// soon, but each taken only with the chance that keeps the cluster-wide rate.
+const RECONNECT_TICKS: u32 = 3;
+/// Members whose addresses are remembered after they were forgotten, and for how long.
+const FORGOTTEN_MAX: usize = 1_000;
+const FORGOTTEN_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// An address that we want to hear from.
+#[derive(Debug)]
+pub(super) struct Contact {
+    nonce: u64,
+    attempts: u32,
+    /// Given by the operator: tried until it answers. Others are tried once.
+    seed: bool,
+    joined: bool,
+    refused: bool,
+    retry_at: Timestamp,
+}
+
+impl Node {
+    pub(super) fn join(&mut self, addresses: &[SocketAddr]) {
+        for address in addresses {
+            if *address == self.address() {
+                continue;
+            }
+            let contact = self.contact(*address);
+            contact.seed = true;
+            contact.attempts = 0;
+            if self.is_active_address(*address) {
+                self.joined(*address);
+            } else {
+                self.say_hello(*address);
+            }
+        }
+    }
+
+    fn contact(&mut self, address: SocketAddr) -> &mut Contact {
+        self.contacts.entry(address).or_insert(Contact {
+            nonce: 0,
+            attempts: 0,
+            seed: false,
+            joined: false,
+            refused: false,
+            retry_at: Timestamp::ZERO,
+        })
+    }
+
+    /// Says hello to somebody who was not asked for, unless that is under way.
+    pub(super) fn greet(&mut self, to: SocketAddr) {
+        if !self.contacts.contains_key(&to) {
+            self.say_hello(to);
+        }
+    }
+
+    fn say_hello(&mut self, to: SocketAddr) {
+        let nonce = self.rng.random();
+        let alone = self.engine.active() == 0;
+        let retry = self.rng.random_range(0.75..1.25);
+        let now = self.now;
+        let contact = self.contact(to);
+        contact.nonce = nonce;
+        contact.attempts += 1;
+        contact.joined = false;
+        contact.retry_at = now + backoff(contact.attempts, alone || contact.refused).mul_f64(retry);
+        let (attempts, retry_at, refused) = (contact.attempts, contact.retry_at, contact.refused);
+        self.timers.schedule(retry_at, Alarm::Hello(to));
+        if attempts > ATTEMPTS_QUIET && !refused {
+            self.notice(
+                to,
+                Notice::JoinUnanswered {
+                    address: to,
+                    attempts,
+                },
+            );
+        }
+        self.send_hello(nonce, to);
+    }
+
+    fn send_hello(&mut self, nonce: u64, to: SocketAddr) {
+        let (cluster, card) = {
+            let gate = self.gate.borrow();
+            (gate.cluster.clone(), gate.card.clone())
+        };
+        let hello = Hello {
+            nonce,
+            cluster: &cluster,
+            name: &card.name,
+            instance: self.instance,
+            address: card.address,
+            to,
+            holds_down: self.held_down_at(to),
+        };
+        self.send(Kind::Hello, to, &hello);
+    }
+
+    /// Nobody answered this hello yet.
+    pub(super) fn hello_again(&mut self, to: SocketAddr) {
+        let Some(contact) = self.contacts.get(&to) else {
+            return;
+        };
+        if contact.joined || self.now < contact.retry_at {
+            return;
+        }
+        if !contact.seed {
+            self.contacts.remove(&to);
+        } else if self.is_active_address(to) {
+            self.joined(to);
+        } else {
+            self.say_hello(to);
+        }
+    }
+
+    pub(super) fn joined(&mut self, address: SocketAddr) {
+        if let Some(contact) = self.contacts.get_mut(&address) {
+            contact.joined = true;
+            contact.attempts = 0;
+            if contact.seed {
+                self.push(Output::Joined(address));
+            } else {
+                self.contacts.remove(&address);
+            }
+        }
+    }
+
+    pub(super) fn on_hello(
+        &mut self,
+        from: SocketAddr,
+        envelope: &Envelope<'_>,
+    ) -> Result<(), Junk> {
+        let hello: Hello<'_> = wire::take(envelope.payload).ok_or(Junk::Malformed)?;
+        if envelope.payload.len() < wire::HELLO_BYTES_MIN {
+            return Err(Junk::Malformed);
+        }
+        let ours = self.gate.borrow().cluster.clone();
+        if hello.cluster != ours {
+            let refused = Refused {
+                nonce: hello.nonce,
+                why: Refusal::Cluster(&ours),
+            };
+            self.send(Kind::Refused, from, &refused);
+            let theirs = hello.cluster.to_owned();
+            self.notice(from, Notice::ForeignCluster { from, theirs, ours });
+            return Err(Junk::Cluster);
+        }
+        check_name(hello.name).map_err(|_| Junk::Malformed)?;
+        if MemberId::new(hello.cluster, hello.name) != envelope.sender {
+            return Err(Junk::Malformed);
+        }
+        self.adopt_address(hello.to);
+        if envelope.sender == self.id() {
+            self.hello_from_our_name(from, &hello);
+        } else if self.gate.borrow().leaving.is_none() {
+            self.consider(from, envelope, &hello);
+        }
+        Ok(())
+    }
+
+    /// A hello from our own name: an echo of our own, or a twin.
+    fn hello_from_our_name(&mut self, from: SocketAddr, hello: &Hello<'_>) {
+        if hello.instance == self.instance {
+            self.contacts.remove(&hello.to);
+            return;
+        }
+        let (address, life) = (self.address(), self.life());
+        let holder = Twin {
+            address,
+            life,
+            instance: self.instance,
+        };
+        self.refuse_conflict(from, hello.nonce, holder);
+        let name = hello.name.to_owned();
+        self.change(crate::swim::Change::Conflict {
+            name,
+            ours: address,
+            theirs: from,
+        });
+    }
+
+    /// A newcomer, a restarted process, or a member that lost us.
+    fn consider(&mut self, from: SocketAddr, envelope: &Envelope<'_>, hello: &Hello<'_>) {
+        if let Some((id, life)) = hello.holds_down {
+            if id == self.id() {
+                self.outlive(life);
+            }
+        }
+        let claimed = settled(hello.address, from);
+        match self.active_elsewhere(envelope.sender, claimed) {
+            Some((handle, holder)) => {
+                self.challenge_holder((envelope.sender, handle), holder, (from, hello.nonce));
+            }
+            None => self.welcome(from, hello.nonce, envelope.sender),
+        }
+    }
+
+    /// Where `id` is active now, if that is not `address`.
+    fn active_elsewhere(&self, id: MemberId, address: SocketAddr) -> Option<(Handle, SocketAddr)> {
+        let handle = self.gate.borrow().directory.handle(id)?;
+        let held = self
+            .engine
+            .find(handle)
+            .filter(|held| held.state() != State::Down)?;
+        let card = self.gate.borrow().card_of(*held.id())?;
+        (card.address != address).then_some((handle, card.address))
+    }
+
+    pub(super) fn welcome(&mut self, newcomer: SocketAddr, nonce: u64, id: MemberId) {
+        let handle = self.gate.borrow().directory.handle(id);
+        let held = handle
+            .and_then(|handle| self.engine.find(handle))
+            .map(|held| Held {
+                life: held.id().life,
+                down: held.state() == State::Down,
+            });
+        let cookie = self.cookie(id, 0);
+        let welcome = Welcome {
+            nonce,
+            cookie,
+            seen_as: newcomer,
+            held,
+        };
+        self.send(Kind::Welcome, newcomer, &welcome);
+    }
+
+    pub(super) fn on_welcome(&mut self, envelope: &Envelope<'_>) -> Result<(), Junk> {
+        let welcome: Welcome = wire::take(envelope.payload).ok_or(Junk::Malformed)?;
+        let Some(to) = self.contact_of(welcome.nonce) else {
+            return Ok(());
+        };
+        if self.gate.borrow().leaving.is_some() {
+            return Ok(());
+        }
+        self.adopt_address(welcome.seen_as);
+        if let Some(held) = welcome.held {
+            self.rise_above(held);
+        }
+        let lost = self.held_down_at(to).is_some();
+        self.open_exchange(to, Some(welcome.cookie), lost);
+        Ok(())
+    }
+
+    /// The other side knows a life of ours that is over, or that we never had.
+    fn rise_above(&mut self, held: Held) {
+        let mine = self.life();
+        if self.fresh && held.life >= mine {
+            self.begin_generation(held.life.generation().saturating_add(1));
+        } else if held.down || held.life > mine {
+            self.outlive(held.life);
+        }
+    }
+
+    pub(super) fn on_refused(&mut self, envelope: &Envelope<'_>) -> Result<(), Junk> {
+        let refused: Refused<'_> = wire::take(envelope.payload).ok_or(Junk::Malformed)?;
+        let Some(by) = self.contact_of(refused.nonce) else {
+            return Ok(());
+        };
+        match refused.why {
+            Refusal::Cluster(theirs) => {
+                self.contact(by).refused = true;
+                let ours = self.gate.borrow().cluster.clone();
+                let theirs = theirs.to_owned();
+                self.notice(by, Notice::RefusedCluster { by, theirs, ours });
+            }
+            Refusal::Conflict(holder) if holder.instance == self.instance => {}
+            Refusal::Conflict(holder) if self.fresh => self.give_way(holder),
+            Refusal::Conflict(holder) => self.duel(holder),
+        }
+        Ok(())
+    }
+
+    /// Nobody has heard of us yet, so nothing is lost when we stop.
+    fn give_way(&mut self, holder: Twin) {
+        let (name, ours) = {
+            let gate = self.gate.borrow();
+            (gate.card.name.clone(), gate.card.address)
+        };
+        self.change(crate::swim::Change::Conflict {
+            name,
+            ours,
+            theirs: holder.address,
+        });
+        self.stop(StopReason::Conflict {
+            holder: holder.address,
+        });
+    }
+
+    /// A peer that speaks another format said something.
+    pub(super) fn version_refused(&mut self, from: SocketAddr, theirs: u8, wants_answer: bool) {
+        self.notice(from, Notice::UnknownVersion { from, theirs });
+        if wants_answer {
+            // Its envelope carries our format's number, which is all that the other side reads.
+            let cluster = self.gate.borrow().cluster.clone();
+            let refused = Refused {
+                nonce: 0,
+                why: Refusal::Cluster(&cluster),
+            };
+            self.send(Kind::Refused, from, &refused);
+        }
+    }
+
+    fn contact_of(&self, nonce: u64) -> Option<SocketAddr> {
+        let asked = |(_, contact): &(&SocketAddr, &Contact)| contact.nonce == nonce;
+        self.contacts
+            .iter()
+            .find(asked)
+            .map(|(address, _)| *address)
+    }
+
+    /// Bound to every interface, we are where the first peer sees us.
+    fn adopt_address(&mut self, seen_as: SocketAddr) {
+        let mut gate = self.gate.borrow_mut();
+        if gate.card.address.ip().is_unspecified() && !seen_as.ip().is_unspecified() {
+            let card = std::sync::Arc::<Card>::make_mut(&mut gate.card);
+            card.address.set_ip(seen_as.ip());
+            drop(gate);
+            let change = crate::swim::Change::Update(self.own_view());
+            self.change(change);
+        }
+    }
+
+    /// The member that we hold down at this address, if there is one.
+    fn held_down_at(&self, address: SocketAddr) -> Option<(MemberId, Life)> {
+        let gate = self.gate.borrow();
+        let mut down = gate
+            .roster
+            .records()
+            .filter(|(_, record)| !record.standing.is_active());
+        down.find_map(|(handle, record)| {
+            let card = gate.card_of(Identity {
+                handle,
+                life: record.life,
+            })?;
+            (card.address == address).then_some((card.id, record.life))
+        })
+    }
+
+    fn is_active_address(&self, address: SocketAddr) -> bool {
+        let gate = self.gate.borrow();
+        let mut active = self
+            .engine
+            .members()
+            .filter(|held| held.state() != State::Down);
+        active.any(|held| {
+            gate.card_of(*held.id())
+                .is_some_and(|card| card.address == address)
+        })
+    }
+
+    /// Good for whoever is `id`, now and for another [`COOKIE_SLOT`].
+    fn cookie(&self, id: MemberId, slots_ago: u64) -> u64 {
+        let slot = self.now.as_micros() / COOKIE_SLOT.as_micros() as u64;
+        let mut hasher = SipHasher24::new_with_keys(self.cookie_key, slot.wrapping_sub(slots_ago));
+        hasher.write_u64(id.0);
+        hasher.finish()
+    }
+
+    pub(super) fn is_our_cookie(&self, cookie: u64, id: MemberId) -> bool {
+        [0, 1]
+            .into_iter()
+            .any(|slots_ago| self.cookie(id, slots_ago) == cookie)
+    }
+
+    /// An address stays a contact when its member is forgotten.
+    pub(super) fn remember_contact(&mut self, identity: Identity) {
+        let card = self.gate.borrow().card_of(identity);
+        if let Some(card) = card {
+            self.forgotten
+                .retain(|(_, address)| *address != card.address);
+            self.forgotten.push_back((self.now, card.address));
+            if self.forgotten.len() > FORGOTTEN_MAX {
+                self.forgotten.pop_front();
+            }
+        }
+    }
+
+    pub(super) fn reconnect_soon(&mut self) {
+        self.reconnects = 0;
+        self.reconnect_at = self.now + RETRY_MIN;
+        self.timers.schedule(self.reconnect_at, Alarm::Reconnect);
+    }
+
+    pub(super) fn schedule_reconnect(&mut self) {
+        let interval = if self.is_alone() {
+            backoff(self.reconnects, true)
+        } else {
+            self.tuning.reconnect_interval / RECONNECT_TICKS
+        };
+        self.reconnect_at = self.now + self.jitter(interval);
+        self.timers.schedule(self.reconnect_at, Alarm::Reconnect);
+    }
+
+    /// We had company once, or expect some, and have none.
+    fn is_alone(&self) -> bool {
+        self.engine.active() == 0 && (self.lost_everyone || !self.contacts.is_empty())
+    }
+
+    /// Says hello to members that we lost: about three hellos in each reconnect interval by the
+    /// whole cluster together, more only while we are alone.
+    pub(super) fn reconnect(&mut self) {
+        if self.now < self.reconnect_at {
+            return;
+        }
+        let members = self.engine.active() + 1;
+        let alone = self.is_alone();
+        if alone || self.rng.random_range(0..members) == 0 {
+            let wanted = if alone { RECONNECTS_ALONE } else { 1 };
+            for address in self.choose_lost(wanted) {
+                self.say_hello(address);
+            }
+        }
+        self.reconnects = self.reconnects.saturating_add(1);
+        self.schedule_reconnect();
+    }
+
+    /// Random addresses of seeds and members that should be with us and are not.
+    fn choose_lost(&mut self, wanted: usize) -> Vec<SocketAddr> {
+        let now = self.now;
+        self.forgotten
+            .retain(|(since, _)| now - *since < FORGOTTEN_AGE_MAX);
+        let mut lost: Vec<SocketAddr> = {
+            let gate = self.gate.borrow();
+            let down = gate
+                .roster
+                .records()
+                .filter(|(_, record)| !record.standing.is_active());
+            let down = down.filter_map(|(handle, record)| {
+                Some(
+                    gate.card_of(Identity {
+                        handle,
+                        life: record.life,
+                    })?
+                    .address,
+                )
+            });
+            let seeds = self
+                .contacts
+                .iter()
+                .filter(|(_, contact)| contact.seed && contact.joined);
+            let seeds = seeds.map(|(address, _)| *address);
+            down.chain(seeds)
+                .chain(self.forgotten.iter().map(|(_, address)| *address))
+                .collect()
+        };
+        lost.sort_unstable();
+        lost.dedup();
+        let mut chosen = Vec::new();
+        while chosen.len() < wanted && !lost.is_empty() {
+            let address = lost.swap_remove(self.rng.random_range(0..lost.len()));
+            if !self.is_active_address(address) && address != self.address() {
+                chosen.push(address);
+            }
+        }
+        chosen
+    }
+}
+
+/// Time to the next hello after `attempts` of them.
+fn backoff(attempts: u32, alone: bool) -> Duration {
+    let max = if alone { RETRY_ALONE_MAX } else { RETRY_MAX };
+    RETRY_MIN
+        .saturating_mul(1 << attempts.saturating_sub(1).min(16))
+        .min(max)
+}
+
+/// The address that a peer claims, or the one it was seen at when it does not know its own.
+fn settled(claimed: SocketAddr, seen: SocketAddr) -> SocketAddr {
+    if claimed.ip().is_unspecified() {
+        SocketAddr::new(seen.ip(), claimed.port())
+    } else {
+        claimed
+    }
+}

@@ -1,0 +1,465 @@
+//! `Node`: one member's whole protocol behind three calls.
+//!
+//! `mod.rs` takes inputs apart and settles what follows from them; `join` makes contact,
+//! `exchange` compares state, `duel` deals with our own name, `spread` sends news on, `tell`
+//! turns what foca believes into changes, and `part` says goodbye.
+
+mod duel;
+mod exchange;
+mod join;
+mod part;
+mod spread;
+mod tell;
+
+use std::{
+    cell::RefCell, collections::BTreeMap, collections::VecDeque, net::SocketAddr, rc::Rc,
+    time::Duration,
+};
+
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::{
+    Card, Change, Input, Junk, Life, MemberId, Notice, Output, PACKET_BYTES_MAX, Settings, Stats,
+    StopReason, StreamId, Timestamp, Tuning, check_cluster, check_name, check_tags,
+    engine::{Engine, Note},
+    envelope::{Envelope, Kind, Unopened},
+    gate::{Gate, Sighting},
+    identity::Identity,
+    mail::{self, SWIM_BYTES_MAX, Sender},
+    timers::{Alarm, Timers},
+    wire::HELLO_BYTES_MIN,
+};
+use duel::Challenged;
+use exchange::Exchange;
+use join::Contact;
+use spread::Spread;
+
+/// One line in the log for each peer in this time.
+const NOTICE_INTERVAL: Duration = Duration::from_secs(60);
+/// Peers that we remember having complained about. More are not complained about.
+const NOTICED_MAX: usize = 256;
+
+/// One member of a cluster.
+#[derive(Debug)]
+pub struct Node {
+    now: Timestamp,
+    started: bool,
+    stopped: bool,
+    tuning: Tuning,
+    /// Tells us from another process with our name.
+    instance: u64,
+    /// Nobody has heard of this life of ours yet.
+    fresh: bool,
+    /// The last active member is gone.
+    lost_everyone: bool,
+    /// It did not leave by its own will, and consumers were told.
+    isolated: bool,
+    gate: Rc<RefCell<Gate>>,
+    engine: Engine,
+    timers: Timers,
+    rng: Xoshiro256PlusPlus,
+    cookie_key: u64,
+    contacts: BTreeMap<SocketAddr, Contact>,
+    reconnects: u32,
+    reconnect_at: Timestamp,
+    forgotten: VecDeque<(Timestamp, SocketAddr)>,
+    exchanges: BTreeMap<StreamId, Exchange>,
+    challenges: BTreeMap<u64, Challenged>,
+    spread: Spread,
+    told: (Life, u16),
+    noticed: BTreeMap<SocketAddr, Timestamp>,
+    stats: Stats,
+}
+
+impl Node {
+    /// A node that has not met anybody yet.
+    ///
+    /// # Panics
+    /// When the settings break [`check_name`], [`check_cluster`] or [`check_tags`].
+    pub fn new(settings: Settings) -> Self {
+        check_name(&settings.name).expect("a checked name");
+        check_cluster(&settings.cluster).expect("a checked cluster");
+        check_tags(&settings.tags).expect("checked tags");
+        let card = Card {
+            id: MemberId::new(&settings.cluster, &settings.name),
+            name: settings.name,
+            generation: settings.generation,
+            address: settings.address,
+            tags: settings.tags,
+        };
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(settings.seed);
+        let gate = Gate::new(settings.cluster, settings.directory, card);
+        let told = (gate.me.life, 0);
+        let gate = Rc::new(RefCell::new(gate));
+        let engine_rng = Xoshiro256PlusPlus::seed_from_u64(rng.random());
+        Self {
+            now: Timestamp::ZERO,
+            started: false,
+            stopped: false,
+            instance: rng.random(),
+            fresh: true,
+            lost_everyone: false,
+            isolated: false,
+            engine: Engine::new(
+                gate.clone(),
+                settings.tuning.clone(),
+                engine_rng,
+                SWIM_BYTES_MAX,
+            ),
+            gate,
+            tuning: settings.tuning,
+            timers: Timers::default(),
+            cookie_key: rng.random(),
+            rng,
+            contacts: BTreeMap::new(),
+            reconnects: 0,
+            reconnect_at: Timestamp::ZERO,
+            forgotten: VecDeque::new(),
+            exchanges: BTreeMap::new(),
+            challenges: BTreeMap::new(),
+            spread: Spread::default(),
+            told,
+            noticed: BTreeMap::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Takes what happened at `now` and gives what must be done about it. `now` never goes back.
+    ///
+    /// The outputs borrow the node: nothing else can happen to it before they are drained.
+    pub fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Outputs<'_> {
+        self.now = self.now.max(now);
+        self.gate.borrow_mut().now = self.now;
+        if !self.started {
+            self.started = true;
+            self.start();
+        }
+        if !self.stopped {
+            self.take(input);
+            self.settle();
+        }
+        let mail = self.engine.mail();
+        self.stats.datagrams_sent = mail.datagrams;
+        self.stats.bytes_sent = mail.bytes;
+        Outputs {
+            queue: &mut mail.outputs,
+        }
+    }
+
+    /// When to call [`Node::handle`] with [`Input::Deadline`], unless something else happens
+    /// earlier. `None` when the node waits for nothing.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        if self.stopped {
+            None
+        } else {
+            self.timers.deadline()
+        }
+    }
+
+    /// Counters since the node was made.
+    pub const fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    fn start(&mut self) {
+        self.schedule_exchange();
+        self.schedule_reconnect();
+    }
+
+    fn take(&mut self, input: Input<'_>) {
+        match input {
+            Input::Datagram { from, bytes } => self.datagram(from, bytes),
+            Input::Deadline => self.fire(),
+            Input::Join(addresses) => self.join(addresses),
+            Input::Leave { reason } => self.leave(reason),
+            Input::Remove { name } => self.remove(name),
+            Input::StreamFrame {
+                stream,
+                from,
+                bytes,
+            } => self.stream_frame(stream, from, bytes),
+            Input::StreamClosed { stream } => self.stream_closed(stream),
+        }
+    }
+
+    fn fire(&mut self) {
+        self.forgive_stall();
+        while let Some(alarm) = self.timers.pop_due(self.now) {
+            self.ring(alarm);
+            self.settle();
+            if self.stopped {
+                break;
+            }
+        }
+    }
+
+    /// A process that was stopped finds its timers late. What it waited for may well be there:
+    /// it goes on waiting as if the time had not passed, and accuses nobody.
+    fn forgive_stall(&mut self) {
+        let Some(deadline) = self.timers.deadline() else {
+            return;
+        };
+        let late = self.now - deadline;
+        if late >= self.tuning.probe_timeout {
+            self.timers.postpone_all(late);
+        }
+    }
+
+    fn ring(&mut self, alarm: Alarm) {
+        match alarm {
+            Alarm::ChallengeSilent(nonce) => self.challenge_silent(nonce),
+            Alarm::Eager => self.spread_now(),
+            Alarm::Exchange => self.exchange_now_and_then(),
+            Alarm::ExchangeSilent(stream) => self.exchange_silent(stream),
+            Alarm::FollowUp => self.exchange_at_random(),
+            Alarm::Foca(timer) => {
+                let result = self.engine.timer(timer);
+                self.check(result);
+            }
+            Alarm::Forget(identity) => self.forget(identity),
+            Alarm::Hello(address) => self.hello_again(address),
+            Alarm::LeaveRound(round) => self.leave_round(round),
+            Alarm::Reconnect => self.reconnect(),
+            Alarm::Suspicion {
+                identity,
+                incarnation,
+            } => {
+                let result = self.engine.confirm(identity, incarnation);
+                self.check(result);
+            }
+        }
+    }
+
+    fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
+        self.stats.datagrams_received += 1;
+        self.stats.bytes_received += bytes.len() as u64;
+        if bytes.len() > PACKET_BYTES_MAX {
+            return self.stats.count_junk(Junk::Oversized);
+        }
+        let opened = self.engine.mail().sealer().open(bytes);
+        let handled = match opened {
+            Ok(envelope) => self.opened(from, &envelope),
+            Err(Unopened::Junk(junk)) => Err(junk),
+            Err(Unopened::Version {
+                theirs,
+                wants_answer,
+            }) => {
+                self.version_refused(from, theirs, wants_answer && bytes.len() > HELLO_BYTES_MIN);
+                Err(Junk::Version)
+            }
+        };
+        if let Err(junk) = handled {
+            self.stats.count_junk(junk);
+        }
+    }
+
+    fn opened(&mut self, from: SocketAddr, envelope: &Envelope<'_>) -> Result<(), Junk> {
+        match envelope.kind {
+            Kind::Hello => self.on_hello(from, envelope),
+            Kind::Welcome => self.on_welcome(envelope),
+            Kind::Refused => self.on_refused(envelope),
+            Kind::Challenge => self.on_challenge(from, envelope),
+            Kind::Present => self.on_present(envelope),
+            Kind::Swim => self.on_swim(from, envelope),
+            Kind::Exchange => Err(Junk::Malformed),
+        }
+    }
+
+    fn on_swim(&mut self, from: SocketAddr, envelope: &Envelope<'_>) -> Result<(), Junk> {
+        let packet = mail::swim_packet(envelope.payload).ok_or(Junk::Malformed)?;
+        if self.gate.borrow().leaving.is_some() {
+            return Ok(());
+        }
+        if envelope.sender == self.id() {
+            return self.heard_ourselves(from, envelope.life);
+        }
+        let Some(sender) = self.acquaintance(envelope) else {
+            self.meet(from);
+            return Err(Junk::Stranger);
+        };
+        self.gate.borrow_mut().sender = sender;
+        let result = self.engine.packet(packet);
+        if std::mem::take(&mut self.gate.borrow_mut().addressed_before) {
+            self.introduce_to(sender);
+        }
+        self.check_packet(result)
+    }
+
+    /// The sender's identity, if we were told who it is.
+    fn acquaintance(&self, envelope: &Envelope<'_>) -> Option<Identity> {
+        let gate = self.gate.borrow();
+        let handle = gate.directory.handle(envelope.sender)?;
+        let identity = Identity {
+            handle,
+            life: envelope.life,
+        };
+        (gate.roster.knows(handle) && gate.card_of(identity).is_some()).then_some(identity)
+    }
+
+    /// Junk is the peer's fault and counted as such; anything else would be ours.
+    fn check_packet(&mut self, result: Result<(), foca::Error>) -> Result<(), Junk> {
+        let junk = self.gate.borrow_mut().junk.take();
+        match result {
+            Ok(()) => Ok(()),
+            Err(foca::Error::DataFromOurselves | foca::Error::IndirectForOurselves) => {
+                Err(Junk::Misdirected)
+            }
+            Err(
+                foca::Error::Decode(_)
+                | foca::Error::MalformedPacket
+                | foca::Error::DataTooBig
+                | foca::Error::CustomBroadcast(_),
+            ) => Err(junk.unwrap_or(Junk::Malformed)),
+            Err(ours) => {
+                self.check(Err(ours));
+                Ok(())
+            }
+        }
+    }
+
+    /// foca's errors outside of reading packets mean that we drive it wrongly.
+    fn check(&mut self, result: Result<(), foca::Error>) {
+        if let Err(error) = result {
+            self.stats.engine_errors += 1;
+            debug_assert!(false, "foca: {error:?}");
+        }
+    }
+
+    /// Draws every conclusion from what just happened, until there is none left.
+    fn settle(&mut self) {
+        loop {
+            self.pump();
+            let sightings = std::mem::take(&mut self.gate.borrow_mut().sightings);
+            let touched = std::mem::take(&mut self.gate.borrow_mut().touched);
+            if sightings.is_empty() && touched.is_empty() {
+                break;
+            }
+            self.tell(&touched);
+            for sighting in sightings {
+                self.sighted(sighting);
+            }
+        }
+        self.tell_ourselves();
+        self.tell_isolation();
+        self.collect_news();
+        let result = self.engine.retune(SWIM_BYTES_MAX);
+        self.check(result);
+        self.gate.borrow_mut().forget_heard();
+    }
+
+    /// Schedules what foca wants to be woken for, and follows its changes of life.
+    fn pump(&mut self) {
+        loop {
+            for (after, timer) in self.engine.take_timers() {
+                self.timers.schedule(self.now + after, Alarm::Foca(timer));
+            }
+            let notes = self.engine.take_notes();
+            if notes.is_empty() {
+                break;
+            }
+            for note in notes {
+                self.noted(note);
+            }
+        }
+    }
+
+    fn noted(&mut self, note: Note) {
+        match note {
+            Note::Renewed => {
+                self.stats.renewals += 1;
+                self.follow_life();
+                let result = self.engine.reconnect();
+                self.check(result);
+            }
+            Note::Active => self.reconnects = 0,
+            Note::Idle => {
+                self.lost_everyone = true;
+                self.reconnect_soon();
+            }
+        }
+    }
+
+    fn sighted(&mut self, sighting: Sighting) {
+        match sighting {
+            Sighting::Down(life) => self.outlive(life),
+            Sighting::Twin { address, life } => self.suspect_twin(address, life),
+        }
+    }
+
+    fn id(&self) -> MemberId {
+        self.gate.borrow().id
+    }
+
+    fn life(&self) -> Life {
+        self.gate.borrow().me.life
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.gate.borrow().card.address
+    }
+
+    fn sender(&self) -> Sender {
+        let gate = self.gate.borrow();
+        (gate.id, gate.me.life)
+    }
+
+    fn push(&mut self, output: Output) {
+        self.engine.mail().push(output);
+    }
+
+    fn change(&mut self, change: Change) {
+        self.push(Output::Change(change));
+    }
+
+    fn schedule(&mut self, after: Duration, alarm: Alarm) {
+        self.timers.schedule(self.now + after, alarm);
+    }
+
+    fn send(&mut self, kind: Kind, to: SocketAddr, message: &impl serde::Serialize) {
+        let sender = self.sender();
+        let bytes_min = if kind == Kind::Hello {
+            HELLO_BYTES_MIN
+        } else {
+            0
+        };
+        self.engine
+            .mail()
+            .message((kind, bytes_min), sender, to, message);
+    }
+
+    /// `duration` give or take a tenth, so that nodes started together drift apart.
+    fn jitter(&mut self, duration: Duration) -> Duration {
+        duration.mul_f64(self.rng.random_range(0.9..1.1))
+    }
+
+    /// Says it once a minute for each address, and never more than [`NOTICED_MAX`] a minute.
+    fn notice(&mut self, about: SocketAddr, notice: Notice) {
+        let now = self.now;
+        self.noticed.retain(|_, at| now - *at < NOTICE_INTERVAL);
+        if self.noticed.len() < NOTICED_MAX && !self.noticed.contains_key(&about) {
+            self.noticed.insert(about, now);
+            self.push(Output::Notice(notice));
+        }
+    }
+
+    fn stop(&mut self, reason: StopReason) {
+        self.stopped = true;
+        self.push(Output::Stop(reason));
+    }
+}
+
+/// What one input led to, in order. What is not taken out before this is dropped comes first out
+/// of the next call; nothing is lost.
+#[derive(Debug)]
+pub struct Outputs<'a> {
+    queue: &'a mut VecDeque<Output>,
+}
+
+impl Iterator for Outputs<'_> {
+    type Item = Output;
+
+    fn next(&mut self) -> Option<Output> {
+        self.queue.pop_front()
+    }
+}

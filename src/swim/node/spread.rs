@@ -1,0 +1,152 @@
+//! News travels at once: what foca queued just now goes to a few members immediately, and foca's
+//! ticks do the rest. The eager sends are a fixed part of an update's transmission budget, at most
+//! half of it, so that one burst of loss cannot eat it all.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::BufMut;
+use foca::{Codec as _, Header, Message};
+use rand::RngExt;
+
+use super::Node;
+use crate::swim::{
+    Timestamp, codec::Codec, directory::Handle, identity::Identity, mail::SWIM_BYTES_MAX,
+    timers::Alarm,
+};
+
+/// News that comes closer together than this travels together.
+const PAUSE: Duration = Duration::from_millis(5);
+/// Packets that one member gets at once. What does not fit is left to foca's ticks.
+const PACKETS_MAX: usize = 4;
+
+/// News that has not been sent yet.
+#[derive(Debug, Default)]
+pub(super) struct Spread {
+    news: Vec<(Handle, Vec<u8>)>,
+    last: Timestamp,
+    waiting: bool,
+}
+
+impl Node {
+    /// Takes over what foca queued, and sends it unless other news just went out.
+    pub(super) fn collect_news(&mut self) {
+        let news = std::mem::take(&mut self.gate.borrow_mut().news);
+        if news.is_empty() {
+            return;
+        }
+        for (handle, bytes) in news {
+            self.spread.news.retain(|(about, _)| *about != handle);
+            self.spread.news.push((handle, bytes));
+        }
+        let due = self.spread.last + PAUSE;
+        if due <= self.now || self.spread.last == Timestamp::ZERO {
+            self.spread_now();
+        } else if !self.spread.waiting {
+            self.spread.waiting = true;
+            self.timers.schedule(due, Alarm::Eager);
+        }
+    }
+
+    /// Sends all news to a few random members.
+    pub(super) fn spread_now(&mut self) {
+        let news = std::mem::take(&mut self.spread.news);
+        self.spread.waiting = false;
+        self.spread.last = self.now;
+        let packets = pack(news.iter().map(|(_, bytes)| bytes.as_slice()));
+        for target in self.choose_active(self.tuning.fanout) {
+            for (count, updates) in packets.iter().take(PACKETS_MAX) {
+                self.send_gossip(target, *count, updates);
+            }
+        }
+    }
+
+    /// Tells one member who we are now: it addressed an earlier life of ours.
+    pub(super) fn introduce_to(&mut self, member: Identity) {
+        let introduction = self.gate.borrow().introduction();
+        let bytes = postcard::to_stdvec(&introduction).expect("a growing buffer takes our card");
+        self.send_gossip(member, 1, &bytes);
+    }
+
+    /// A packet of foca's kind that foca did not make: it spends none of foca's budget.
+    fn send_gossip(&mut self, to: Identity, count: u16, updates: &[u8]) {
+        let (src, src_incarnation, address) = {
+            let gate = self.gate.borrow();
+            let Some(card) = gate.card_of(to) else { return };
+            (gate.me, gate.incarnation, card.address)
+        };
+        let header = Header {
+            src,
+            src_incarnation,
+            dst: to,
+            message: Message::Gossip,
+        };
+        let mut packet = Vec::with_capacity(SWIM_BYTES_MAX);
+        Codec::new(self.gate.clone())
+            .encode_header(&header, &mut packet)
+            .expect("a growing buffer takes a header");
+        packet.put_u16(count);
+        packet.extend_from_slice(updates);
+        self.send_swim(address, &packet);
+    }
+
+    fn send_swim(&mut self, to: SocketAddr, packet: &[u8]) {
+        let sender = self.sender();
+        self.engine.mail().swim(sender, to, packet);
+    }
+
+    /// Up to `wanted` different active members, each as likely as any other.
+    pub(super) fn choose_active(&mut self, wanted: usize) -> Vec<Identity> {
+        let mut chosen: Vec<Identity> = Vec::with_capacity(wanted);
+        let mut seen = 0;
+        for member in self
+            .engine
+            .members()
+            .filter(|m| m.state() != foca::State::Down)
+        {
+            seen += 1;
+            if chosen.len() < wanted {
+                chosen.push(*member.id());
+            } else {
+                let slot = self.rng.random_range(0..seen);
+                if let Some(kept) = chosen.get_mut(slot) {
+                    *kept = *member.id();
+                }
+            }
+        }
+        chosen
+    }
+}
+
+/// Header, count and updates must fit one packet.
+const UPDATES_BYTES_MAX: usize = SWIM_BYTES_MAX - 64;
+
+/// Whole updates packed into as few packets as their order allows, with their count.
+fn pack<'a>(updates: impl Iterator<Item = &'a [u8]>) -> Vec<(u16, Vec<u8>)> {
+    let mut packets: Vec<(u16, Vec<u8>)> = Vec::new();
+    for update in updates {
+        match packets.last_mut() {
+            Some((count, packet)) if packet.len() + update.len() <= UPDATES_BYTES_MAX => {
+                *count += 1;
+                packet.extend_from_slice(update);
+            }
+            _ => packets.push((1, update.to_vec())),
+        }
+    }
+    packets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn updates_are_packed_whole_and_in_order() {
+        let update = vec![7; 500];
+        let packets = pack([update.as_slice(), &update, &update].into_iter());
+        let shape: Vec<_> = packets
+            .iter()
+            .map(|(count, bytes)| (*count, bytes.len()))
+            .collect();
+        assert_eq!(shape, [(2, 1000), (1, 500)]);
+    }
+}

@@ -1,0 +1,435 @@
+//! From belief to change: what foca's list says now against what was told last.
+
+use foca::{Member, State};
+
+use super::Node;
+use crate::swim::{
+    Change, Counts, MemberState, MemberView, Status, Suspicion, Timestamp,
+    directory::Handle,
+    gate::{Heard, Touch},
+    identity::Identity,
+    roster::{Claim, Record, Standing},
+    timers::Alarm,
+};
+
+/// One thing to tell of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Failed,
+    Join { previous: Option<MemberState> },
+    Left,
+    Refuted,
+    Removed,
+    Restart { previous_generation: u32 },
+    Suspect,
+    Update,
+}
+
+impl Node {
+    /// Tells what is new about the touched members.
+    pub(super) fn tell(&mut self, touched: &[Touch]) {
+        let mut pending: Vec<Touch> = touched.to_vec();
+        // The first life replaced is the one that consumers know.
+        pending.sort_by_key(|touch| (touch.handle, touch.replaces.is_none()));
+        pending.dedup_by_key(|touch| touch.handle);
+        for touch in pending {
+            self.tell_member(touch);
+        }
+    }
+
+    fn tell_member(&mut self, touch: Touch) {
+        let handle = touch.handle;
+        let Some(held) = self.engine.find(handle).cloned() else {
+            return self.tell_gone(handle);
+        };
+        let prior = self.prior(&held, touch);
+        let next = self.next(&held, prior.as_ref());
+        for step in steps(prior.as_ref(), &next) {
+            self.tell_step(step, *held.id(), &next);
+        }
+        self.await_end(prior.as_ref(), *held.id(), &next);
+        self.gate.borrow_mut().roster.tell(handle, next);
+    }
+
+    /// What was told last; `None` when nothing was.
+    fn prior(&self, held: &Member<Identity>, touch: Touch) -> Option<Record> {
+        let gate = self.gate.borrow();
+        if !gate.roster.knows(touch.handle) {
+            return None;
+        }
+        let alive = || Record {
+            life: touch.replaces.unwrap_or(held.id().life),
+            incarnation: 0,
+            standing: Standing::Alive,
+            since: Timestamp::ZERO,
+        };
+        Some(
+            gate.roster
+                .record(touch.handle)
+                .cloned()
+                .unwrap_or_else(alive),
+        )
+    }
+
+    /// What is to be told now.
+    fn next(&self, held: &Member<Identity>, prior: Option<&Record>) -> Record {
+        let gate = self.gate.borrow();
+        let heard = gate.heard(*held.id(), held.state());
+        let same = |prior: &&Record| prior.life == held.id().life;
+        let standing = match held.state() {
+            State::Alive => Standing::Alive,
+            State::Suspect => prior
+                .filter(|prior| same(prior) && prior.incarnation == held.incarnation())
+                .and_then(|prior| match &prior.standing {
+                    suspect @ Standing::Suspect { .. } => Some(suspect.clone()),
+                    _ => None,
+                })
+                .unwrap_or_else(|| self.accused(heard)),
+            State::Down => down(heard.map(|heard| &heard.claim), prior.filter(same)),
+        };
+        let since = match prior {
+            Some(prior) if same(&prior) && prior.standing == standing => prior.since,
+            _ => ago(self.now, heard),
+        };
+        Record {
+            life: held.id().life,
+            incarnation: held.incarnation(),
+            standing,
+            since,
+        }
+    }
+
+    fn accused(&self, heard: Option<&Heard>) -> Standing {
+        let (by, evidence) = match heard.map(|heard| &heard.claim) {
+            Some(Claim::Suspect { by, evidence }) => (*by, *evidence),
+            _ => (self.id(), crate::swim::Evidence::ProbeTimeout),
+        };
+        let timeout = self.tuning.suspicion_timeout(self.engine.active() + 1);
+        Standing::Suspect {
+            by,
+            evidence,
+            deadline: self.now + timeout,
+        }
+    }
+
+    /// Starts the clock that ends the new standing.
+    fn await_end(&mut self, prior: Option<&Record>, identity: Identity, next: &Record) {
+        let is_new =
+            prior.is_none_or(|prior| (prior.life, &prior.standing) != (next.life, &next.standing));
+        if !is_new {
+            return;
+        }
+        match next.standing {
+            Standing::Alive => {}
+            Standing::Suspect { deadline, .. } => {
+                let alarm = Alarm::Suspicion {
+                    identity,
+                    incarnation: next.incarnation,
+                };
+                self.timers.schedule(deadline, alarm);
+            }
+            Standing::Failed | Standing::Left { .. } | Standing::Removed => {
+                let at = next.since + self.tuning.forget_after;
+                self.timers.schedule(at, Alarm::Forget(identity));
+            }
+        }
+    }
+
+    fn tell_step(&mut self, step: Step, identity: Identity, next: &Record) {
+        let Some(mut member) = self.view(identity, next) else {
+            return;
+        };
+        match step {
+            Step::Failed => self.change(Change::Failed(member)),
+            Step::Join { previous } => {
+                settle_as_alive(&mut member);
+                self.change(Change::Join { member, previous });
+            }
+            Step::Left => self.change(Change::Left(member)),
+            Step::Refuted => {
+                settle_as_alive(&mut member);
+                self.change(Change::Refuted(member));
+            }
+            Step::Removed => self.change(Change::Removed(member)),
+            Step::Restart {
+                previous_generation,
+            } => {
+                settle_as_alive(&mut member);
+                self.change(Change::Restart {
+                    member,
+                    previous_generation,
+                });
+            }
+            Step::Suspect => self.change(Change::Suspect(member)),
+            Step::Update => self.change(Change::Update(member)),
+        }
+    }
+
+    /// foca has forgotten it, so do we.
+    fn tell_gone(&mut self, handle: Handle) {
+        let record = self.gate.borrow().roster.record(handle).cloned();
+        if let Some(record) = record {
+            let identity = Identity {
+                handle,
+                life: record.life,
+            };
+            if record.standing != Standing::Removed {
+                self.tell_step(Step::Removed, identity, &record);
+            }
+            self.remember_contact(identity);
+        }
+        self.gate.borrow_mut().roster.forget(handle);
+    }
+
+    /// Our own incarnation or generation moved.
+    pub(super) fn tell_ourselves(&mut self) {
+        let told = {
+            let gate = self.gate.borrow();
+            (gate.me.life, gate.incarnation)
+        };
+        if told != self.told && self.gate.borrow().leaving.is_none() {
+            if told.0 == self.told.0 {
+                self.stats.refutations += 1;
+            }
+            self.told = told;
+            let change = Change::Update(self.own_view());
+            self.change(change);
+        }
+    }
+
+    pub(super) fn own_view(&self) -> MemberView {
+        let gate = self.gate.borrow();
+        let leaving = gate.leaving.clone();
+        MemberView {
+            card: gate.card.clone(),
+            state: if leaving.is_some() {
+                MemberState::Left
+            } else {
+                MemberState::Alive
+            },
+            incarnation: published(gate.me, gate.incarnation),
+            suspicion: None,
+            reason: leaving,
+        }
+    }
+
+    fn view(&self, identity: Identity, record: &Record) -> Option<MemberView> {
+        let gate = self.gate.borrow();
+        let suspicion = match record.standing {
+            Standing::Suspect {
+                by,
+                evidence,
+                deadline,
+            } => {
+                let by_name = gate.directory.name(by);
+                Some(Suspicion {
+                    by,
+                    by_name,
+                    evidence,
+                    deadline,
+                })
+            }
+            _ => None,
+        };
+        let reason = match &record.standing {
+            Standing::Left { reason } => Some(reason.clone()),
+            _ => None,
+        };
+        Some(MemberView {
+            card: gate.card_of(identity)?,
+            state: shown(&record.standing),
+            incarnation: published(identity, record.incarnation),
+            suspicion,
+            reason,
+        })
+    }
+
+    /// Everyone we know: ourselves first, then alive, suspect, failed and departed members in no
+    /// particular order.
+    pub fn members(&self) -> impl Iterator<Item = MemberView> {
+        let others = self
+            .engine
+            .members()
+            .filter_map(|held| self.view_held(held));
+        std::iter::once(self.own_view()).chain(others)
+    }
+
+    fn view_held(&self, held: &Member<Identity>) -> Option<MemberView> {
+        let record = {
+            let gate = self.gate.borrow();
+            let handle = held.id().handle;
+            gate.roster.knows(handle).then_some(())?;
+            gate.roster.record(handle).cloned()
+        };
+        let record = record.unwrap_or_else(|| Record {
+            life: held.id().life,
+            incarnation: held.incarnation(),
+            standing: Standing::Alive,
+            since: Timestamp::ZERO,
+        });
+        if record.standing == Standing::Removed {
+            return None;
+        }
+        self.view(*held.id(), &record)
+    }
+
+    /// The member called `name`, in O(n).
+    pub fn member(&self, name: &str) -> Option<MemberView> {
+        self.members().find(|member| member.card.name == name)
+    }
+
+    /// Where this node stands, in O(n).
+    pub fn status(&self) -> Status {
+        let mut counts = Counts::default();
+        for member in self.members() {
+            match member.state {
+                MemberState::Alive => counts.alive += 1,
+                MemberState::Failed => counts.failed += 1,
+                MemberState::Left => counts.left += 1,
+                MemberState::Suspect => counts.suspect += 1,
+            }
+        }
+        let own = self.own_view();
+        Status {
+            card: own.card,
+            life: self.life(),
+            incarnation: own.incarnation,
+            counts,
+            isolated: self.isolated,
+        }
+    }
+
+    /// Tells of isolation only when somebody failed: if all others left, nothing is wrong.
+    pub(super) fn tell_isolation(&mut self) {
+        let leaving = self.gate.borrow().leaving.is_some();
+        match self.engine.active() {
+            0 if self.lost_everyone && !self.isolated && !leaving && self.anyone_failed() => {
+                self.isolated = true;
+                self.change(Change::Isolated);
+            }
+            members @ 1.. => {
+                self.lost_everyone = false;
+                if std::mem::take(&mut self.isolated) {
+                    self.change(Change::Healed { members });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn anyone_failed(&self) -> bool {
+        let gate = self.gate.borrow();
+        gate.roster
+            .records()
+            .any(|(_, record)| record.standing == Standing::Failed)
+    }
+}
+
+/// The standing of a member that foca holds down. A goodbye is the member's own word: it wins over
+/// a failure that others saw, and no later rumour of a failure undoes it.
+fn down(claim: Option<&Claim>, prior: Option<&Record>) -> Standing {
+    let prior = prior
+        .map(|prior| &prior.standing)
+        .filter(|standing| !standing.is_active());
+    match (claim, prior) {
+        (Some(Claim::Removed), _) | (_, Some(Standing::Removed)) => Standing::Removed,
+        (_, Some(left @ Standing::Left { .. })) => left.clone(),
+        (Some(Claim::Left { reason }), _) => Standing::Left {
+            reason: reason.clone(),
+        },
+        _ => Standing::Failed,
+    }
+}
+
+fn ago(now: Timestamp, heard: Option<&Heard>) -> Timestamp {
+    let age = heard.map_or(0, |heard| {
+        u64::try_from(heard.age.as_micros()).unwrap_or(u64::MAX)
+    });
+    Timestamp::from_micros(now.as_micros().saturating_sub(age))
+}
+
+const fn published(identity: Identity, incarnation: u16) -> u32 {
+    (identity.life.renewal() << 16) | incarnation as u32
+}
+
+const fn shown(standing: &Standing) -> MemberState {
+    match standing {
+        Standing::Alive => MemberState::Alive,
+        Standing::Failed | Standing::Removed => MemberState::Failed,
+        Standing::Left { .. } => MemberState::Left,
+        Standing::Suspect { .. } => MemberState::Suspect,
+    }
+}
+
+/// The accusation that follows is told in a change of its own.
+fn settle_as_alive(member: &mut MemberView) {
+    member.state = MemberState::Alive;
+    member.suspicion = None;
+}
+
+/// Everything a consumer must hear to get from `prior` to `next`.
+fn steps(prior: Option<&Record>, next: &Record) -> Vec<Step> {
+    let known = prior.filter(|prior| prior.standing != Standing::Removed);
+    let Some(prior) = known else {
+        return arrival(None, &next.standing, prior.is_some());
+    };
+    if prior.standing.is_active() {
+        return onward(prior, next);
+    }
+    let previous = Some(shown(&prior.standing));
+    match &next.standing {
+        Standing::Alive | Standing::Suspect { .. } => arrival(previous, &next.standing, false),
+        Standing::Removed => vec![Step::Removed],
+        Standing::Left { .. } if previous != Some(MemberState::Left) => vec![Step::Left],
+        Standing::Failed if previous != Some(MemberState::Failed) => vec![Step::Failed],
+        _ if (prior.life, prior.incarnation) != (next.life, next.incarnation) => {
+            vec![Step::Update]
+        }
+        _ => vec![],
+    }
+}
+
+fn arrival(previous: Option<MemberState>, next: &Standing, was_removed: bool) -> Vec<Step> {
+    match next {
+        Standing::Alive => vec![Step::Join { previous }],
+        Standing::Suspect { .. } => vec![Step::Join { previous }, Step::Suspect],
+        // A newcomer hears of members that failed or left before it came; who was removed on
+        // purpose does not come back as a corpse.
+        Standing::Failed if !was_removed => vec![Step::Failed],
+        Standing::Left { .. } if !was_removed => vec![Step::Left],
+        Standing::Failed | Standing::Left { .. } | Standing::Removed => vec![],
+    }
+}
+
+/// From alive or suspect to whatever is next.
+fn onward(prior: &Record, next: &Record) -> Vec<Step> {
+    let previous_generation = prior.life.generation();
+    let restarted = next.life.generation() > previous_generation;
+    let moved = (prior.life, prior.incarnation) != (next.life, next.incarnation);
+    let was_suspect = prior.standing != Standing::Alive;
+    match &next.standing {
+        Standing::Alive if restarted => vec![Step::Restart {
+            previous_generation,
+        }],
+        Standing::Alive if was_suspect => vec![Step::Refuted],
+        Standing::Alive if moved => vec![Step::Update],
+        Standing::Alive => vec![],
+        Standing::Suspect { .. } if restarted => {
+            vec![
+                Step::Restart {
+                    previous_generation,
+                },
+                Step::Suspect,
+            ]
+        }
+        Standing::Suspect { .. } if was_suspect && moved => vec![Step::Refuted, Step::Suspect],
+        Standing::Suspect { .. } if was_suspect => vec![],
+        Standing::Suspect { .. } => vec![Step::Suspect],
+        Standing::Failed => vec![Step::Failed],
+        Standing::Left { .. } => vec![Step::Left],
+        Standing::Removed => vec![Step::Removed],
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! `Timers`: everything a node waits for, in the order in which it must fire.
+
+use std::{cmp::Reverse, collections::BinaryHeap, net::SocketAddr, time::Duration};
+
+use super::{StreamId, Timestamp, identity::Identity};
+
+/// Something that was scheduled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Alarm {
+    /// A challenged process did not answer in time.
+    ChallengeSilent(u64),
+    /// News that was held back for a moment goes out.
+    Eager,
+    /// Compare state with a random member.
+    Exchange,
+    /// An exchange that we dialled takes too long.
+    ExchangeSilent(StreamId),
+    /// One of foca's own.
+    Foca(foca::Timer<Identity>),
+    /// Compare state once more: the last exchange left something open.
+    FollowUp,
+    /// A member that is down is forgotten.
+    Forget(Identity),
+    /// Say hello (again) to this address.
+    Hello(SocketAddr),
+    /// Tell more members that we leave.
+    LeaveRound(u8),
+    /// Look for members that we lost.
+    Reconnect,
+    /// A suspicion runs out.
+    Suspicion {
+        /// The suspect.
+        identity: Identity,
+        /// The incarnation it was accused in.
+        incarnation: u16,
+    },
+}
+
+impl Alarm {
+    /// Order of alarms that fire at the same instant: foca's own order first, because its probe
+    /// cycle must see the indirect stage before the next probe (foca, `Timer::seq`).
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Foca(foca::Timer::SendIndirectProbe { .. }) => 0,
+            Self::Foca(foca::Timer::ProbeRandomMember(_)) => 1,
+            Self::Foca(_) => 2,
+            _ => 3,
+        }
+    }
+}
+
+/// A heap ordered by (deadline, rank, order of scheduling). The last component makes entries
+/// unique: foca's `Timer` compares equal for different members, so a map keyed by it would lose
+/// timers.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    heap: BinaryHeap<Reverse<Entry>>,
+    scheduled: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: (Timestamp, u8, u64),
+    alarm: Alarm,
+}
+
+impl Timers {
+    pub(super) fn schedule(&mut self, at: Timestamp, alarm: Alarm) {
+        self.scheduled += 1;
+        let key = (at, alarm.rank(), self.scheduled);
+        self.heap.push(Reverse(Entry { key, alarm }));
+    }
+
+    /// The earliest deadline.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        self.heap.peek().map(|Reverse(entry)| entry.key.0)
+    }
+
+    /// The next alarm whose deadline is not after `now`.
+    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<Alarm> {
+        if self.deadline()? > now {
+            return None;
+        }
+        self.heap.pop().map(|Reverse(entry)| entry.alarm)
+    }
+
+    /// Moves everything by `delay`, as if the time had not passed.
+    pub(super) fn postpone_all(&mut self, delay: Duration) {
+        let mut entries = std::mem::take(&mut self.heap).into_vec();
+        for Reverse(entry) in &mut entries {
+            entry.key.0 = entry.key.0 + delay;
+        }
+        self.heap = entries.into();
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key.cmp(&other.key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::swim::Life;
+
+    fn suspicion(handle: u32) -> Alarm {
+        let member_id = Identity {
+            handle,
+            life: Life::first(1),
+        };
+        Alarm::Foca(foca::Timer::ChangeSuspectToDown {
+            member_id,
+            incarnation: 0,
+            token: 0,
+        })
+    }
+
+    fn drain(timers: &mut Timers, now: Timestamp) -> Vec<Alarm> {
+        std::iter::from_fn(|| timers.pop_due(now)).collect()
+    }
+
+    #[test]
+    fn timers_that_foca_holds_equal_all_fire_in_the_order_they_were_scheduled() {
+        let at = Timestamp::from_micros(5);
+        let mut timers = Timers::default();
+        for handle in [3, 1, 2] {
+            timers.schedule(at, suspicion(handle));
+        }
+        assert_eq!(
+            drain(&mut timers, at),
+            [suspicion(3), suspicion(1), suspicion(2)]
+        );
+    }
+
+    #[test]
+    fn the_indirect_stage_fires_before_the_next_probe_at_the_same_instant() {
+        let at = Timestamp::from_micros(5);
+        let indirect = Alarm::Foca(foca::Timer::SendIndirectProbe {
+            probed_id: Identity {
+                handle: 1,
+                life: Life::first(1),
+            },
+            token: 0,
+        });
+        let probe = Alarm::Foca(foca::Timer::ProbeRandomMember(0));
+        let mut timers = Timers::default();
+        timers.schedule(at, Alarm::Reconnect);
+        timers.schedule(at, probe.clone());
+        timers.schedule(at, indirect.clone());
+        assert_eq!(drain(&mut timers, at), [indirect, probe, Alarm::Reconnect]);
+    }
+
+    #[test]
+    fn an_alarm_fires_at_its_deadline_and_not_before() {
+        let mut timers = Timers::default();
+        timers.schedule(Timestamp::from_micros(5), Alarm::Reconnect);
+        assert_eq!(drain(&mut timers, Timestamp::from_micros(4)), []);
+        assert_eq!(
+            drain(&mut timers, Timestamp::from_micros(5)),
+            [Alarm::Reconnect]
+        );
+        assert_eq!(timers.deadline(), None);
+    }
+
+    #[test]
+    fn postponing_keeps_order_and_distance() {
+        let mut timers = Timers::default();
+        timers.schedule(Timestamp::from_micros(5), Alarm::Eager);
+        timers.schedule(Timestamp::from_micros(9), Alarm::Exchange);
+        timers.postpone_all(Duration::from_micros(100));
+        assert_eq!(
+            drain(&mut timers, Timestamp::from_micros(105)),
+            [Alarm::Eager]
+        );
+        assert_eq!(timers.deadline(), Some(Timestamp::from_micros(109)));
+    }
+}

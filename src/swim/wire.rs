@@ -1,0 +1,263 @@
+//! What is inside envelopes: one struct for each message, encoded by postcard.
+//!
+//! The length of a hello bounds every answer to it, so that a forged source address never gets
+//! more bytes than were spent on it.
+
+use std::{borrow::Cow, net::SocketAddr, time::Duration};
+
+use bytes::{BufMut, BytesMut};
+use serde::{Deserialize, Serialize};
+
+use super::{Card, Evidence, Life, MemberId, Tags, check_name, check_tags};
+
+/// A hello's payload is padded to this length: no welcome or refusal is longer.
+pub(super) const HELLO_BYTES_MIN: usize = 128;
+/// Longest reason for leaving that travels, in bytes.
+pub(super) const REASON_BYTES_MAX: usize = 256;
+
+/// "May I join?" The sender's id and life are in the envelope.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Hello<'a> {
+    /// Echoed by the answer, so that nobody off the path can answer.
+    pub(super) nonce: u64,
+    pub(super) cluster: &'a str,
+    pub(super) name: &'a str,
+    /// Tells two processes with one name apart.
+    pub(super) instance: u64,
+    /// Where the sender says it is. An unspecified IP means "where you see me".
+    pub(super) address: SocketAddr,
+    /// Where the sender sent this: a node that does not know its own address learns it here.
+    pub(super) to: SocketAddr,
+    /// The sender holds this life of this member down, and believes it lives here.
+    pub(super) holds_down: Option<(MemberId, Life)>,
+}
+
+/// "Yes": come to my stream port and show the cookie.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Welcome {
+    pub(super) nonce: u64,
+    pub(super) cookie: u64,
+    /// Where the hello came from, as this side saw it.
+    pub(super) seen_as: SocketAddr,
+    /// The greatest life of the newcomer that this side knows.
+    pub(super) held: Option<Held>,
+}
+
+/// A life of the newcomer that the welcoming side knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Held {
+    pub(super) life: Life,
+    /// It is held failed, left or removed.
+    pub(super) down: bool,
+}
+
+/// "No."
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Refused<'a> {
+    pub(super) nonce: u64,
+    #[serde(borrow)]
+    pub(super) why: Refusal<'a>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Refusal<'a> {
+    /// We are of this cluster.
+    Cluster(&'a str),
+    /// Another process has your name.
+    Conflict(Twin),
+}
+
+/// A process that has the name of another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Twin {
+    pub(super) address: SocketAddr,
+    pub(super) life: Life,
+    pub(super) instance: u64,
+}
+
+/// "Are you there?" Answered by [`Present`] if `to` is the one asked.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Challenge {
+    pub(super) nonce: u64,
+    pub(super) to: MemberId,
+    pub(super) instance: u64,
+    /// Somebody holds this life of yours down.
+    pub(super) held_down: Option<Life>,
+}
+
+/// "I am here", with the envelope's life.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Present {
+    pub(super) nonce: u64,
+    pub(super) instance: u64,
+}
+
+/// The frames of a state exchange, in order: open, then same or state, then finish after state.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Frame<'a> {
+    Open {
+        /// From the welcome; members need none.
+        cookie: Option<u64>,
+        /// What the sender says of itself.
+        #[serde(borrow)]
+        me: Update<'a>,
+        /// See `exchange::digest`.
+        digest: u64,
+    },
+    /// Our digests agree.
+    Same,
+    /// All I know, myself first.
+    #[serde(borrow)]
+    State(Vec<Update<'a>>),
+    /// And this is all I know.
+    #[serde(borrow)]
+    Finish(Vec<Update<'a>>),
+}
+
+/// A claim about one member, as gossip and exchanges carry it. Accuser, evidence and reason are
+/// in the very bytes that they qualify, so that they cannot race them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Update<'a> {
+    Alive {
+        #[serde(borrow)]
+        card: WireCard<'a>,
+        life: Life,
+        incarnation: u16,
+    },
+    /// No claim: who a member is, for exchanges about members that are not alive.
+    Known {
+        #[serde(borrow)]
+        card: WireCard<'a>,
+        life: Life,
+    },
+    Suspect {
+        id: MemberId,
+        life: Life,
+        incarnation: u16,
+        by: MemberId,
+        evidence: Evidence,
+    },
+    Failed {
+        id: MemberId,
+        life: Life,
+        incarnation: u16,
+        age_s: u32,
+    },
+    Left {
+        id: MemberId,
+        life: Life,
+        #[serde(borrow)]
+        reason: Cow<'a, str>,
+        age_s: u32,
+    },
+    Removed {
+        id: MemberId,
+        life: Life,
+        age_s: u32,
+    },
+}
+
+/// What a member says of itself. The id follows from the name, the generation from the life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct WireCard<'a> {
+    name: Cow<'a, str>,
+    address: SocketAddr,
+    #[serde(borrow)]
+    tags: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl WireCard<'_> {
+    pub(super) fn own(card: &Card) -> WireCard<'static> {
+        let pair =
+            |(key, value): (&String, &String)| (Cow::Owned(key.clone()), Cow::Owned(value.clone()));
+        WireCard {
+            name: Cow::Owned(card.name.clone()),
+            address: card.address,
+            tags: card.tags.iter().map(pair).collect(),
+        }
+    }
+
+    pub(super) fn id(&self, cluster: &str) -> MemberId {
+        MemberId::new(cluster, &self.name)
+    }
+
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The card, unless a name, tag or address in it could not be used.
+    pub(super) fn check(&self, cluster: &str, generation: u32) -> Option<Card> {
+        check_name(&self.name).ok()?;
+        let tags: Tags = self
+            .tags
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect();
+        check_tags(&tags).ok()?;
+        let usable = self.address.port() != 0 && !self.address.ip().is_unspecified();
+        usable.then(|| Card {
+            id: self.id(cluster),
+            name: self.name.to_string(),
+            generation,
+            address: self.address,
+            tags,
+        })
+    }
+}
+
+impl Update<'_> {
+    pub(super) fn id(&self, cluster: &str) -> MemberId {
+        match self {
+            Self::Alive { card, .. } | Self::Known { card, .. } => card.id(cluster),
+            Self::Suspect { id, .. }
+            | Self::Failed { id, .. }
+            | Self::Left { id, .. }
+            | Self::Removed { id, .. } => *id,
+        }
+    }
+
+    pub(super) const fn life(&self) -> Life {
+        match self {
+            Self::Alive { life, .. }
+            | Self::Known { life, .. }
+            | Self::Suspect { life, .. }
+            | Self::Failed { life, .. }
+            | Self::Left { life, .. }
+            | Self::Removed { life, .. } => *life,
+        }
+    }
+}
+
+/// Whole seconds, as ages travel.
+pub(super) fn age_s(age: Duration) -> u32 {
+    u32::try_from(age.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// The longest beginning of `reason` that may travel.
+pub(super) fn clip_reason(reason: &str) -> &str {
+    let mut end = reason.len().min(REASON_BYTES_MAX);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    &reason[..end]
+}
+
+/// Appends `message`. Encoding into a growing buffer cannot fail.
+pub(super) fn put(out: &mut BytesMut, message: &impl Serialize) {
+    struct Into<'a>(&'a mut BytesMut);
+    impl Extend<u8> for Into<'_> {
+        fn extend<I: IntoIterator<Item = u8>>(&mut self, bytes: I) {
+            for byte in bytes {
+                self.0.put_u8(byte);
+            }
+        }
+    }
+    postcard::to_extend(message, Into(out)).expect("a growing buffer takes every message");
+}
+
+/// Reads one message; what follows it is padding.
+pub(super) fn take<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
+    postcard::take_from_bytes(bytes)
+        .ok()
+        .map(|(message, _padding)| message)
+}
