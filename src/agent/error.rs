@@ -111,7 +111,10 @@ fn bind_hint(address: SocketAddr, source: &io::Error, flag: &str) -> Option<Stri
             bracketed(address)
         ),
         ErrorKind::AddrNotAvailable => {
-            format!("{} is not an address of this host: see `ip address`", address.ip())
+            format!(
+                "{} is not an address of this host: see `ip address`",
+                address.ip()
+            )
         }
         ErrorKind::PermissionDenied if address.port() < 1024 => {
             format!("ports below 1024 need privileges: choose a higher one with {flag}")

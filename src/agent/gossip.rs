@@ -6,7 +6,7 @@ use std::{
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
 
 /// Asked of the system for each direction; it gives less without a word where it must. Room for
 /// what arrives while the process does not run.
@@ -75,7 +75,10 @@ fn socket(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Soc
 /// What a try to read one datagram gave.
 #[derive(Debug)]
 pub(super) enum Received<'a> {
-    Datagram { from: SocketAddr, bytes: &'a [u8] },
+    Datagram {
+        from: SocketAddr,
+        bytes: &'a [u8],
+    },
     /// The system reported that an earlier datagram could not be delivered.
     Error,
     /// Nothing is waiting.
@@ -90,7 +93,9 @@ pub(super) enum Received<'a> {
 /// timers that waited for them.
 #[derive(Debug)]
 pub(super) struct Datagrams {
-    socket: AsyncFd<UdpSocket>,
+    socket: UdpSocket,
+    /// The same socket, as the runtime watches it.
+    watched: tokio::net::UdpSocket,
     buffer: Box<[u8]>,
     is_v6: bool,
     /// Datagrams that the system refused to send.
@@ -104,7 +109,8 @@ impl Datagrams {
     pub(super) fn new(socket: UdpSocket) -> io::Result<Self> {
         Ok(Self {
             is_v6: socket.local_addr()?.is_ipv6(),
-            socket: AsyncFd::new(socket)?,
+            watched: tokio::net::UdpSocket::from_std(socket.try_clone()?)?,
+            socket,
             // Larger than any packet of ours, so that an oversized one is seen to be so.
             buffer: vec![0; 65_536].into(),
             send_errors: 0,
@@ -114,16 +120,18 @@ impl Datagrams {
 
     /// Waits until something arrives. May wake for nothing.
     pub(super) async fn readable(&self) -> io::Result<()> {
-        // Clearing before reading is what makes this safe: whatever arrives from here on is a
-        // new edge that wakes the next call.
-        self.socket.readable().await?.clear_ready();
+        self.watched.readable().await?;
+        // Whatever this finds, it forgets the readiness, before anything is read: what arrives
+        // from here on is news that wakes the next call.
+        let forget = || Err::<(), _>(ErrorKind::WouldBlock.into());
+        let _ = self.watched.try_io(Interest::READABLE, forget);
         Ok(())
     }
 
     /// Reads one datagram if one is there.
     pub(super) fn receive(&mut self) -> Received<'_> {
         loop {
-            match self.socket.get_ref().recv_from(&mut self.buffer) {
+            match self.socket.recv_from(&mut self.buffer) {
                 Ok((length, from)) => {
                     return Received::Datagram {
                         from: canonical(from),
@@ -143,7 +151,7 @@ impl Datagrams {
     /// Sends one datagram. What the system refuses is lost and counted, as the network loses.
     pub(super) fn send(&mut self, to: SocketAddr, bytes: &[u8]) {
         let to = if self.is_v6 { mapped(to) } else { to };
-        if self.socket.get_ref().send_to(bytes, to).is_err() {
+        if self.socket.send_to(bytes, to).is_err() {
             self.send_errors += 1;
         }
     }
@@ -188,7 +196,10 @@ mod tests {
                 let Received::Datagram { from, bytes } = datagrams.receive() else {
                     panic!("ten were sent");
                 };
-                assert_eq!((from, bytes), (there.local_addr().unwrap(), &[round, number][..]));
+                assert_eq!(
+                    (from, bytes),
+                    (there.local_addr().unwrap(), &[round, number][..])
+                );
             }
             assert!(matches!(datagrams.receive(), Received::Nothing));
         }

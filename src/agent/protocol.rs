@@ -169,10 +169,7 @@ impl Protocol {
             match self.hands.datagrams.receive() {
                 Received::Datagram { from, bytes } => {
                     let input = Input::Datagram { from, bytes };
-                    // The bytes are in the socket's buffer: what is to be done waits until the
-                    // node let them go.
-                    let outputs: Vec<_> = self.node.handle(now, input).collect();
-                    for output in outputs {
+                    for output in self.node.handle(now, input) {
                         self.hands.perform(now, output);
                     }
                 }

@@ -18,12 +18,22 @@ pub(super) fn change(seq: u64, change: &Change) {
             previous: Some(previous),
         } => about(seq, kind, member, &format!("was {}", previous.as_str())),
         Change::Left(member) => {
-            about(seq, kind, member, member.reason.as_deref().unwrap_or_default());
+            about(
+                seq,
+                kind,
+                member,
+                member.reason.as_deref().unwrap_or_default(),
+            );
         }
         Change::Restart {
             member,
             previous_generation,
-        } => about(seq, kind, member, &format!("was generation {previous_generation}")),
+        } => about(
+            seq,
+            kind,
+            member,
+            &format!("was generation {previous_generation}"),
+        ),
         Change::Suspect(member) => about(seq, kind, member, &accusation(member)),
         Change::Failed(member)
         | Change::Join { member, .. }

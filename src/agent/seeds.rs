@@ -118,7 +118,8 @@ impl Seed {
                         warn!(seed = %self, %error, "cannot resolve a seed, still trying");
                         silent = WARN_EVERY;
                     }
-                    std::mem::replace(&mut retry, (retry * 2).min(RETRY_MAX))
+                    let next = (retry * 2).min(RETRY_MAX);
+                    std::mem::replace(&mut retry, next)
                 }
             };
             silent = silent.saturating_sub(pause);

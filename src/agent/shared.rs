@@ -113,7 +113,11 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Gives the other end of the commands too.
-    pub(super) fn new(clock: Clock, facts: Facts, feed: Feed) -> (Arc<Self>, mpsc::Receiver<Command>) {
+    pub(super) fn new(
+        clock: Clock,
+        facts: Facts,
+        feed: Feed,
+    ) -> (Arc<Self>, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(COMMANDS_QUEUED_MAX);
         let shared = Self {
             clock,

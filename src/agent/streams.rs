@@ -317,7 +317,9 @@ async fn read_length(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Option
     reader.read_exact(&mut head[1..]).await?;
     let length = u32::from_be_bytes(head) as usize;
     if length > FRAME_BYTES_MAX {
-        return Err(io::Error::other("a frame of more than 16 MiB was announced"));
+        return Err(io::Error::other(
+            "a frame of more than 16 MiB was announced",
+        ));
     }
     Ok(Some(length))
 }
@@ -345,14 +347,20 @@ mod tests {
     }
 
     async fn frame(streams: &mut Streams) -> (StreamId, BytesMut) {
-        match timeout(Duration::from_secs(5), streams.next()).await.unwrap() {
+        match timeout(Duration::from_secs(5), streams.next())
+            .await
+            .unwrap()
+        {
             StreamEvent::Frame { stream, frame, .. } => (stream, frame.bytes),
             other => panic!("{other:?} instead of a frame"),
         }
     }
 
     async fn closed(streams: &mut Streams) -> StreamId {
-        match timeout(Duration::from_secs(5), streams.next()).await.unwrap() {
+        match timeout(Duration::from_secs(5), streams.next())
+            .await
+            .unwrap()
+        {
             StreamEvent::Closed { stream } => stream,
             other => panic!("{other:?} instead of an end"),
         }

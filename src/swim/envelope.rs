@@ -193,11 +193,14 @@ fn check(key: &[u64; 2], bytes: &[u8]) -> u64 {
 }
 
 fn put_varint(out: &mut BytesMut, mut value: u64) {
-    while value >= 0x80 {
-        out.put_u8((value & 0x7F) as u8 | 0x80);
+    loop {
+        let [low, ..] = value.to_le_bytes();
         value >>= 7;
+        if value == 0 {
+            return out.put_u8(low);
+        }
+        out.put_u8(low | 0x80);
     }
-    out.put_u8(value as u8);
 }
 
 fn take_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {

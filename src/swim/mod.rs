@@ -14,6 +14,8 @@ mod contract;
 mod directory;
 mod engine;
 mod envelope;
+#[cfg(test)]
+mod foca_facts;
 mod gate;
 mod identity;
 mod mail;

@@ -4,6 +4,8 @@
 /// it is counted here and nothing else happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Junk {
+    /// More exchanges at once than we serve.
+    Busy,
     /// The checksum does not fit: damaged, or of another cluster.
     Checksum,
     /// It asked for another cluster in so many words.
@@ -26,7 +28,8 @@ pub enum Junk {
 
 impl Junk {
     /// Every kind, in the order of the counters.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
+        Self::Busy,
         Self::Checksum,
         Self::Cluster,
         Self::Foreign,
@@ -41,6 +44,7 @@ impl Junk {
     /// The label used in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Busy => "busy",
             Self::Checksum => "checksum",
             Self::Cluster => "cluster",
             Self::Foreign => "foreign",

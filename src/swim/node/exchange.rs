@@ -24,14 +24,15 @@ use crate::swim::{
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// After an exchange that taught us something, the next one comes this soon.
 const FOLLOW_UP: Duration = Duration::from_secs(2);
-/// Exchanges under way that we dialled.
+/// Exchanges under way that we dialled, and that others dialled.
 const DIALLED_MAX: usize = 16;
+const SERVED_MAX: usize = 128;
 
 /// An exchange under way.
 #[derive(Debug)]
 pub(super) enum Exchange {
-    /// We dialled `to`; `lost` when we held the member there down.
-    Dialled { to: SocketAddr, lost: bool },
+    /// We dialled this address.
+    Dialled { to: SocketAddr },
     /// We were dialled and have told all; the other side's list is due.
     Served,
 }
@@ -52,7 +53,7 @@ impl Node {
         if let Some(member) = self.choose_active(1).pop() {
             let card = self.gate.borrow().card_of(member);
             if let Some(card) = card {
-                self.open_exchange(card.address, None, false);
+                self.open_exchange(card.address, None);
             }
         }
     }
@@ -63,13 +64,19 @@ impl Node {
             // It may know an earlier life of ours: a welcome tells, an exchange would not.
             self.greet(from);
         } else {
-            self.open_exchange(from, None, false);
+            self.open_exchange(from, None);
         }
     }
 
-    pub(super) fn open_exchange(&mut self, to: SocketAddr, cookie: Option<u64>, lost: bool) {
-        let is_to = |exchange: &Exchange| matches!(exchange, Exchange::Dialled { to: other, .. } if *other == to);
-        if self.exchanges.len() >= DIALLED_MAX || self.exchanges.values().any(is_to) {
+    pub(super) fn open_exchange(&mut self, to: SocketAddr, cookie: Option<u64>) {
+        let mut dialled = self
+            .exchanges
+            .values()
+            .filter_map(|exchange| match exchange {
+                Exchange::Dialled { to } => Some(*to),
+                Exchange::Served => None,
+            });
+        if dialled.clone().count() >= DIALLED_MAX || dialled.any(|other| other == to) {
             return;
         }
         self.fresh = false;
@@ -80,8 +87,7 @@ impl Node {
             .engine
             .mail()
             .open(sender, to, &Frame::Open { cookie, me, digest });
-        self.exchanges
-            .insert(stream, Exchange::Dialled { to, lost });
+        self.exchanges.insert(stream, Exchange::Dialled { to });
         self.schedule(EXCHANGE_TIMEOUT, Alarm::ExchangeSilent(stream));
     }
 
@@ -120,15 +126,14 @@ impl Node {
             (Frame::Open { cookie, me, digest }, None) => {
                 self.serve((stream, cookie), &envelope, &me, digest)
             }
-            (Frame::Same, Some(Exchange::Dialled { to, lost })) => {
-                let (to, lost) = (*to, *lost);
-                self.finish(stream, to, lost);
+            (Frame::Same, Some(Exchange::Dialled { to })) => {
+                self.finish(stream, *to);
                 Ok(())
             }
-            (Frame::State(updates), Some(Exchange::Dialled { to, lost })) => {
-                let (to, lost) = (*to, *lost);
+            (Frame::State(updates), Some(Exchange::Dialled { to })) => {
+                let to = *to;
                 self.answer_state(stream, &envelope, &updates);
-                self.finish(stream, to, lost);
+                self.finish(stream, to);
                 Ok(())
             }
             (Frame::Finish(updates), Some(Exchange::Served)) => {
@@ -158,6 +163,9 @@ impl Node {
         if !honest {
             return Err(Junk::Malformed);
         }
+        if self.served() >= SERVED_MAX {
+            return Err(Junk::Busy);
+        }
         self.fresh = false;
         self.import(envelope, std::slice::from_ref(me));
         self.settle();
@@ -177,6 +185,11 @@ impl Node {
         Ok(())
     }
 
+    fn served(&self) -> usize {
+        let is_served = |exchange: &&Exchange| matches!(exchange, Exchange::Served);
+        self.exchanges.values().filter(is_served).count()
+    }
+
     fn is_member(&self, envelope: &Envelope<'_>) -> bool {
         let gate = self.gate.borrow();
         gate.directory
@@ -193,22 +206,29 @@ impl Node {
             .frame(sender, stream, &Frame::Finish(mine));
     }
 
-    fn finish(&mut self, stream: StreamId, to: SocketAddr, lost: bool) {
+    fn finish(&mut self, stream: StreamId, to: SocketAddr) {
         self.exchanges.remove(&stream);
         self.push(Output::CloseStream(stream));
         self.stats.exchanges += 1;
-        self.settle();
-        if lost {
-            let members = self.engine.active();
-            self.change(Change::Healed { members });
-        }
         self.joined(to);
+    }
+
+    /// Whether we hold the sender down in the very process that speaks: it never went away, we
+    /// lost each other.
+    fn was_lost(&self, envelope: &Envelope<'_>) -> bool {
+        let handle = self.gate.borrow().directory.handle(envelope.sender);
+        let held = handle.and_then(|handle| self.engine.find(handle));
+        held.is_some_and(|held| {
+            held.state() == State::Down && held.id().life.generation() == envelope.life.generation()
+        })
     }
 
     /// Takes over what another node knows. A node that knew nobody does not gossip what it learns:
     /// those who taught it know it already.
     fn import(&mut self, envelope: &Envelope<'_>, updates: &[Update<'_>]) {
         let gossip = self.engine.active() > 0 || updates.len() == 1;
+        // An isolated node tells of its healing when it has company again.
+        let was_lost = !self.isolated && self.was_lost(envelope);
         let held: BTreeMap<Handle, Member<Identity>> = self
             .engine
             .members()
@@ -238,6 +258,11 @@ impl Node {
         }
         for (handle, life) in disputes {
             self.tell_held_down(handle, life);
+        }
+        if was_lost && !self.was_lost(envelope) {
+            self.settle();
+            let members = self.engine.active();
+            self.change(Change::Healed { members });
         }
     }
 

@@ -29,7 +29,7 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 /// Hellos without an answer before the operator hears of it: about three seconds.
 const ATTEMPTS_QUIET: u32 = 6;
 /// A cookie is good for one to two of these.
-const COOKIE_SLOT: Duration = Duration::from_secs(30);
+const COOKIE_SLOT_MICROS: u64 = 30_000_000;
 /// Lost members that are contacted at once while nobody else is left.
 const RECONNECTS_ALONE: usize = 3;
 /// Times in which the reconnect interval is divided: short, so that a healed partition is found
@@ -212,10 +212,10 @@ impl Node {
 
     /// A newcomer, a restarted process, or a member that lost us.
     fn consider(&mut self, from: SocketAddr, envelope: &Envelope<'_>, hello: &Hello<'_>) {
-        if let Some((id, life)) = hello.holds_down {
-            if id == self.id() {
-                self.outlive(life);
-            }
+        if let Some((id, life)) = hello.holds_down
+            && id == self.id()
+        {
+            self.outlive(life);
         }
         let claimed = settled(hello.address, from);
         match self.active_elsewhere(envelope.sender, claimed) {
@@ -267,8 +267,7 @@ impl Node {
         if let Some(held) = welcome.held {
             self.rise_above(held);
         }
-        let lost = self.held_down_at(to).is_some();
-        self.open_exchange(to, Some(welcome.cookie), lost);
+        self.open_exchange(to, Some(welcome.cookie));
         Ok(())
     }
 
@@ -379,9 +378,9 @@ impl Node {
         })
     }
 
-    /// Good for whoever is `id`, now and for another [`COOKIE_SLOT`].
+    /// Good for whoever is `id`, now and for another slot.
     fn cookie(&self, id: MemberId, slots_ago: u64) -> u64 {
-        let slot = self.now.as_micros() / COOKIE_SLOT.as_micros() as u64;
+        let slot = self.now.as_micros() / COOKIE_SLOT_MICROS;
         let mut hasher = SipHasher24::new_with_keys(self.cookie_key, slot.wrapping_sub(slots_ago));
         hasher.write_u64(id.0);
         hasher.finish()

@@ -463,3 +463,6 @@ impl Iterator for Outputs<'_> {
         self.queue.pop_front()
     }
 }
+
+#[cfg(test)]
+mod tests;

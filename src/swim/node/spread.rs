@@ -97,20 +97,15 @@ impl Node {
     /// Up to `wanted` different active members, each as likely as any other.
     pub(super) fn choose_active(&mut self, wanted: usize) -> Vec<Identity> {
         let mut chosen: Vec<Identity> = Vec::with_capacity(wanted);
-        let mut seen = 0;
-        for member in self
+        let active = self
             .engine
             .members()
-            .filter(|m| m.state() != foca::State::Down)
-        {
-            seen += 1;
+            .filter(|held| held.state() != foca::State::Down);
+        for (seen, member) in active.enumerate() {
             if chosen.len() < wanted {
                 chosen.push(*member.id());
-            } else {
-                let slot = self.rng.random_range(0..seen);
-                if let Some(kept) = chosen.get_mut(slot) {
-                    *kept = *member.id();
-                }
+            } else if let Some(kept) = chosen.get_mut(self.rng.random_range(0..=seen)) {
+                *kept = *member.id();
             }
         }
         chosen

@@ -1,1 +1,116 @@
+use super::*;
+use crate::swim::{Evidence, Life, MemberId};
 
+const SUSPECT: Standing = Standing::Suspect {
+    by: MemberId(9),
+    evidence: Evidence::ProbeTimeout,
+    deadline: Timestamp::from_micros(5),
+};
+
+fn left() -> Standing {
+    Standing::Left {
+        reason: "upgrade".into(),
+    }
+}
+
+fn record(life: Life, incarnation: u16, standing: Standing) -> Record {
+    Record {
+        life,
+        incarnation,
+        standing,
+        since: Timestamp::ZERO,
+    }
+}
+
+/// Steps between two standings of one life and incarnation.
+fn within_one_life(prior: Option<Standing>, next: Standing) -> Vec<Step> {
+    let life = Life::first(3);
+    let prior = prior.map(|standing| record(life, 0, standing));
+    steps(prior.as_ref(), &record(life, 0, next))
+}
+
+#[test]
+fn every_transition_within_one_life() {
+    use Standing::{Alive, Failed, Removed};
+    let (failed, gone) = (Some(MemberState::Failed), Some(MemberState::Left));
+    let join = |previous| Step::Join { previous };
+    let table: Vec<(Option<Standing>, Standing, Vec<Step>)> = vec![
+        (None, Alive, vec![join(None)]),
+        (None, SUSPECT, vec![join(None), Step::Suspect]),
+        (None, Failed, vec![Step::Failed]),
+        (None, left(), vec![Step::Left]),
+        (None, Removed, vec![]),
+        (Some(Alive), Alive, vec![]),
+        (Some(Alive), SUSPECT, vec![Step::Suspect]),
+        (Some(Alive), Failed, vec![Step::Failed]),
+        (Some(Alive), left(), vec![Step::Left]),
+        (Some(Alive), Removed, vec![Step::Removed]),
+        (Some(SUSPECT), Alive, vec![Step::Refuted]),
+        (Some(SUSPECT), SUSPECT, vec![]),
+        (Some(SUSPECT), Failed, vec![Step::Failed]),
+        (Some(SUSPECT), left(), vec![Step::Left]),
+        (Some(SUSPECT), Removed, vec![Step::Removed]),
+        (Some(Failed), Alive, vec![join(failed)]),
+        (Some(Failed), SUSPECT, vec![join(failed), Step::Suspect]),
+        (Some(Failed), Failed, vec![]),
+        (Some(Failed), left(), vec![Step::Left]),
+        (Some(Failed), Removed, vec![Step::Removed]),
+        (Some(left()), Alive, vec![join(gone)]),
+        (Some(left()), Failed, vec![Step::Failed]),
+        (Some(left()), left(), vec![]),
+        (Some(left()), Removed, vec![Step::Removed]),
+        (Some(Removed), Alive, vec![join(None)]),
+        (Some(Removed), Failed, vec![]),
+        (Some(Removed), left(), vec![]),
+        (Some(Removed), Removed, vec![]),
+    ];
+    for (prior, next, expected) in table {
+        let found = within_one_life(prior.clone(), next.clone());
+        assert_eq!(found, expected, "{prior:?} → {next:?}");
+    }
+}
+
+#[test]
+fn a_new_generation_of_an_active_member_is_one_restart() {
+    let next = record(Life::first(4), 0, Standing::Alive);
+    for standing in [Standing::Alive, SUSPECT] {
+        let prior = record(Life::first(3), 2, standing);
+        assert_eq!(
+            steps(Some(&prior), &next),
+            [Step::Restart {
+                previous_generation: 3
+            }]
+        );
+    }
+}
+
+#[test]
+fn a_renewal_answers_an_accusation_and_is_otherwise_an_update() {
+    let next = record(Life::first(3).next(), 0, Standing::Alive);
+    let from = |standing| steps(Some(&record(Life::first(3), 0, standing)), &next);
+    assert_eq!(from(SUSPECT), [Step::Refuted]);
+    assert_eq!(from(Standing::Alive), [Step::Update]);
+}
+
+#[test]
+fn a_raised_incarnation_is_told_even_when_nothing_else_changed() {
+    let prior = record(Life::first(3), 0, Standing::Alive);
+    let next = record(Life::first(3), 1, Standing::Alive);
+    assert_eq!(steps(Some(&prior), &next), [Step::Update]);
+}
+
+#[test]
+fn a_goodbye_wins_over_a_failure_and_a_removal_over_both() {
+    let life = Life::first(1);
+    let said = Claim::Left {
+        reason: "upgrade".into(),
+    };
+    let failed = record(life, 0, Standing::Failed);
+    let gone = record(life, 0, left());
+    assert_eq!(down(Some(&said), Some(&failed)), left());
+    assert_eq!(down(Some(&Claim::Failed), Some(&gone)), left());
+    assert_eq!(down(Some(&Claim::Removed), Some(&gone)), Standing::Removed);
+    let active = record(life, 0, Standing::Alive);
+    assert_eq!(down(Some(&Claim::Failed), Some(&active)), Standing::Failed);
+    assert_eq!(down(None, Some(&active)), Standing::Failed);
+}

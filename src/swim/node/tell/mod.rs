@@ -58,7 +58,7 @@ impl Node {
             return None;
         }
         let alive = || Record {
-            life: touch.replaces.unwrap_or(held.id().life),
+            life: touch.replaces.unwrap_or_else(|| held.id().life),
             incarnation: 0,
             standing: Standing::Alive,
             since: Timestamp::ZERO,
@@ -175,8 +175,8 @@ impl Node {
             };
             if record.standing != Standing::Removed {
                 self.tell_step(Step::Removed, identity, &record);
+                self.remember_contact(identity);
             }
-            self.remember_contact(identity);
         }
         self.gate.borrow_mut().roster.forget(handle);
     }

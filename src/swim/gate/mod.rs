@@ -304,7 +304,7 @@ impl Gate {
         let incarnation = member.incarnation();
         match member.state() {
             State::Alive => {
-                let card = WireCard::own(&self.card_of(identity)?.as_ref());
+                let card = WireCard::own(self.card_of(identity)?.as_ref());
                 Some(Update::Alive {
                     card,
                     life,
@@ -406,3 +406,6 @@ impl Gate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+use std::net::SocketAddr;
+
+use super::*;
+use crate::swim::{Tags, roster::Record};
+
+fn card(name: &str, generation: u32) -> Card {
+    Card {
+        id: MemberId::new("blue", name),
+        name: name.into(),
+        generation,
+        address: SocketAddr::from(([10, 0, 0, 1], 7946)),
+        tags: Tags::default(),
+    }
+}
+
+fn gate() -> Gate {
+    Gate::new("blue".into(), Directory::new(), card("me", 3))
+}
+
+/// A gate that was told of `other` in generation 2, and its identity.
+fn acquainted() -> (Gate, Identity) {
+    let mut gate = gate();
+    let member = gate.judge(&alive("other", 2, 0));
+    let identity = *member.id();
+    tell(&mut gate, identity, 0, Standing::Alive);
+    (gate, identity)
+}
+
+fn tell(gate: &mut Gate, identity: Identity, incarnation: u16, standing: Standing) {
+    let record = Record {
+        life: identity.life,
+        incarnation,
+        standing,
+        since: Timestamp::ZERO,
+    };
+    gate.roster.tell(identity.handle, record);
+}
+
+fn alive(name: &str, generation: u32, incarnation: u16) -> Update<'static> {
+    let life = Life::first(generation);
+    Update::Alive {
+        card: WireCard::own(&card(name, generation)),
+        life,
+        incarnation,
+    }
+}
+
+fn failed(name: &str, generation: u32, incarnation: u16) -> Update<'static> {
+    let (id, life) = (MemberId::new("blue", name), Life::first(generation));
+    Update::Failed {
+        id,
+        life,
+        incarnation,
+        age_s: 0,
+    }
+}
+
+fn suspect(name: &str, generation: u32, incarnation: u16) -> Update<'static> {
+    let (id, life, by) = (
+        MemberId::new("blue", name),
+        Life::first(generation),
+        MemberId(9),
+    );
+    Update::Suspect {
+        id,
+        life,
+        incarnation,
+        by,
+        evidence: Evidence::ProbeTimeout,
+    }
+}
+
+fn removed(name: &str, generation: u32) -> Update<'static> {
+    Update::Removed {
+        id: MemberId::new("blue", name),
+        life: Life::first(generation),
+        age_s: 0,
+    }
+}
+
+/// Whether foca hears nothing but that it lives.
+fn is_nothing(gate: &Gate, member: &Member<Identity>) -> bool {
+    *member == Member::new(gate.me, gate.incarnation, State::Alive)
+}
+
+#[test]
+fn a_claim_about_a_stranger_is_not_heard_unless_it_introduces_it() {
+    let mut gate = gate();
+    for claim in [
+        failed("other", 2, 0),
+        suspect("other", 2, 0),
+        removed("other", 2),
+    ] {
+        let heard = gate.judge(&claim);
+        assert!(is_nothing(&gate, &heard), "{claim:?}");
+    }
+    let heard = gate.judge(&alive("other", 2, 4));
+    assert_eq!((heard.incarnation(), heard.state()), (4, State::Alive));
+    assert_eq!(heard.id().life, Life::first(2));
+}
+
+#[test]
+fn a_failure_older_than_the_refutation_is_not_heard() {
+    let (mut gate, other) = acquainted();
+    tell(&mut gate, other, 5, Standing::Alive);
+    let stale = gate.judge(&failed("other", 2, 4));
+    assert!(is_nothing(&gate, &stale));
+    assert_eq!(gate.judge(&failed("other", 2, 5)).state(), State::Down);
+}
+
+#[test]
+fn a_failure_of_a_generation_we_never_met_is_not_heard() {
+    let (mut gate, _) = acquainted();
+    let heard = gate.judge(&failed("other", 3, 0));
+    assert!(is_nothing(&gate, &heard));
+}
+
+#[test]
+fn an_accusation_keeps_its_accuser_and_evidence_when_it_is_passed_on() {
+    let (mut gate, other) = acquainted();
+    let claim = suspect("other", 2, 0);
+    let heard = gate.judge(&claim);
+    assert_eq!(heard, Member::new(other, 0, State::Suspect));
+    assert_eq!(gate.clothe(&heard), Some(claim));
+}
+
+#[test]
+fn our_own_accusation_names_us() {
+    let (gate, other) = acquainted();
+    let clothed = gate.clothe(&Member::new(other, 0, State::Suspect));
+    assert!(matches!(clothed, Some(Update::Suspect { by, .. }) if by == gate.id));
+}
+
+#[test]
+fn a_goodbye_stays_a_goodbye_when_it_is_passed_on() {
+    let (mut gate, other) = acquainted();
+    let reason = Cow::Borrowed("upgrade");
+    let life = other.life;
+    let claim = Update::Left {
+        id: gate.directory.id(other.handle),
+        life,
+        reason,
+        age_s: 0,
+    };
+    let heard = gate.judge(&claim);
+    assert_eq!(heard.state(), State::Down);
+    assert_eq!(gate.clothe(&heard), Some(claim));
+}
+
+#[test]
+fn of_ourselves_foca_hears_only_accusations_of_this_life() {
+    let mut gate = gate();
+    assert_eq!(
+        gate.judge(&suspect("me", 3, 7)),
+        Member::new(gate.me, 7, State::Suspect)
+    );
+    let old = [
+        alive("me", 2, 0),
+        suspect("me", 2, 0),
+        failed("me", 2, 0),
+        removed("me", 2),
+    ];
+    for claim in old
+        .iter()
+        .chain(&[alive("me", 3, 0), failed("me", 3, 0), failed("me", 4, 0)])
+    {
+        let heard = gate.judge(claim);
+        assert!(is_nothing(&gate, &heard), "{claim:?}");
+    }
+    let down = |generation| Sighting::Down(Life::first(generation));
+    assert_eq!(gate.sightings, [down(3), down(4)]);
+}
+
+#[test]
+fn our_name_at_another_address_is_a_twin_unless_its_life_is_over() {
+    let mut gate = gate();
+    let mut elsewhere = card("me", 3);
+    elsewhere.address.set_port(1);
+    let sight = |generation| Update::Alive {
+        card: WireCard::own(&elsewhere),
+        life: Life::first(generation),
+        incarnation: 0,
+    };
+    gate.judge(&sight(2));
+    assert_eq!(gate.sightings, []);
+    gate.judge(&sight(3));
+    let twin = Sighting::Twin {
+        address: elsewhere.address,
+        life: Life::first(3),
+    };
+    assert_eq!(gate.sightings, [twin]);
+}
+
+#[test]
+fn a_renewal_says_alive_where_foca_says_that_the_old_life_is_down() {
+    let gate = gate();
+    let Some(Update::Alive { life, .. }) = gate.clothe(&Member::down(gate.me)) else {
+        panic!("not alive");
+    };
+    assert_eq!(life, gate.me.life.next());
+}
+
+#[test]
+fn leaving_says_so_with_the_reason() {
+    let mut gate = gate();
+    gate.leaving = Some("upgrade".into());
+    let clothed = gate.clothe(&Member::down(gate.me));
+    assert!(matches!(clothed, Some(Update::Left { reason, .. }) if reason == "upgrade"));
+}
+
+#[test]
+fn an_exchange_turns_a_failure_that_we_do_not_see_into_an_accusation() {
+    let (mut gate, other) = acquainted();
+    let held = Member::new(other, 0, State::Alive);
+    let forget_after = Duration::from_secs(60);
+    let heard = gate.import(&failed("other", 2, 0), Some(&held), forget_after);
+    assert_eq!(heard, Member::new(other, 0, State::Suspect));
+    let refuted = Member::new(other, 1, State::Alive);
+    let heard = gate.import(&failed("other", 2, 0), Some(&refuted), forget_after);
+    assert!(is_nothing(&gate, &heard), "refuted since");
+}
+
+#[test]
+fn an_exchange_does_not_bring_back_what_is_about_to_be_forgotten() {
+    let mut gate = gate();
+    let forget_after = Duration::from_secs(60);
+    let known = Update::Known {
+        card: WireCard::own(&card("other", 2)),
+        life: Life::first(2),
+    };
+    let aged = |age_s| Update::Failed {
+        id: MemberId::new("blue", "other"),
+        life: Life::first(2),
+        incarnation: 0,
+        age_s,
+    };
+    gate.import(&known, None, forget_after);
+    let heard = gate.import(&aged(60), None, forget_after);
+    assert!(is_nothing(&gate, &heard));
+    assert_eq!(
+        gate.import(&aged(59), None, forget_after).state(),
+        State::Down
+    );
+}
+
+#[test]
+fn a_card_with_an_impossible_address_or_name_introduces_nobody() {
+    let mut gate = gate();
+    let mut nowhere = card("other", 2);
+    nowhere.address.set_port(0);
+    let mut nameless = card("other", 2);
+    nameless.name = "two words".into();
+    for card in [nowhere, nameless] {
+        let card = WireCard::own(&card);
+        let heard = gate.judge(&Update::Alive {
+            card,
+            life: Life::first(2),
+            incarnation: 0,
+        });
+        assert!(is_nothing(&gate, &heard));
+    }
+}

@@ -1,0 +1,282 @@
+//! A few nodes on a perfect network of one millisecond: what one node does to another.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::swim::{Directory, MemberState, Profile, Tags};
+
+const LATENCY: Duration = Duration::from_millis(1);
+
+struct Few {
+    now: Timestamp,
+    nodes: Vec<Option<Node>>,
+    changes: Vec<Vec<Change>>,
+    stops: BTreeMap<usize, StopReason>,
+    wire: BTreeMap<(Timestamp, u64), (usize, Arrival)>,
+    sent: u64,
+    dialled: BTreeMap<(usize, StreamId), SocketAddr>,
+}
+
+enum Arrival {
+    Datagram(SocketAddr, Vec<u8>),
+    Frame(StreamId, SocketAddr, Vec<u8>),
+    Closed(StreamId),
+}
+
+fn address(index: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, u8::try_from(index).unwrap()], 7946))
+}
+
+fn accepted(dialler: usize, stream: StreamId) -> StreamId {
+    StreamId(stream.0 * 1000 + dialler as u64 * 2 + 1)
+}
+
+fn node(name: &str, at: usize, generation: u32, seed: u64) -> Node {
+    Node::new(Settings {
+        cluster: "blue".into(),
+        name: name.into(),
+        address: address(at),
+        generation,
+        tags: [("role".to_owned(), "web".to_owned())]
+            .into_iter()
+            .collect::<Tags>(),
+        tuning: Tuning::new(Profile::Lan),
+        seed,
+        directory: Directory::new(),
+    })
+}
+
+impl Few {
+    fn new(count: usize) -> Self {
+        let nodes = (0..count)
+            .map(|at| Some(node(&format!("n{at}"), at, 1, at as u64)))
+            .collect();
+        Self {
+            now: Timestamp::from_micros(1_000_000),
+            nodes,
+            changes: vec![Vec::new(); count],
+            stops: BTreeMap::new(),
+            wire: BTreeMap::new(),
+            sent: 0,
+            dialled: BTreeMap::new(),
+        }
+    }
+
+    fn joined(count: usize) -> Self {
+        let mut few = Self::new(count);
+        for at in 1..count {
+            few.input(at, Input::Join(&[address(0)]));
+        }
+        few.run(Duration::from_secs(2));
+        few
+    }
+
+    fn input(&mut self, at: usize, input: Input<'_>) {
+        let Some(node) = self.nodes[at].as_mut() else {
+            return;
+        };
+        let outputs: Vec<_> = node.handle(self.now, input).collect();
+        for output in outputs {
+            self.output(at, output);
+        }
+    }
+
+    fn output(&mut self, at: usize, output: Output) {
+        let from = address(at);
+        match output {
+            Output::Send { to, bytes } => self.post(to, Arrival::Datagram(from, bytes.to_vec())),
+            Output::OpenStream { stream, to, frame } => {
+                self.dialled.insert((at, stream), to);
+                self.post(
+                    to,
+                    Arrival::Frame(accepted(at, stream), from, frame.to_vec()),
+                );
+            }
+            Output::StreamFrame { stream, bytes } => {
+                let (to, far) = self.far_end(at, stream);
+                self.post(to, Arrival::Frame(far, from, bytes.to_vec()));
+            }
+            Output::CloseStream(stream) => {
+                let (to, far) = self.far_end(at, stream);
+                self.post(to, Arrival::Closed(far));
+            }
+            Output::Change(change) => self.changes[at].push(change),
+            Output::Stop(reason) => {
+                self.stops.insert(at, reason);
+                self.nodes[at] = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Accepted streams have odd numbers that name their dialler.
+    fn far_end(&self, at: usize, stream: StreamId) -> (SocketAddr, StreamId) {
+        if let Some(to) = self.dialled.get(&(at, stream)) {
+            return (*to, accepted(at, stream));
+        }
+        let dialler = usize::try_from((stream.0 % 1000 - 1) / 2).unwrap();
+        (address(dialler), StreamId(stream.0 / 1000))
+    }
+
+    fn post(&mut self, to: SocketAddr, arrival: Arrival) {
+        let SocketAddr::V4(to) = to else { return };
+        self.sent += 1;
+        let to = usize::from(to.ip().octets()[3]);
+        self.wire
+            .insert((self.now + LATENCY, self.sent), (to, arrival));
+    }
+
+    fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(next) = self.next_instant().filter(|next| *next <= end) {
+            self.now = self.now.max(next);
+            while let Some(entry) = self.wire.first_entry().filter(|e| e.key().0 <= next) {
+                let (at, arrival) = entry.remove();
+                if at < self.nodes.len() {
+                    self.deliver(at, &arrival);
+                }
+            }
+            for at in 0..self.nodes.len() {
+                let due = self.nodes[at].as_ref().and_then(Node::deadline);
+                if due.is_some_and(|due| due <= self.now) {
+                    self.input(at, Input::Deadline);
+                }
+            }
+        }
+        self.now = end;
+    }
+
+    fn deliver(&mut self, at: usize, arrival: &Arrival) {
+        match arrival {
+            Arrival::Datagram(from, bytes) => {
+                self.input(at, Input::Datagram { from: *from, bytes });
+            }
+            Arrival::Frame(stream, from, bytes) => {
+                self.input(
+                    at,
+                    Input::StreamFrame {
+                        stream: *stream,
+                        from: *from,
+                        bytes,
+                    },
+                );
+            }
+            Arrival::Closed(stream) => self.input(at, Input::StreamClosed { stream: *stream }),
+        }
+    }
+
+    fn next_instant(&self) -> Option<Timestamp> {
+        let wire = self.wire.keys().next().map(|(at, _)| *at);
+        let deadlines = self.nodes.iter().flatten().filter_map(Node::deadline);
+        deadlines.chain(wire).min()
+    }
+
+    fn kinds(&self, at: usize) -> Vec<&'static str> {
+        self.changes[at].iter().map(Change::kind).collect()
+    }
+
+    fn state(&self, at: usize, name: &str) -> Option<MemberState> {
+        self.nodes[at]
+            .as_ref()?
+            .member(name)
+            .map(|member| member.state)
+    }
+}
+
+#[test]
+fn three_nodes_find_each_other_through_one_seed() {
+    let few = Few::joined(3);
+    for at in 0..3 {
+        assert_eq!(few.kinds(at), ["join", "join"], "at n{at}");
+        let mut names: Vec<_> = few.nodes[at]
+            .as_ref()
+            .unwrap()
+            .members()
+            .map(|m| m.card.name.clone())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["n0", "n1", "n2"]);
+    }
+}
+
+#[test]
+fn a_silent_member_is_suspected_and_then_failed() {
+    let mut few = Few::joined(3);
+    few.nodes[2] = None;
+    few.run(Duration::from_secs(10));
+    for at in 0..2 {
+        assert_eq!(few.kinds(at)[2..], ["suspect", "failed"], "at n{at}");
+        assert_eq!(few.state(at, "n2"), Some(MemberState::Failed));
+    }
+}
+
+#[test]
+fn a_goodbye_is_told_as_left_and_nobody_suspects() {
+    let mut few = Few::joined(3);
+    few.input(2, Input::Leave { reason: "upgrade" });
+    few.run(Duration::from_secs(10));
+    assert_eq!(few.stops.get(&2), Some(&StopReason::Left));
+    for at in 0..2 {
+        assert_eq!(few.kinds(at)[2..], ["left"], "at n{at}");
+        let member = few.nodes[at].as_ref().unwrap().member("n2").unwrap();
+        assert_eq!(member.reason.as_deref(), Some("upgrade"));
+    }
+}
+
+#[test]
+fn a_restart_is_one_change() {
+    let mut few = Few::joined(3);
+    few.nodes[2] = Some(node("n2", 2, 2, 99));
+    few.input(2, Input::Join(&[address(0)]));
+    few.run(Duration::from_secs(10));
+    for at in 0..2 {
+        assert_eq!(few.kinds(at)[2..], ["restart"], "at n{at}");
+    }
+}
+
+#[test]
+fn a_restart_without_its_memory_takes_the_next_generation() {
+    let mut few = Few::joined(3);
+    few.nodes[2] = Some(node("n2", 2, 1, 99));
+    few.input(2, Input::Join(&[address(0)]));
+    few.run(Duration::from_secs(10));
+    assert_eq!(few.kinds(0)[2..], ["restart"]);
+    assert_eq!(
+        few.nodes[0]
+            .as_ref()
+            .unwrap()
+            .member("n2")
+            .unwrap()
+            .card
+            .generation,
+        2
+    );
+}
+
+#[test]
+fn a_second_process_with_a_taken_name_stops() {
+    let mut few = Few::joined(3);
+    few.nodes.push(Some(node("n2", 3, 1, 99)));
+    few.changes.push(Vec::new());
+    few.input(3, Input::Join(&[address(0)]));
+    few.run(Duration::from_secs(10));
+    assert_eq!(
+        few.stops,
+        [(3, StopReason::Conflict { holder: address(2) })].into()
+    );
+    assert_eq!(few.kinds(0)[2..], ["conflict"]);
+    assert_eq!(few.kinds(1)[2..], [""; 0]);
+}
+
+#[test]
+fn a_removed_member_is_forgotten_everywhere() {
+    let mut few = Few::joined(3);
+    few.nodes[2] = None;
+    few.run(Duration::from_secs(10));
+    few.input(0, Input::Remove { name: "n2" });
+    few.run(Duration::from_secs(60));
+    for at in 0..2 {
+        assert_eq!(few.kinds(at)[4..], ["removed"], "at n{at}");
+        assert_eq!(few.state(at, "n2"), None);
+    }
+}
