@@ -24,6 +24,13 @@ impl Surroundings {
         }
     }
 
+    /// The names of all variables that are ours or look so.
+    pub fn own_variables(&self) -> Vec<String> {
+        let names = self.variables.keys();
+        let own = names.filter(|name| name.starts_with(VARIABLE_PREFIX));
+        own.cloned().collect()
+    }
+
     /// The value of the variable called `name`.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)

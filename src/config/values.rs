@@ -167,7 +167,10 @@ pub(super) fn parse_address(text: &str, ip: IpAddr, port: u16) -> Result<SocketA
 
 fn parse_advertise(text: &str, bind: SocketAddr) -> Result<SocketAddr, Refusal> {
     let hint = "write the address at which other hosts reach this one";
-    if text.strip_prefix(':').is_some_and(|rest| !rest.contains(':')) {
+    if text
+        .strip_prefix(':')
+        .is_some_and(|rest| !rest.contains(':'))
+    {
         return Err(refusal("has no IP", hint));
     }
     let address = parse_address(text, LOOPBACK, bind.port())?;
@@ -201,8 +204,11 @@ pub(super) fn parse_host(text: &str) -> Result<String, Refusal> {
     if !port.parse::<u16>().is_ok_and(|port| port != 0) {
         return Err(refusal("has no port from 1 to 65535", hint));
     }
-    let legal = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    match !host.is_empty() && host.len() <= 253 && host.chars().all(legal) {
+    let legal = |c: char| c.is_alphanumeric() || "-._".contains(c);
+    // What is all digits and dots, such as 10.0.0.256, is a mistyped address and no name.
+    let is_numeric = host.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let is_sized = (1..=253).contains(&host.len());
+    match is_sized && !is_numeric && host.chars().all(legal) {
         true => Ok(text.into()),
         false => Err(refusal("is neither a host name nor an IP address", hint)),
     }
