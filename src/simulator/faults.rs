@@ -91,6 +91,9 @@ impl World {
         let Some(process) = self.process_mut(slot) else {
             return;
         };
+        if process.paused {
+            return;
+        }
         process.leaving.get_or_insert(now);
         self.input(slot, Input::Leave { reason: "told to" });
     }

@@ -146,7 +146,7 @@ pub(super) struct Process {
     /// Since when it is leaving.
     pub(super) leaving: Option<Timestamp>,
     /// The addresses its seeds were last found at.
-    pub(super) resolved: Vec<SocketAddr>,
+    pub(super) resolved: Option<Vec<SocketAddr>>,
     pub(super) streams: BTreeMap<StreamId, LinkId>,
     next_stream: u64,
     inbox: VecDeque<Arrival>,
@@ -163,7 +163,7 @@ impl Process {
             paused: false,
             resumed: now,
             leaving: None,
-            resolved: Vec::new(),
+            resolved: None,
             streams: BTreeMap::new(),
             next_stream: 1,
             inbox: VecDeque::new(),

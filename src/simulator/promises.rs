@@ -203,8 +203,10 @@ fn legal_transitions(telling: &Telling<'_>) -> Result<(), String> {
                     .before
                     .is_some_and(|held| member.incarnation > held.incarnation)
         }
-        Change::Failed(_) => state == Some(Suspect),
-        Change::Left(_) => matches!(state, Some(Alive | Suspect)),
+        // A newcomer hears of the dead without having known them alive, and an observer that
+        // lost the accusation hears the verdict first.
+        Change::Failed(_) => matches!(state, None | Some(Alive | Suspect | Left)),
+        Change::Left(_) => matches!(state, None | Some(Alive | Suspect | Failed)),
         Change::Restart {
             member,
             previous_generation,
@@ -215,7 +217,7 @@ fn legal_transitions(telling: &Telling<'_>) -> Result<(), String> {
                     .before
                     .is_some_and(|held| held.generation == *previous_generation)
         }
-        Change::Removed(_) => matches!(state, Some(Failed | Left | Suspect)),
+        Change::Removed(_) => state.is_some(),
         Change::Update(member) => state == Some(member.state),
         _ => true,
     };

@@ -33,6 +33,8 @@ pub struct Plan {
     pub seed: u64,
     /// The machines, in slot order.
     pub machines: Vec<Spec>,
+    /// Whether each process has an interner of its own; see [`World::separate_directories`].
+    pub separate_directories: bool,
     /// The network of the safety phase.
     pub conditions: Conditions,
     /// Everything that happens in the safety phase, with its time from the start.
@@ -63,6 +65,9 @@ impl Plan {
 
     fn world(&self) -> World {
         let mut world = World::new(self.seed, self.conditions.clone());
+        if self.separate_directories {
+            world.separate_directories();
+        }
         for spec in &self.machines {
             world.add(spec.clone());
         }
@@ -149,6 +154,7 @@ impl Draft {
         let conditions = Self::conditions(&mut rng);
         let plan = Plan {
             seed,
+            separate_directories: true,
             machines: Vec::new(),
             conditions,
             faults: Vec::new(),

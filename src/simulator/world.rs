@@ -97,7 +97,8 @@ pub struct World {
     pub(super) links: Links,
     pub(super) rng: Xoshiro256PlusPlus,
     trace: Trace,
-    directory: Directory,
+    /// The interner that all nodes share, unless each process has its own as real ones do.
+    directory: Option<Directory>,
     processes: u32,
     pub(super) measures: Measures,
     pub(super) violations: Vec<Violation>,
@@ -124,7 +125,7 @@ impl World {
             links: Links::default(),
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
             trace: Trace::new(seed),
-            directory: Directory::new(),
+            directory: Some(Directory::new()),
             processes: 0,
             measures: Measures::default(),
             violations: Vec::new(),
@@ -138,6 +139,12 @@ impl World {
     /// Keeps a story of faults and changes from now on, for reading.
     pub fn keep_story(&mut self) {
         self.story.get_or_insert_default();
+    }
+
+    /// Gives each process an interner of its own, as real ones have. It costs memory and shows
+    /// whether sharing one changes what nodes believe.
+    pub fn separate_directories(&mut self) {
+        self.directory = None;
     }
 
     /// A machine for one member, with an address of its own. Nothing runs on it yet.
@@ -347,7 +354,7 @@ impl World {
             tags: machine.spec.tags.clone(),
             tuning: machine.spec.tuning.clone(),
             seed,
-            directory: self.directory.clone(),
+            directory: self.directory.clone().unwrap_or_default(),
         });
         self.processes += 1;
         self.ledgers[slot.index()] = Ledger::new(node.members());
@@ -376,10 +383,8 @@ impl World {
         let Some(process) = self.process_mut(slot) else {
             return;
         };
-        if process.started == process.resumed && process.resolved.is_empty()
-            || process.resolved != found
-        {
-            process.resolved.clone_from(&found);
+        if !process.paused && process.resolved.as_ref() != Some(&found) {
+            process.resolved = Some(found.clone());
             self.input(slot, Input::Join(&found));
         }
     }
@@ -404,8 +409,9 @@ impl World {
             let Some(process) = &self.machines[index].process else {
                 continue;
             };
+            let since = process.leaving.map(|since| since.max(process.resumed));
             let late = |since: Timestamp| self.now - since > LEAVE_MAX && !process.paused;
-            if process.leaving.is_some_and(late) {
+            if since.is_some_and(late) {
                 self.violate(promises::LEAVE_IS_QUICK, slot, "still there".into());
             } else if process.node.stats().engine_errors > 0 {
                 let stats = format!("{:?}", process.node.stats());

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use foca::{Foca, Member, NoCustomBroadcast, Notification, Timer, TimerToken};
+use foca::{Foca, Member, NoCustomBroadcast, Notification, State, Timer, TimerToken};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
@@ -111,6 +111,12 @@ impl Engine {
         member_id: Identity,
         incarnation: u16,
     ) -> Result<(), foca::Error> {
+        // foca checks the incarnation, but tells the member that it is down whether or not it was:
+        // every refuted suspicion would cost a renewal.
+        let accused = Member::new(member_id, incarnation, State::Suspect);
+        if self.find(member_id.handle) != Some(&accused) {
+            return Ok(());
+        }
         let token = self.effects.token;
         self.timer(Timer::ChangeSuspectToDown {
             member_id,
@@ -193,7 +199,11 @@ impl foca::Runtime<Identity> for &mut Effects {
             }
             Notification::Active => self.notes.push(Note::Active),
             Notification::Idle => self.notes.push(Note::Idle),
-            Notification::Rejoin(_) => self.notes.push(Note::Renewed),
+            Notification::Rejoin(me) => {
+                gate.me = *me;
+                gate.incarnation = 0;
+                self.notes.push(Note::Renewed);
+            }
             // Only when we leave: `Identity::renew` always answers.
             Notification::Defunct => {}
         }

@@ -195,7 +195,16 @@ impl Node {
             Purpose::Admit {
                 newcomer, nonce, ..
             } => self.welcome(newcomer, nonce, challenged.id),
-            Purpose::Duel { life } => self.outlive(life),
+            Purpose::Duel { life } => self.outlive_twin(life),
+        }
+    }
+
+    /// Somebody holds a card with our name and another address, and nobody is there. A renewal
+    /// would keep that card, which belongs to the generation: only a new generation replaces it.
+    fn outlive_twin(&mut self, life: Life) {
+        let mine = self.life();
+        if life >= mine && self.gate.borrow().leaving.is_none() {
+            self.begin_generation(life.generation().saturating_add(1));
         }
     }
 
@@ -267,7 +276,12 @@ impl Node {
     }
 
     fn become_life(&mut self, life: Life) {
-        self.gate.borrow_mut().me.life = life;
+        {
+            let mut gate = self.gate.borrow_mut();
+            gate.me.life = life;
+            // foca begins again with it, and what we publish never goes back.
+            gate.incarnation = 0;
+        }
         self.follow_life();
         let result = self.engine.adopt_life();
         self.check(result);

@@ -91,9 +91,11 @@ impl Node {
             Some(prior) if same(&prior) && prior.standing == standing => prior.since,
             _ => ago(self.now, heard),
         };
+        // A goodbye says no incarnation; what was published before it does not go back.
+        let told = prior.filter(same).map_or(0, |prior| prior.incarnation);
         Record {
             life: held.id().life,
-            incarnation: held.incarnation(),
+            incarnation: held.incarnation().max(told),
             standing,
             since,
         }
@@ -371,7 +373,8 @@ fn settle_as_alive(member: &mut MemberView) {
 fn steps(prior: Option<&Record>, next: &Record) -> Vec<Step> {
     let known = prior.filter(|prior| prior.standing != Standing::Removed);
     let Some(prior) = known else {
-        return arrival(None, &next.standing, prior.is_some());
+        let was_removed = prior.is_some_and(|removed| removed.life == next.life);
+        return arrival(None, &next.standing, was_removed);
     };
     if prior.standing.is_active() {
         return onward(prior, next);
