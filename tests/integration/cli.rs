@@ -261,7 +261,9 @@ fn every_argument_has_help() {
         let lines: Vec<_> = ok(&help).lines().collect();
         for (index, line) in lines.iter().enumerate() {
             let entry = line.trim_start();
-            let is_entry = line.starts_with("  ") && entry.starts_with(['-', '[', '<']);
+            // Continued descriptions are indented further.
+            let indent = line.len() - entry.len();
+            let is_entry = (1..=6).contains(&indent) && entry.starts_with(['-', '[', '<']);
             let next = lines.get(index + 1).map_or("", |next| next.trim());
             let described = entry.contains("  ") || (!next.is_empty() && !next.starts_with('-'));
             assert!(!is_entry || described, "{subcommand}: no help for {entry}");

@@ -14,7 +14,9 @@ fn the_same_seed_gives_the_same_trace_hash() {
 
 #[test]
 fn different_seeds_give_different_trace_hashes() {
-    let mut hashes: Vec<_> = (0..4).map(|seed| Plan::draw(seed).run().trace_hash).collect();
+    let mut hashes: Vec<_> = (0..4)
+        .map(|seed| Plan::draw(seed).run().trace_hash)
+        .collect();
     hashes.sort_unstable();
     hashes.dedup();
     assert_eq!(hashes.len(), 4);

@@ -63,7 +63,10 @@ fn run(seed: u64) -> Run {
 
 fn summary(runs: &[Run]) -> String {
     let sum = |of: fn(&Measures) -> u64| runs.iter().map(|run| of(&run.measures)).sum::<u64>();
-    let slowest = runs.iter().filter_map(|run| Some((run.converged_after?, run.seed))).max();
+    let slowest = runs
+        .iter()
+        .filter_map(|run| Some((run.converged_after?, run.seed)))
+        .max();
     format!(
         "{} seeds: {} events, {} changes, {} datagrams, {} restarts, {} conflicts, \
          {} false failures ({} of healthy processes), {} leaves told as failed, \
@@ -98,7 +101,10 @@ fn complaint(failed: &[&Run], count: u64) -> String {
     text
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test is configured by its environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test is configured by its environment"
+)]
 fn number(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;
     Some(value.parse().expect("a number"))

@@ -2,16 +2,16 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
+    fs,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     os::unix::process::ExitStatusExt,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, ExitStatus, Stdio},
-    sync::atomic::{AtomicU8, AtomicUsize, Ordering},
+    sync::atomic::{AtomicU8, Ordering},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use super::{Agent, Launch, until};
 
@@ -127,29 +127,19 @@ pub(crate) fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Finishe
 
 /// Runs `command` to its end, its output kept in files so that no pipe can fill.
 pub(crate) fn finish(command: &mut Command) -> Finished {
-    let (out, err) = (scratch("out"), scratch("err"));
+    let [out, err] = [(); 2].map(|()| NamedTempFile::with_prefix("hc-").expect("a file"));
     let mut child = command
-        .stdout(File::create(&out).expect("a file"))
-        .stderr(File::create(&err).expect("a file"))
+        .stdout(out.reopen().expect("a second handle"))
+        .stderr(err.reopen().expect("a second handle"))
         .spawn()
         .expect("the program starts");
     let what = format!("{command:?} ends");
     let status = until(&what, || child.try_wait().expect("our child"));
-    let finished = Finished {
+    Finished {
         status,
-        stdout: fs::read_to_string(&out).expect("text"),
-        stderr: fs::read_to_string(&err).expect("text"),
-    };
-    for file in [out, err] {
-        fs::remove_file(file).expect("it was ours");
+        stdout: fs::read_to_string(out).expect("text"),
+        stderr: fs::read_to_string(err).expect("text"),
     }
-    finished
-}
-
-fn scratch(kind: &str) -> PathBuf {
-    static FILES: AtomicUsize = AtomicUsize::new(0);
-    let (process, file) = (std::process::id(), FILES.fetch_add(1, Ordering::Relaxed));
-    std::env::temp_dir().join(format!("hc-run-{process}-{file}.{kind}"))
 }
 
 /// Sends `signal` to a process of ours.
