@@ -267,6 +267,13 @@ fn announce(facts: &Facts, generation: u32, insecure: bool) {
         version = env!("CARGO_PKG_VERSION"),
         "started"
     );
+    if let Some(http) = facts.http.filter(|http| !http.ip().is_loopback()) {
+        warn!(
+            %http,
+            "THE HTTP API HAS NO PASSWORD: anyone who can reach this port can make this agent \
+             leave. Keep it on loopback or behind a proxy that asks"
+        );
+    }
     if !facts.bind.ip().is_loopback() && !insecure {
         warn!(
             gossip = %facts.bind,
