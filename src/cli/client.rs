@@ -146,7 +146,7 @@ impl Client {
         }
     }
 
-    fn shown(&self) -> impl std::fmt::Display + '_ {
+    fn shown(&self) -> impl fmt::Display + '_ {
         self.socket.display()
     }
 
