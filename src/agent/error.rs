@@ -49,6 +49,12 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A seed names no place. Not started.
+    #[error("cannot join {seed:?}: not HOST, HOST:PORT, IP or IP:PORT")]
+    Seed {
+        /// The seed as typed.
+        seed: String,
+    },
     /// The API's Unix socket could not be made. Not started.
     #[error("cannot listen on socket {}", path.display())]
     Socket {
@@ -71,7 +77,10 @@ pub enum Error {
         path: PathBuf,
     },
     /// The system cannot address a socket at so long a path. Not started.
-    #[error("socket path {} takes {bytes} bytes, at most {SOCKET_PATH_BYTES_MAX} fit", path.display())]
+    #[error(
+        "socket path {} takes {bytes} bytes, at most {SOCKET_PATH_BYTES_MAX} fit",
+        path.display()
+    )]
     SocketPathTooLong {
         /// The path.
         path: PathBuf,
@@ -90,6 +99,10 @@ impl Error {
                 Some("names are unique in a cluster: choose another with --name".into())
             }
             Self::Runtime { .. } => None,
+            Self::Seed { .. } => Some(
+                "an IPv6 address with a port is written [IP]:PORT; the port is 7946 if not given"
+                    .into(),
+            ),
             Self::Socket { path, source } => socket_hint(path, source),
             Self::SocketInUse { .. } => {
                 Some("choose another path with --socket or HEADCOUNT_SOCKET".into())

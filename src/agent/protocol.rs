@@ -1,7 +1,7 @@
 //! `Protocol`: the loop that owns the node. It waits for whatever comes next, hands it to the
 //! node and does what the node asks. It never waits for a consumer, a peer or a disk.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -9,7 +9,10 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use crate::swim::{Input, MemberState, Node, Output, StopReason, Timestamp};
+use crate::{
+    feed::Filter,
+    swim::{Card, Input, MemberState, MemberView, Node, Output, StopReason, Timestamp},
+};
 
 use super::{
     gossip::{Datagrams, Received},
@@ -101,6 +104,8 @@ impl Protocol {
     /// # Errors
     /// When the system takes the UDP socket's readiness away, which it never does.
     pub(super) async fn run(mut self) -> io::Result<Outcome> {
+        // Nothing is due yet, but the node learns what time it is and sets its timers.
+        self.handle(Input::Deadline);
         loop {
             match self.next().await? {
                 Event::Command(command) => self.obey(command),
@@ -207,8 +212,27 @@ impl Protocol {
     fn leave(&mut self, reason: &str) {
         if self.leaving_until.is_none() {
             info!(reason, "leaving");
+            self.audit();
             self.leaving_until = Some(self.hands.shared.clock.now() + LEAVE_TIMEOUT);
             self.handle(Input::Leave { reason });
+        }
+    }
+
+    /// The changes told so far add up to what the node believes, or one of the two has a bug.
+    /// Checked once in each debug build's life, as it costs O(n).
+    fn audit(&self) {
+        if cfg!(debug_assertions) {
+            let told = self.hands.shared.feed().snapshot(&Filter::default());
+            let told: BTreeMap<_, _> = told
+                .members
+                .iter()
+                .map(|member| (member.view.card.id, essence(&member.view)))
+                .collect();
+            let believed = self.node.members();
+            let believed: BTreeMap<_, _> = believed
+                .map(|view| (view.card.id, essence(&view)))
+                .collect();
+            assert_eq!(told, believed, "the feed and the node disagree");
         }
     }
 
@@ -239,6 +263,11 @@ impl Protocol {
             }),
         }
     }
+}
+
+/// What of a member must be the same for consumers and node.
+fn essence(view: &MemberView) -> (Arc<Card>, MemberState, u32) {
+    (view.card.clone(), view.state, view.incarnation)
 }
 
 impl Hands {

@@ -6,44 +6,21 @@ use crate::swim::{Change, MemberView};
 
 /// Logs one change. What an operator might have to act on is a warning.
 pub(super) fn change(seq: u64, change: &Change) {
-    let kind = change.kind();
     match change {
         Change::Conflict { name, ours, theirs } => {
             warn!(seq, name, %ours, %theirs, "conflict: two agents have one name");
         }
         Change::Healed { members } => info!(seq, members, "healed"),
         Change::Isolated => warn!(seq, "isolated: every other member is gone from us"),
-        Change::Join {
-            member,
-            previous: Some(previous),
-        } => about(seq, kind, member, &format!("was {}", previous.as_str())),
-        Change::Left(member) => {
-            about(
-                seq,
-                kind,
-                member,
-                member.reason.as_deref().unwrap_or_default(),
-            );
+        _ => {
+            if let Some(member) = change.member() {
+                about(seq, change.kind(), member, detail(change));
+            }
         }
-        Change::Restart {
-            member,
-            previous_generation,
-        } => about(
-            seq,
-            kind,
-            member,
-            &format!("was generation {previous_generation}"),
-        ),
-        Change::Suspect(member) => about(seq, kind, member, &accusation(member)),
-        Change::Failed(member)
-        | Change::Join { member, .. }
-        | Change::Refuted(member)
-        | Change::Removed(member)
-        | Change::Update(member) => about(seq, kind, member, ""),
     }
 }
 
-fn about(seq: u64, kind: &str, member: &MemberView, detail: &str) {
+fn about(seq: u64, kind: &str, member: &MemberView, detail: Option<String>) {
     let card = &member.card;
     info!(
         seq,
@@ -55,13 +32,22 @@ fn about(seq: u64, kind: &str, member: &MemberView, detail: &str) {
     );
 }
 
-fn accusation(member: &MemberView) -> String {
-    match &member.suspicion {
-        Some(suspicion) => {
+/// What the change says beyond the member, if anything.
+fn detail(change: &Change) -> Option<String> {
+    match change {
+        Change::Join { previous, .. } => previous.map(|state| format!("was {}", state.as_str())),
+        Change::Left(member) => member.reason.clone(),
+        Change::Restart {
+            previous_generation,
+            ..
+        } => Some(format!("was generation {previous_generation}")),
+        Change::Suspect(member) => {
+            let suspicion = member.suspicion.as_ref()?;
             let by = suspicion.by_name.clone();
             let by = by.unwrap_or_else(|| suspicion.by.to_string());
-            format!("by {by} until {}", suspicion.deadline.to_rfc3339())
+            let deadline = suspicion.deadline.to_rfc3339();
+            Some(format!("by {by} until {deadline}"))
         }
-        None => String::new(),
+        _ => None,
     }
 }

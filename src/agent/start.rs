@@ -9,6 +9,7 @@ use std::{
     thread,
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
@@ -35,6 +36,9 @@ use super::{
     streams::Streams,
 };
 
+/// File descriptors that the API's connections, the streams and the rest take together.
+const FILES: u64 = 4_096;
+
 /// Runs an agent until it leaves or is told to end by SIGTERM or SIGINT; a second signal ends it
 /// at once. Blocks.
 ///
@@ -57,6 +61,7 @@ pub enum Exit {
 #[derive(Debug)]
 pub struct Agent {
     config: Config,
+    seeds: Vec<Seed>,
     gossip: Gossip,
     local: (UnixListener, SocketFile, Guard),
     http: Option<(TcpListener, SocketAddr)>,
@@ -68,6 +73,8 @@ impl Agent {
     /// # Errors
     /// The socket that could not be opened and why. Those opened before are closed again.
     pub fn bind(config: Config) -> Result<Self, Error> {
+        raise_file_limit();
+        let seeds = seeds(&config.join)?;
         // The local socket first: it tells most surely that an agent is running already.
         let local = local::bind(&config.socket)?;
         let gossip = Gossip::bind(config.bind).map_err(|source| Error::Bind {
@@ -77,6 +84,7 @@ impl Agent {
         let http = config.http.map(bind_http).transpose()?;
         Ok(Self {
             config,
+            seeds,
             gossip,
             local,
             http,
@@ -161,13 +169,27 @@ impl Agent {
         };
         announce(&shared.facts, generation, self.config.insecure);
         let running = Running {
-            api: start_api(doors, shared.clone(), &self.config.join)?,
+            api: start_api(doors, shared.clone(), self.seeds)?,
             disk: start_disk(store, generations)?,
             shared: shared.clone(),
         };
         let ports = (datagrams, streams);
         let protocol = Protocol::new(node, shared, ports, (commands, shutdown), remember);
         Ok((running, protocol, file))
+    }
+}
+
+/// Every consumer takes a file descriptor, and 1,024 are a usual limit that may be raised.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(FILES, |maximum| maximum.min(FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = Rlimit {
+            current: Some(wanted),
+            ..limit
+        };
+        // With fewer, consumers are refused sooner; that is no reason not to start.
+        let _ = setrlimit(Resource::Nofile, raised);
     }
 }
 
@@ -199,6 +221,11 @@ impl Running {
             }
         }
     }
+}
+
+fn seeds(typed: &[String]) -> Result<Vec<Seed>, Error> {
+    let parse = |seed: &String| seed.parse().map_err(|_| Error::Seed { seed: seed.clone() });
+    typed.iter().map(parse).collect()
 }
 
 fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
@@ -240,6 +267,13 @@ fn announce(facts: &Facts, generation: u32, insecure: bool) {
         version = env!("CARGO_PKG_VERSION"),
         "started"
     );
+    if let Some(http) = facts.http.filter(|http| !http.ip().is_loopback()) {
+        warn!(
+            %http,
+            "THE HTTP API HAS NO PASSWORD: anyone who can reach this port can make this agent \
+             leave. Keep it on loopback or behind a proxy that asks"
+        );
+    }
     if !facts.bind.ip().is_loopback() && !insecure {
         warn!(
             gossip = %facts.bind,
@@ -270,14 +304,11 @@ fn spawn(
 fn start_api(
     doors: Doors,
     shared: Arc<Shared>,
-    seeds: &[String],
+    seeds: Vec<Seed>,
 ) -> Result<thread::JoinHandle<()>, Error> {
     let runtime = runtime("api")?;
     for seed in seeds {
-        match seed.parse::<Seed>() {
-            Ok(seed) => drop(runtime.spawn(seed.follow(shared.commands.clone()))),
-            Err(error) => error!(%error, "a seed is ignored"),
-        }
+        runtime.spawn(seed.follow(shared.commands.clone()));
     }
     spawn("api", move || {
         if let Err(error) = runtime.block_on(api::serve(doors, shared)) {

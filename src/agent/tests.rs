@@ -326,6 +326,11 @@ fn what_is_taken_is_refused_by_name() {
         ..config(&temp, "n2", &[])
     });
     assert!(matches!(error, Err(Error::SocketInUse { .. })));
+    let error = Agent::bind(Config {
+        join: vec!["10.0.0.256".into()],
+        ..config(&temp, "n2", &[])
+    });
+    assert!(error.unwrap_err().to_string().contains("10.0.0.256"));
     first.stop().unwrap();
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use axum::{
     Json,
-    extract::{Path, Request, State},
+    extract::{Path, Request, State, rejection::PathRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -58,6 +58,13 @@ pub(super) async fn join(
     }
     let places = resolve(&addresses).await?;
     let everything: BTreeSet<_> = places.values().flatten().copied().collect();
+    if everything
+        .iter()
+        .all(|address| *address == shared.facts.bind)
+    {
+        let detail = format!("{} is this agent itself", shared.facts.bind);
+        return Err(Problem::bad_request(detail));
+    }
     // Listening before asking: the answer may come at once.
     let answers = shared.joined.subscribe();
     let command = Command::Contact(everything.into_iter().collect());
@@ -74,11 +81,9 @@ pub(super) async fn join(
 async fn resolve(typed: &[String]) -> Result<BTreeMap<String, Vec<SocketAddr>>, Problem> {
     let mut places = BTreeMap::new();
     for text in typed {
-        let seed: Seed = text
-            .parse()
-            .map_err(|error: crate::agent::seeds::InvalidSeed| {
-                Problem::bad_request(error.to_string())
-            })?;
+        let seed = text
+            .parse::<Seed>()
+            .map_err(|error| Problem::bad_request(error.to_string()))?;
         let found = seed
             .resolve()
             .await
@@ -136,8 +141,9 @@ pub(super) async fn leave(
 /// `DELETE /v1/members/{name}`.
 pub(super) async fn remove(
     State(shared): State<Arc<Shared>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
+    let Path(name) = name.map_err(|rejection| Problem::bad_name(&rejection))?;
     let (reply, removal) = oneshot::channel();
     let command = Command::Remove {
         name: name.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{Uri, header},
     response::{IntoResponse, Response},
 };
@@ -23,8 +23,9 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<
 
 pub(super) async fn show(
     State(shared): State<Arc<Shared>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
+    let Path(name) = name.map_err(|rejection| Problem::bad_name(&rejection))?;
     let id = MemberId::new(&shared.facts.cluster, &name);
     let member = shared.feed().member(id);
     match member {

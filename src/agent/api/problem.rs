@@ -1,6 +1,7 @@
 //! `Problem`: every error of the API, as RFC 9457 has it.
 
 use axum::{
+    extract::rejection::PathRejection,
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -34,6 +35,11 @@ impl Problem {
     /// What was asked cannot be understood.
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// The path's name is not text.
+    pub(super) fn bad_name(rejection: &PathRejection) -> Self {
+        Self::bad_request(format!("the member's name is not UTF-8: {rejection}"))
     }
 
     pub(super) fn no_member(name: &str) -> Self {

@@ -1,15 +1,21 @@
 //! What callers send: query strings and JSON bodies, read strictly and refused by name.
 
+use std::time::Duration;
+
 use axum::{
     extract::{FromRequest, Query, Request},
-    http::{StatusCode, Uri},
+    http::{HeaderMap, StatusCode, Uri, header},
 };
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::feed::{Filter, Position};
 
 use super::{Problem, REQUEST_BYTES_MAX};
+
+/// How long a request's body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a stream was asked for.
 #[derive(Debug, Default)]
@@ -62,18 +68,32 @@ fn unknown(key: &str, known: &str) -> Problem {
 
 /// The JSON body of a request, whatever its content type says. An empty body is `{}`.
 pub(super) async fn json<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
-    let bytes = Bytes::from_request(request, &())
-        .await
-        .map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                let detail = format!("the body is larger than {REQUEST_BYTES_MAX} bytes");
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-            } else {
-                Problem::bad_request("the body ended before it was complete")
-            }
-        })?;
-    let bytes = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
-    serde_json::from_slice(bytes).map_err(|error| {
+    if declared_bytes(request.headers()) > REQUEST_BYTES_MAX as u64 {
+        return Err(too_large());
+    }
+    let arriving = timeout(BODY_TIMEOUT, Bytes::from_request(request, &()));
+    let arrived = arriving.await.map_err(|_| {
+        let detail = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
+        Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+    })?;
+    let bytes = arrived.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        _ => Problem::bad_request("the body ended before it was complete"),
+    })?;
+    let text = if bytes.is_empty() { b"{}" } else { &bytes[..] };
+    serde_json::from_slice(text).map_err(|error| {
         Problem::bad_request(format!("the body is not what is asked for: {error}"))
     })
+}
+
+fn declared_bytes(headers: &HeaderMap) -> u64 {
+    let length = headers.get(header::CONTENT_LENGTH);
+    length
+        .and_then(|length| length.to_str().ok()?.parse().ok())
+        .unwrap_or(0)
+}
+
+fn too_large() -> Problem {
+    let detail = format!("the body is larger than {REQUEST_BYTES_MAX} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }

@@ -369,3 +369,30 @@ async fn metrics_are_prometheus_text() {
         assert!(typed.insert(line), "{line} twice");
     }
 }
+
+#[tokio::test]
+async fn a_body_that_is_announced_too_large_is_not_awaited() {
+    let mut desk = Desk::new();
+    let mut request = request("POST", "/v1/leave", "");
+    let length = header::HeaderValue::from_static("99999999999");
+    request.headers_mut().insert(header::CONTENT_LENGTH, length);
+    let (status, _) = answer(desk.send(request).await).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_text_is_a_problem() {
+    let mut desk = Desk::new();
+    for method in ["GET", "DELETE"] {
+        let (status, _) = desk.ask(method, "/v1/members/%ff", "").await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+    }
+}
+
+#[tokio::test]
+async fn joining_ourselves_is_pointless() {
+    let mut desk = Desk::new();
+    let body = r#"{"addresses":["127.0.0.1"]}"#;
+    let (_, problem) = desk.ask("POST", "/v1/join", body).await;
+    assert_eq!(problem["detail"], "127.0.0.1:7946 is this agent itself");
+}
