@@ -1,7 +1,7 @@
 //! `Client`: HTTP over the agent's Unix socket.
 
 use std::{
-    io,
+    fmt, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, Response, StatusCode, body::Incoming, header};
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::{net::UnixStream, time::timeout};
 
@@ -33,6 +33,13 @@ pub(super) struct Client {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Query(String);
 
+/// What the agent answered: JSON, if it is one of ours.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    json: String,
+    socket: PathBuf,
+}
+
 /// What the agent says when it does not do as asked.
 #[derive(Deserialize)]
 struct Problem {
@@ -50,22 +57,22 @@ impl Client {
         &self.socket
     }
 
-    /// The JSON at `path`.
-    pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
+    /// What is at `path`.
+    pub(super) async fn get(&self, path: &str) -> Result<Answer, Failure> {
         let request = request(Method::GET, path, Bytes::new());
-        self.json(request, PATIENCE).await
+        self.answer(request, PATIENCE).await
     }
 
     /// Sends `body` to `path` and gives the answer.
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Answer, Failure> {
         let request = request(Method::POST, path, body.to_string().into());
-        self.json(request, PATIENCE_JOIN).await
+        self.answer(request, PATIENCE_JOIN).await
     }
 
     /// Deletes what is at `path` and gives the answer.
-    pub(super) async fn delete(&self, path: &str) -> Result<Value, Failure> {
+    pub(super) async fn delete(&self, path: &str) -> Result<Answer, Failure> {
         let request = request(Method::DELETE, path, Bytes::new());
-        self.json(request, PATIENCE).await
+        self.answer(request, PATIENCE).await
     }
 
     /// The stream at `path`.
@@ -78,17 +85,19 @@ impl Client {
         }
     }
 
-    async fn json(
+    async fn answer(
         &self,
         request: Request<Full<Bytes>>,
         patience: Duration,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Answer, Failure> {
         let response = self.send(request, patience).await?;
         if !response.status().is_success() {
             return Err(self.refused(response).await);
         }
         let body = self.body(response).await?;
-        serde_json::from_slice(&body).map_err(|error| self.unintelligible(&error))
+        let json = String::from_utf8_lossy(&body).trim_end().to_owned();
+        let socket = self.socket.clone();
+        Ok(Answer { json, socket })
     }
 
     /// Sends the request on a connection of its own, which ends with the answer's body.
@@ -137,7 +146,7 @@ impl Client {
         }
     }
 
-    fn shown(&self) -> impl std::fmt::Display + '_ {
+    fn shown(&self) -> impl fmt::Display + '_ {
         self.socket.display()
     }
 
@@ -170,13 +179,25 @@ impl Client {
         ))
         .hint("is its process stopped, or the machine overloaded?")
     }
+}
 
-    fn unintelligible(&self, error: &serde_json::Error) -> Failure {
-        let socket = self.shown();
-        Failure::trouble(format!(
-            "whoever listens at {socket} is no headcount agent: {error}"
-        ))
-        .hint("say where the agent is with --socket or HEADCOUNT_SOCKET")
+impl Answer {
+    /// What it says.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_str(&self.json).map_err(|error| {
+            let socket = self.socket.display();
+            Failure::trouble(format!(
+                "whoever listens at {socket} is no headcount agent: {error}"
+            ))
+            .hint("say where the agent is with --socket or HEADCOUNT_SOCKET")
+        })
+    }
+}
+
+impl fmt::Display for Answer {
+    /// The JSON, as it came.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.json)
     }
 }
 

@@ -19,6 +19,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// What a follower has to tell.
 #[derive(Debug)]
 pub(super) enum Told {
+    /// The stream that broke is open again. Whether anything was missed shows in what follows.
+    Back,
     /// The stream broke; it is being opened again from where it was.
     Lost(String),
     /// One record, and the line that it was.
@@ -62,6 +64,9 @@ impl Follower {
         loop {
             let Some(lines) = &mut self.lines else {
                 self.connect().await?;
+                if self.cursor.position().is_some() {
+                    return Ok(Told::Back);
+                }
                 continue;
             };
             match timeout(SILENCE_MAX, lines.next()).await {

@@ -27,11 +27,10 @@ struct Answer {
 pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
     let client = args.target.client()?;
     let body = json!({"addresses": args.addresses});
-    let json = client.post("/v1/join", &body).await?;
-    let answer = Answer::deserialize(&json)
-        .map_err(|error| Failure::trouble(format!("the agent's answer makes no sense: {error}")))?;
+    let said = client.post("/v1/join", &body).await?;
+    let answer: Answer = said.read()?;
     if args.json {
-        output.data(&json)?;
+        output.data(said)?;
     } else {
         for address in &answer.joined {
             output.data(format_args!("joined {address}"))?;

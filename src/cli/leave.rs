@@ -1,6 +1,6 @@
 //! `headcount leave`: makes a running agent say goodbye and end.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Failure, Output, Target};
 
@@ -24,9 +24,9 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
         None => json!({}),
     };
     let answer = client.post("/v1/leave", &body).await?;
-    let has_left = answer["left"] == true;
+    let has_left = answer.read::<Value>()?["left"] == true;
     if args.json {
-        output.data(&answer)?;
+        output.data(answer)?;
     } else if has_left {
         output.data("left")?;
     }

@@ -3,13 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{
     Failure, Output, Target,
-    client::{Client, Query},
+    client::{Answer, Client, Query},
     follow::{Follower, Told},
     moment::{self, relative},
     output::{shown, strong, style},
@@ -52,10 +50,10 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
     }
     let mut query = filter(&args);
     query.add_all("state", &args.states);
-    let json = client.get(&query.of("/v1/members")).await?;
+    let answer = client.get(&query.of("/v1/members")).await?;
     match args.json {
-        true => output.data(json),
-        false => print(&json, output),
+        true => output.data(answer),
+        false => print(&answer, output),
     }
 }
 
@@ -67,17 +65,21 @@ fn filter(args: &Args) -> Query {
     query
 }
 
-fn print(json: &Value, output: &mut Output) -> Result<(), Failure> {
-    let listing = Listing::deserialize(json)
-        .map_err(|error| Failure::trouble(format!("the agent's answer makes no sense: {error}")))?;
-    let lines = table::lines(&rows(&listing.members, moment::now()));
-    for (index, line) in lines.iter().enumerate() {
-        match index {
-            0 => output.data(strong(line))?,
-            _ => output.data(line)?,
-        }
+fn print(answer: &Answer, output: &mut Output) -> Result<(), Failure> {
+    let listing: Listing = answer.read()?;
+    for line in table(&listing.members) {
+        output.data(line)?;
     }
     Ok(())
+}
+
+/// The table, its heading first.
+pub(super) fn table(members: &[Member]) -> Vec<String> {
+    let mut lines = table::lines(&rows(members, moment::now()));
+    if let Some(heading) = lines.first_mut() {
+        *heading = strong(&heading);
+    }
+    lines
 }
 
 fn rows(members: &[Member], now: Timestamp) -> Vec<Vec<Cell>> {
@@ -129,7 +131,7 @@ async fn wait(client: &Client, args: &Args, wanted: usize) -> Result<(), Failure
         let mut census = Census::default();
         loop {
             match follower.next().await? {
-                Told::Lost(_) => continue,
+                Told::Back | Told::Lost(_) => continue,
                 Told::Record(record, _) | Told::Restarted(record, _) => census.count(&record, args),
             }
             alive = Some(census.alive());

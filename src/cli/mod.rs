@@ -37,10 +37,9 @@ use output::Output;
     name = "headcount",
     version,
     about = "Cluster membership and failure detection beside your application.",
-    long_about = "Cluster membership and failure detection beside your application.\n\n\
-        An agent runs on every host. Agents find each other by gossip, notice within seconds \
-        when one of them fails, and tell every change to any program that asks at a local socket.",
-    after_help = "See it work:  headcount demo\n\
+    after_help = "An agent runs on every host. Agents find each other by gossip, notice when one of \
+        them fails, and tell\nevery change to any program that asks at a local socket.\n\n\
+        See it work:  headcount demo\n\
         Exit codes:   0 done, 1 the answer is no, 2 usage, configuration or system",
     arg_required_else_help = true,
     args_override_self = true,
@@ -52,6 +51,7 @@ struct Cli {
     #[arg(
         long,
         global = true,
+        display_order = 900,
         value_name = "auto|always|never",
         default_value = "auto",
         hide_default_value = true,

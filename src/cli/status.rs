@@ -24,7 +24,7 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
     if args.json {
         return output.data(status);
     }
-    for line in table::lines(&rows(&status)) {
+    for line in table::lines(&rows(&status.read()?)) {
         output.data(line)?;
     }
     Ok(())

@@ -11,10 +11,11 @@ use super::{
 };
 
 /// Print every membership change as it happens
-///
-/// Begins with everyone there is, then prints each change. When the agent goes away, watch waits
-/// for it and goes on where it was; when changes were missed, it says so.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Begins with everyone there is, then prints each change. When the agent goes \
+    away, watch waits for it\nand goes on where it was; when changes were missed, it says so."
+)]
 pub(super) struct Args {
     /// Print the agent's own records, one JSON object a line
     #[arg(long)]
@@ -71,6 +72,7 @@ impl Watch<'_> {
     async fn follow(&mut self, mut follower: Follower) -> Result<(), Failure> {
         while self.args.count.is_none_or(|count| self.seen < count) {
             match follower.next().await? {
+                Told::Back => self.output.talk("reconnected"),
                 Told::Lost(why) => self.output.talk(format_args!("{why}; reconnecting")),
                 Told::Record(record, line) => self.tell(&record, &line)?,
                 Told::Restarted(record, line) => {

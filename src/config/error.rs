@@ -32,21 +32,8 @@ impl fmt::Display for Origin {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// A value is not one of those its key takes.
-    #[error("{key} {value:?} ({origin}) {why}; allowed: {allowed}")]
-    Invalid {
-        /// The key.
-        key: &'static str,
-        /// What was given.
-        value: String,
-        /// By whom.
-        origin: Origin,
-        /// What is wrong with it, as a predicate.
-        why: String,
-        /// What the key takes.
-        allowed: &'static str,
-        /// What to do.
-        hint: String,
-    },
+    #[error(transparent)]
+    Invalid(Box<InvalidValue>),
     /// The file is not TOML.
     #[error("{}:{line}: {message}", path.display())]
     Syntax {
@@ -87,11 +74,29 @@ pub enum ConfigError {
     },
 }
 
+/// A value that its key does not take.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key} {value:?} ({origin}) {why}; allowed: {allowed}")]
+pub struct InvalidValue {
+    /// The key.
+    pub key: &'static str,
+    /// What was given.
+    pub value: String,
+    /// By whom.
+    pub origin: Origin,
+    /// What is wrong with it, as a predicate.
+    pub why: String,
+    /// What the key takes.
+    pub allowed: &'static str,
+    /// What to do.
+    pub hint: String,
+}
+
 impl ConfigError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Invalid { hint, .. } => hint.clone(),
+            Self::Invalid(invalid) => invalid.hint.clone(),
             Self::Missing { key, .. } => {
                 format!("say --{key}, or set {}", keys::variable(key))
             }

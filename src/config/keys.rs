@@ -1,6 +1,6 @@
 //! The keys: what can be configured, and what each takes.
 
-use super::{ConfigError, Origin};
+use super::{ConfigError, InvalidValue, Origin};
 
 /// Something that a configuration can set.
 #[derive(Debug)]
@@ -54,14 +54,14 @@ const fn many(name: &'static str, allowed: &'static str) -> Key {
 impl Key {
     /// The error that `value` is not what this key takes.
     pub(super) fn refuse(&self, value: &str, origin: &Origin, why: Refusal) -> ConfigError {
-        ConfigError::Invalid {
+        ConfigError::Invalid(Box::new(InvalidValue {
             key: self.name,
             value: value.into(),
             origin: origin.clone(),
             why: why.why,
             allowed: self.allowed,
             hint: why.hint,
-        }
+        }))
     }
 }
 

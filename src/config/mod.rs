@@ -16,7 +16,7 @@ mod values;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-pub use error::{ConfigError, Origin};
+pub use error::{ConfigError, InvalidValue, Origin};
 pub use sources::Flags;
 pub use surroundings::Surroundings;
 

@@ -18,10 +18,11 @@ use steps::Steps;
 const DEMO_MAX: Duration = Duration::from_secs(38);
 
 /// Show a real cluster of five agents on this machine live, in less than 40 s
-///
-/// Starts the agents, shows what one of them tells while another is killed, started again, and a
-/// third leaves; then cleans everything up.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Starts the agents and shows what one of them tells while another is killed \
+    and started again, and a\nthird leaves. Then it stops everything and removes all files."
+)]
 pub(super) struct Args {
     /// Leave the cluster running at the end and say how to look at it and how to stop it
     #[arg(long)]

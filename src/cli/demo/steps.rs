@@ -10,8 +10,9 @@ use crate::cli::{
     Failure, Output,
     client::{Client, Query},
     follow::{Follower, Told},
+    members,
     output::strong,
-    record::Record,
+    record::{Listing, Record},
     story::Story,
 };
 
@@ -50,15 +51,15 @@ impl<'a> Steps<'a> {
         let place = steps.gather(&seed).await?;
         steps.kill().await?;
         steps.revive(&place, &seed).await?;
-        steps.leave().await
+        steps.leave().await?;
+        steps.list().await
     }
 
     /// Starts the first agent; gives its address.
     async fn found(&mut self) -> Result<String, Failure> {
         let dir = self.cluster.dir().display().to_string();
         self.say(&format!(
-            "Starting agent {OBSERVER} with its files in {dir}.\n\
-             From here on you see what it tells, as `headcount watch` prints it."
+            "Starting {OBSERVER}, with its files in {dir}. This is what it tells, live:"
         ))?;
         self.cluster.start(OBSERVER, "127.0.0.1:0", None)?;
         let snapshot = self.until("snapshot", OBSERVER).await?;
@@ -70,7 +71,7 @@ impl<'a> Steps<'a> {
     async fn gather(&mut self, seed: &str) -> Result<String, Failure> {
         let others = OTHERS.join(", ");
         self.say(&format!(
-            "Starting {others}, which know nothing but {OBSERVER}'s address."
+            "Starting {others}: each is told {OBSERVER}'s address and nothing else."
         ))?;
         for name in OTHERS {
             self.cluster.start(name, "127.0.0.1:0", Some(seed))?;
@@ -91,8 +92,7 @@ impl<'a> Steps<'a> {
     async fn kill(&mut self) -> Result<(), Failure> {
         let id = self.cluster.kill(VICTIM).unwrap_or_default();
         self.say(&format!(
-            "Killed {VICTIM} with `kill -9 {id}`. The others will suspect it, give it some \
-             seconds to answer, and then call it failed."
+            "Killed {VICTIM} as `kill -9 {id}` does: suspected first, failed when it stays silent."
         ))?;
         self.until("suspect", VICTIM).await?;
         self.until("failed", VICTIM).await?;
@@ -115,13 +115,24 @@ impl<'a> Steps<'a> {
 
     async fn leave(&mut self) -> Result<(), Failure> {
         self.say(&format!(
-            "Asking {LEAVER} to leave: it says goodbye, so nobody ever takes it for failed."
+            "Asking {LEAVER} to leave: it says goodbye, so nobody takes it for failed."
         ))?;
         let client = Client::new(self.cluster.socket(LEAVER));
         client
             .post("/v1/leave", &json!({"reason": "the demo is over"}))
             .await?;
         self.until("left", LEAVER).await?;
+        Ok(())
+    }
+
+    /// Ends with what `headcount members` shows.
+    async fn list(&mut self) -> Result<(), Failure> {
+        self.say(&format!("Who there is now, as {OBSERVER} knows it:"))?;
+        let client = Client::new(self.cluster.socket(OBSERVER));
+        let listing: Listing = client.get("/v1/members").await?.read()?;
+        for line in members::table(&listing.members) {
+            self.output.data(format_args!("   {line}"))?;
+        }
         Ok(())
     }
 
@@ -151,6 +162,7 @@ impl<'a> Steps<'a> {
             let record = match self.stream.next().await? {
                 Told::Lost(why) => return Err(Failure::no(format!("{OBSERVER}: {why}"))),
                 Told::Record(record, _) | Told::Restarted(record, _) => *record,
+                Told::Back => continue,
             };
             for line in self.story.lines(&record) {
                 self.output.data(format_args!("   {line}"))?;
