@@ -136,7 +136,6 @@ pub(super) struct Process {
     pub(super) node: Node,
     /// Tells this process from every other one in the world.
     pub(super) number: u32,
-    pub(super) started: Timestamp,
     /// The earliest wake-up that is in the heap for it.
     pub(super) wake: Option<Timestamp>,
     /// Set while it is stopped as by SIGSTOP.
@@ -158,7 +157,6 @@ impl Process {
         Self {
             node,
             number,
-            started: now,
             wake: None,
             paused: false,
             resumed: now,

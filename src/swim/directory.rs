@@ -73,6 +73,14 @@ impl Directory {
             .cloned()
     }
 
+    /// The newest generation that anybody told this process of.
+    pub(super) fn newest(&self, handle: Handle) -> u32 {
+        let entries = self.0.borrow();
+        let entry = entries.members.get(handle as usize);
+        let newest = entry.and_then(|entry| entry.cards.last());
+        newest.map_or(0, |card| card.generation)
+    }
+
     /// The name of `id`, if we ever heard of it.
     pub(super) fn name(&self, id: MemberId) -> Option<String> {
         let handle = self.handle(id)?;

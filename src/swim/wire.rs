@@ -83,6 +83,8 @@ pub(super) struct Challenge {
     pub(super) instance: u64,
     /// Somebody holds this life of yours down.
     pub(super) held_down: Option<Life>,
+    /// Somebody has your name at this address, in a life of your generation.
+    pub(super) twin: Option<(SocketAddr, Life)>,
 }
 
 /// "I am here", with the envelope's life.

@@ -38,6 +38,8 @@ pub(super) struct Gate {
     pub(super) touched: Vec<Touch>,
     /// Updates that foca queued for gossip just now, as they go on the wire.
     pub(super) news: Vec<(Handle, Vec<u8>)>,
+    /// Members with two cards for one generation.
+    pub(super) twins: Vec<Twins>,
     /// What others say of us that foca must not hear.
     pub(super) sightings: Vec<Sighting>,
     /// Why foca could not read the packet.
@@ -61,6 +63,13 @@ pub(super) struct Heard {
 pub(super) struct Touch {
     pub(super) handle: Handle,
     pub(super) replaces: Option<Life>,
+}
+
+/// A member that is said to live twice: each address with the life it is said to have there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Twins {
+    pub(super) handle: Handle,
+    pub(super) sides: [(std::net::SocketAddr, Life); 2],
 }
 
 /// What somebody says of us.
@@ -94,6 +103,7 @@ impl Gate {
             roster: Roster::default(),
             touched: Vec::new(),
             news: Vec::new(),
+            twins: Vec::new(),
             sightings: Vec::new(),
             junk: None,
             addressed_before: false,
@@ -172,13 +182,16 @@ impl Gate {
             Update::Suspect { incarnation, .. } if life == self.me.life => {
                 return Member::new(self.me, *incarnation, State::Suspect);
             }
-            _ if life < self.me.life => {}
-            Update::Alive { card, .. } if card.address() != self.card.address => {
+            Update::Alive { card, .. }
+                if card.address() != self.card.address
+                    && life.generation() >= self.me.life.generation() =>
+            {
                 self.sightings.push(Sighting::Twin {
                     address: card.address(),
                     life,
                 });
             }
+            _ if life < self.me.life => {}
             Update::Alive { .. } if life == self.me.life => {}
             Update::Known { .. } => {}
             _ => self.sightings.push(Sighting::Down(life)),
@@ -256,11 +269,17 @@ impl Gate {
         Member::new(self.me, self.incarnation, State::Alive)
     }
 
-    fn intern(&self, card: &WireCard<'_>, life: Life) -> Option<Handle> {
+    /// Keeps the first card of a generation. Another address in a later one means that two
+    /// processes have the name, or had: they must hear of each other.
+    fn intern(&mut self, card: &WireCard<'_>, life: Life) -> Option<Handle> {
         let generation = life.generation();
-        let id = card.id(&self.cluster);
-        let known = self.directory.handle(id);
-        if let Some(handle) = known.filter(|h| self.directory.card(*h, generation).is_some()) {
+        let known = self.directory.handle(card.id(&self.cluster));
+        let kept = known.and_then(|handle| Some((handle, self.directory.card(handle, generation)?)));
+        if let Some((handle, kept)) = kept {
+            if kept.address != card.address() {
+                let sides = [(kept.address, life), (card.address(), life)];
+                self.twins.push(Twins { handle, sides });
+            }
             return Some(handle);
         }
         Some(

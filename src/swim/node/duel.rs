@@ -13,6 +13,8 @@ use crate::swim::{
     Change, Junk, Life, MemberId, Output, StopReason,
     directory::Handle,
     envelope::{Envelope, Kind},
+    gate::Twins,
+    identity::Identity,
     timers::Alarm,
     wire::{self, Challenge, Present, Refusal, Refused, Twin},
 };
@@ -41,6 +43,14 @@ enum Purpose {
     },
     /// It has our own name.
     Duel { life: Life },
+}
+
+/// What a challenge has to say besides "are you there?".
+#[derive(Clone, Copy, Debug)]
+enum About {
+    HeldDown(Life),
+    Presence,
+    Twin(SocketAddr, Life),
 }
 
 impl Node {
@@ -91,7 +101,7 @@ impl Node {
             return;
         }
         let nonce = self.rng.random();
-        self.send_challenge(nonce, challenged.id, challenged.address, None);
+        self.send_challenge(nonce, challenged.id, challenged.address, About::Presence);
         self.challenges.insert(nonce, challenged);
         self.schedule(ANSWER_TIMEOUT, Alarm::ChallengeSilent(nonce));
     }
@@ -107,22 +117,59 @@ impl Node {
         };
         if let Some(card) = card {
             let nonce = self.rng.random();
-            self.send_challenge(nonce, id, card.address, Some(life));
+            self.send_challenge(nonce, id, card.address, About::HeldDown(life));
         }
     }
 
-    fn send_challenge(
-        &mut self,
-        nonce: u64,
-        to: MemberId,
-        address: SocketAddr,
-        held_down: Option<Life>,
-    ) {
+    /// The two sides of a member that speaks in an earlier generation than the one we hold of it.
+    /// foca would have it renew once for each packet, and never get there.
+    pub(super) fn superseded(&self, from: SocketAddr, sender: Identity) -> Option<Twins> {
+        let generation = sender.life.generation();
+        let gate = self.gate.borrow();
+        // Cheap, and nearly always the answer.
+        if gate.directory.newest(sender.handle) <= generation {
+            return None;
+        }
+        let held = *self.engine.find(sender.handle)?.id();
+        if held.life.generation() <= generation {
+            return None;
+        }
+        let card = gate.card_of(held)?;
+        Some(Twins {
+            handle: sender.handle,
+            sides: [(from, sender.life), (card.address, held.life)],
+        })
+    }
+
+    /// Tells two processes with one name, or what is left of them, of each other.
+    pub(super) fn introduce(&mut self, twins: Twins) {
+        let now = self.now;
+        self.introduced.retain(|_, at| now - *at < ANSWER_TIMEOUT);
+        if self.introduced.len() >= CHALLENGES_MAX || self.introduced.contains_key(&twins.handle) {
+            return;
+        }
+        self.introduced.insert(twins.handle, now);
+        let id = self.gate.borrow().directory.id(twins.handle);
+        let [one, other] = twins.sides;
+        for ((to, _), (address, life)) in [(one, other), (other, one)] {
+            let nonce = self.rng.random();
+            self.send_challenge(nonce, id, to, About::Twin(address, life));
+        }
+    }
+
+    fn send_challenge(&mut self, nonce: u64, to: MemberId, address: SocketAddr, about: About) {
         let challenge = Challenge {
             nonce,
             to,
             instance: self.instance,
-            held_down,
+            held_down: match about {
+                About::HeldDown(life) => Some(life),
+                _ => None,
+            },
+            twin: match about {
+                About::Twin(address, life) => Some((address, life)),
+                _ => None,
+            },
         };
         self.send(Kind::Challenge, address, &challenge);
     }
@@ -149,6 +196,11 @@ impl Node {
         }
         if let Some(life) = challenge.held_down {
             self.outlive(life);
+        }
+        match challenge.twin {
+            Some((address, life)) if address != self.address() => self.suspect_twin(address, life),
+            Some((_, life)) if life > self.life() => self.outlive(life),
+            _ => {}
         }
         let present = Present {
             nonce: challenge.nonce,
@@ -202,8 +254,8 @@ impl Node {
     /// Somebody holds a card with our name and another address, and nobody is there. A renewal
     /// would keep that card, which belongs to the generation: only a new generation replaces it.
     fn outlive_twin(&mut self, life: Life) {
-        let mine = self.life();
-        if life >= mine && self.gate.borrow().leaving.is_none() {
+        let mine = self.life().generation();
+        if life.generation() >= mine && self.gate.borrow().leaving.is_none() {
             self.begin_generation(life.generation().saturating_add(1));
         }
     }
@@ -242,8 +294,9 @@ impl Node {
         }
         // It decides by the life and instance that this challenge carries.
         let nonce = self.rng.random();
-        self.send_challenge(nonce, self.id(), twin.address, None);
-        if twin.life == self.life() {
+        self.send_challenge(nonce, self.id(), twin.address, About::Presence);
+        // Its card may have spread, and a card belongs to a generation.
+        if twin.life.generation() == self.life().generation() {
             self.begin_generation(twin.life.generation().saturating_add(1));
         }
     }

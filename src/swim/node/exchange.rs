@@ -4,14 +4,19 @@
 //! their whole list. Joining is one exchange, and one with a random member now and then repairs
 //! whatever gossip lost.
 
-use std::{collections::BTreeMap, hash::Hasher, net::SocketAddr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    hash::Hasher,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use foca::{Member, State};
 use siphasher::sip::SipHasher24;
 
 use super::Node;
 use crate::swim::{
-    Change, Junk, Life, Output, StreamId,
+    Card, Change, Junk, Life, Output, StreamId,
     directory::Handle,
     envelope::{Envelope, Kind},
     identity::Identity,
@@ -290,11 +295,12 @@ impl Node {
         updates
     }
 
-    /// A sum over everyone we show, so that the order does not matter: id, life, and incarnation
-    /// or the way it went. Suspicions are left out: they pass.
+    /// A sum over everyone we show, so that the order does not matter: id, address, life, and
+    /// incarnation or the way it went. Suspicions are left out: they pass. The address is there
+    /// because two processes with one name may have had one life.
     fn digest(&self) -> u64 {
         let gate = self.gate.borrow();
-        let own = hash(gate.id.0, gate.me.life, gate.incarnation.into());
+        let own = hash(&gate.card, gate.me.life, gate.incarnation.into());
         self.engine.members().fold(own, |sum, member| {
             let identity = *member.id();
             let standing = gate
@@ -307,11 +313,8 @@ impl Node {
                 (State::Down, Some(Standing::Left { .. })) => u32::MAX,
                 (State::Down, _) => u32::MAX - 1,
             };
-            sum.wrapping_add(hash(
-                gate.directory.id(identity.handle).0,
-                identity.life,
-                what,
-            ))
+            let card = gate.card_of(identity);
+            sum.wrapping_add(card.map_or(0, |card| hash(&card, identity.life, what)))
         })
     }
 }
@@ -329,9 +332,14 @@ fn disputed(update: &Update<'_>, held: &Member<Identity>) -> Option<(Handle, Lif
     disputed.then_some((identity.handle, identity.life))
 }
 
-fn hash(id: u64, life: Life, what: u32) -> u64 {
+fn hash(card: &Card, life: Life, what: u32) -> u64 {
     let mut hasher = SipHasher24::new();
-    hasher.write_u64(id);
+    hasher.write_u64(card.id.0);
+    match card.address.ip() {
+        IpAddr::V4(ip) => hasher.write(&ip.octets()),
+        IpAddr::V6(ip) => hasher.write(&ip.octets()),
+    }
+    hasher.write_u16(card.address.port());
     hasher.write_u32(life.to_bits());
     hasher.write_u32(what);
     hasher.finish()

@@ -22,6 +22,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::{
     Card, Change, Input, Junk, Life, MemberId, Notice, Output, PACKET_BYTES_MAX, Settings, Stats,
     StopReason, StreamId, Timestamp, Tuning, check_cluster, check_name, check_tags,
+    directory::Handle,
     engine::{Engine, Note},
     envelope::{Envelope, Kind, Unopened},
     gate::{Gate, Sighting},
@@ -66,6 +67,8 @@ pub struct Node {
     forgotten: VecDeque<(Timestamp, SocketAddr)>,
     exchanges: BTreeMap<StreamId, Exchange>,
     challenges: BTreeMap<u64, Challenged>,
+    /// When twins were last told of each other.
+    introduced: BTreeMap<Handle, Timestamp>,
     spread: Spread,
     told: (Life, u16),
     noticed: BTreeMap<SocketAddr, Timestamp>,
@@ -118,6 +121,7 @@ impl Node {
             forgotten: VecDeque::new(),
             exchanges: BTreeMap::new(),
             challenges: BTreeMap::new(),
+            introduced: BTreeMap::new(),
             spread: Spread::default(),
             told,
             noticed: BTreeMap::new(),
@@ -278,6 +282,10 @@ impl Node {
             self.meet(from);
             return Err(Junk::Stranger);
         };
+        if let Some(twins) = self.superseded(from, sender) {
+            self.introduce(twins);
+            return Ok(());
+        }
         self.gate.borrow_mut().sender = sender;
         let result = self.engine.packet(packet);
         if std::mem::take(&mut self.gate.borrow_mut().addressed_before) {
@@ -331,6 +339,8 @@ impl Node {
         loop {
             self.pump();
             let sightings = std::mem::take(&mut self.gate.borrow_mut().sightings);
+            let twins = std::mem::take(&mut self.gate.borrow_mut().twins);
+            twins.into_iter().for_each(|twins| self.introduce(twins));
             let touched = std::mem::take(&mut self.gate.borrow_mut().touched);
             if sightings.is_empty() && touched.is_empty() {
                 break;
