@@ -165,6 +165,16 @@ fn watch_resumes_over_a_restart_of_its_agent() {
     assert!(matches!(status.code(), Some(0 | 130)), "{status}");
 }
 
+#[test]
+fn an_agent_that_does_not_answer_is_not_waited_for_for_ever() {
+    let lab = Lab::new();
+    let agent = lab.agent("n1").start();
+    agent.signal(Signal::STOP);
+    let socket = agent.socket().display().to_string();
+    let status = ask(&agent, &["status"]);
+    status.refused(2, &[&socket, "hint:"]);
+}
+
 /// The processes that were started with `folder` for temporary files.
 fn processes_of(folder: &Path) -> Vec<String> {
     let marker = format!("TMPDIR={}", folder.display());

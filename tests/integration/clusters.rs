@@ -65,9 +65,30 @@ fn a_failed_member_is_forgotten_everywhere_and_an_alive_one_is_not() {
     let removed = agents[0].request("DELETE", "/v1/members/n4", "");
     assert!(matches!(removed.status, 200..=204), "{}", removed.text());
     for (watch, agent) in watches.iter().zip(&agents) {
-        watch.wait_for("removed", "n4");
+        let removed = watch.wait_for("removed", "n4");
+        assert_eq!(removed["member"]["state"], "failed", "{removed:#}");
         assert!(agent.member("n4").is_none(), "{}", agent.name());
     }
+    await_members(&agents, "alive", 3);
+}
+
+#[test]
+fn a_departed_member_can_be_forgotten_and_come_back() {
+    let lab = Lab::new();
+    let mut agents = lab.cluster(3);
+    let watch = agents[1].watch();
+    let mut leaver = agents.pop().expect("three");
+    leaver.signal(Signal::TERM);
+    assert_eq!(leaver.exit_code(), 0, "{}", leaver.log());
+    watch.wait_for("left", "n3");
+    let removed = agents[1].request("DELETE", "/v1/members/n3", "");
+    assert!(matches!(removed.status, 200..=204), "{}", removed.text());
+    let removed = watch.wait_for("removed", "n3");
+    assert_eq!(removed["member"]["state"], "left", "{removed:#}");
+    agents.push(leaver.kill().start());
+    let join = watch.wait_for("join", "n3");
+    assert!(join["previous"].is_null(), "it was forgotten: {join:#}");
+    assert!(join["member"]["generation"].as_u64() >= Some(2), "{join:#}");
     await_members(&agents, "alive", 3);
 }
 

@@ -9,6 +9,7 @@ mod clusters; // who may be in a cluster, and what a consumer's copy is worth
 mod determinism; // one seed is one history
 mod namespaces; // partitions by iptables
 mod readme; // what the README shows is what the program does
+mod restarts; // what stays the same member, whatever changes around it
 mod support; // real agents, their API and streams
 mod swarm; // seeds of joins, crashes, restarts, leaves and partitions
 mod tidy; // the code's own rules

@@ -97,6 +97,10 @@ impl Launch {
         self.dir.join("socket")
     }
 
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
     fn command(&self) -> Command {
         let mut command = match &self.namespace {
             None => headcount(),
@@ -109,7 +113,7 @@ impl Launch {
         };
         command.args(["agent", "--name", &self.name, "--bind", &self.bind]);
         command.arg("--socket").arg(self.socket());
-        command.arg("--data-dir").arg(self.dir.join("data"));
+        command.arg("--data-dir").arg(self.data_dir());
         command.args(&self.args);
         command
     }
