@@ -31,10 +31,11 @@ pub(super) struct SocketFile {
 type Mark = (u64, u64, i64, i64);
 
 /// Who may connect.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Guard {
     uid: u32,
-    gid: u32,
+    /// The socket, whose group counts as it is now: operators change it after the start.
+    socket: PathBuf,
 }
 
 /// Listens at `path`: makes its folder if there is none, replaces a stale socket, refuses a
@@ -62,7 +63,7 @@ pub(super) fn bind(path: &Path) -> Result<(UnixListener, SocketFile, Guard), Err
     };
     let guard = Guard {
         uid: geteuid().as_raw(),
-        gid: made.gid(),
+        socket: path.into(),
     };
     Ok((listener, file, guard))
 }
@@ -131,10 +132,13 @@ impl Guard {
     /// Whether a process with these credentials may use the API: root, the agent's user, or a
     /// member of the socket's group, by first or further group.
     pub(super) fn admits(&self, uid: u32, gid: u32, pid: Option<i32>) -> bool {
-        uid == 0
-            || uid == self.uid
-            || gid == self.gid
-            || pid.is_some_and(|pid| further_groups(pid).contains(&self.gid))
+        if uid == 0 || uid == self.uid {
+            return true;
+        }
+        let Ok(socket) = fs::symlink_metadata(&self.socket) else {
+            return false;
+        };
+        gid == socket.gid() || pid.is_some_and(|pid| further_groups(pid).contains(&socket.gid()))
     }
 }
 
@@ -200,11 +204,18 @@ mod tests {
 
     #[test]
     fn strangers_are_not_admitted() {
-        let guard = Guard { uid: 1000, gid: 50 };
-        assert!(guard.admits(0, 0, None));
-        assert!(guard.admits(1000, 1, None));
-        assert!(guard.admits(1001, 50, None));
-        assert!(!guard.admits(1001, 1001, None));
-        assert!(!guard.admits(1001, 1001, Some(i32::MAX)));
+        let temp = tempfile::tempdir().unwrap();
+        let gid = fs::metadata(temp.path()).unwrap().gid();
+        let guard = Guard {
+            uid: 1000,
+            socket: temp.path().into(),
+        };
+        assert!(guard.admits(0, gid + 1, None));
+        assert!(guard.admits(1000, gid + 1, None));
+        assert!(guard.admits(1001, gid, None));
+        assert!(!guard.admits(1001, gid + 1, None));
+        assert!(!guard.admits(1001, gid + 1, Some(i32::MAX)));
+        drop(temp);
+        assert!(!guard.admits(1001, gid, None));
     }
 }

@@ -15,7 +15,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, sink},
     net::UnixStream,
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
@@ -37,7 +37,7 @@ const HEADERS_MAX: usize = 64;
 const STUCK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the last answers may take once the agent ended.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long writing a refusal may take.
+/// How long a refusal may take.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where connections come in.
@@ -83,7 +83,7 @@ impl House {
     async fn accept_local(self, listener: tokio::net::UnixListener, guard: Guard) {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) if is_admitted(&stream, guard) => {
+                Ok((stream, _)) if is_admitted(&stream, &guard) => {
                     self.receive(stream, self.router.clone());
                 }
                 Ok((stream, _)) => {
@@ -132,7 +132,7 @@ impl House {
     }
 }
 
-fn is_admitted(stream: &UnixStream, guard: Guard) -> bool {
+fn is_admitted(stream: &UnixStream, guard: &Guard) -> bool {
     stream
         .peer_cred()
         .is_ok_and(|peer| guard.admits(peer.uid(), peer.gid(), peer.pid()))
@@ -171,7 +171,7 @@ where
     drop(place);
 }
 
-/// Answers without having read, and closes.
+/// Answers whatever is asked, and closes.
 fn refuse<T>(mut stream: T, problem: Problem)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -185,6 +185,8 @@ where
     tokio::spawn(timeout(REFUSAL_TIMEOUT, async move {
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(&json).await?;
-        stream.shutdown().await
+        stream.shutdown().await?;
+        // Closing with the request unread would reset the connection, and the answer with it.
+        copy(&mut stream, &mut sink()).await
     }));
 }
