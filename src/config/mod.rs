@@ -102,20 +102,11 @@ pub fn socket(flag: Option<String>, around: &Surroundings) -> Result<PathBuf, Co
 
 /// What an operator who wrote this probably did not want.
 fn doubts(config: &Config) -> Vec<String> {
-    let mut doubts = Vec::new();
-    if let Some(http) = config.http.filter(|http| !values::is_loopback(*http)) {
-        doubts.push(format!(
-            "the local API on {http} asks nobody who they are: \
-             whoever reaches it can make this agent leave"
-        ));
-    }
     let bind = config.bind;
-    if let Some(address) = config.advertise.filter(|a| !values::is_loopback(*a))
-        && values::is_loopback(bind)
-    {
-        doubts.push(format!(
-            "advertise says {address}, but bind {bind} is reached from this host only"
-        ));
-    }
-    doubts
+    let advertised = config.advertise.filter(|a| !values::is_loopback(*a));
+    let unreached = advertised.filter(|_| values::is_loopback(bind));
+    let doubt = |address| {
+        format!("advertise says {address}, but bind {bind} is reached from this host only")
+    };
+    unreached.into_iter().map(doubt).collect()
 }

@@ -29,6 +29,8 @@ pub(super) struct Cluster {
 struct Process {
     name: String,
     child: Child,
+    /// Its end is what we want.
+    may_end: bool,
 }
 
 /// What to tell of a cluster that goes on without us.
@@ -80,8 +82,12 @@ impl Cluster {
             Failure::trouble(format!("cannot start {}: {error}", self.program.display()))
         })?;
         let id = child.id();
-        let name = name.into();
-        self.nodes.push(Process { name, child });
+        self.nodes.push(Process {
+            name: name.into(),
+            child,
+            may_end: false,
+        });
+        self.nodes.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(id)
     }
 
@@ -93,28 +99,30 @@ impl Cluster {
         Some(node.child.id())
     }
 
-    /// What could explain a failure: who ended that should run, and what was logged last.
-    pub(super) fn diagnosis(&mut self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for node in &mut self.nodes {
-            if let Ok(Some(status)) = node.child.try_wait() {
-                lines.push(format!(
-                    "{} ended with {status}; its last lines:",
-                    node.name
-                ));
-                let log = fs::read_to_string(self.dir.path().join(format!("{}.log", node.name)));
-                let log = log.unwrap_or_default();
-                let skipped = log.lines().count().saturating_sub(5);
-                lines.extend(log.lines().skip(skipped).map(|line| format!("  {line}")));
-            }
+    /// Lets an agent end by itself.
+    pub(super) fn dismiss(&mut self, name: &str) {
+        for node in self.nodes.iter_mut().filter(|node| node.name == name) {
+            node.may_end = true;
         }
-        lines
+    }
+
+    /// Whoever ended that should run, with what it logged last.
+    pub(super) fn casualty(&mut self) -> Option<Failure> {
+        let dir = self.dir.path();
+        let nodes = self.nodes.iter_mut().filter(|node| !node.may_end);
+        let (name, status) = nodes
+            .filter_map(|node| Some((&node.name, node.child.try_wait().ok()??)))
+            .next()?;
+        let log = fs::read_to_string(dir.join(format!("{name}.log"))).unwrap_or_default();
+        let log = log.trim_end();
+        Some(Failure::no(format!(
+            "{name} ended with {status}; its log:\n{log}"
+        )))
     }
 
     /// Lets the agents go on without us.
     pub(super) fn keep(mut self) -> Kept {
-        let running = |node: &mut Process| matches!(node.child.try_wait(), Ok(None));
-        self.nodes.retain_mut(running);
+        self.nodes.retain(|node| !node.may_end);
         let socket = |node: &Process| self.socket(&node.name).display().to_string();
         let kept = Kept {
             program: self.program.display().to_string(),

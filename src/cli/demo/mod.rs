@@ -46,14 +46,7 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
             drop(cluster);
             output.data("Done. The agents are stopped and their files removed.")
         }
-        Err(failure) => {
-            if failure.is_told() {
-                for line in cluster.diagnosis() {
-                    output.talk(line);
-                }
-            }
-            Err(failure)
-        }
+        Err(failure) => Err(failure),
     }
 }
 

@@ -16,8 +16,10 @@ use crate::cli::{
     story::Story,
 };
 
-/// How long any one thing may take to be told.
-const STEP_MAX: Duration = Duration::from_secs(20);
+/// While waiting for the stream, see this often whether everyone is still there.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often before giving up.
+const LOOKS_MAX: u32 = 40;
 const OBSERVER: &str = "n1";
 const OTHERS: [&str; 4] = ["n2", "n3", "n4", "n5"];
 const VICTIM: &str = "n4";
@@ -117,6 +119,7 @@ impl<'a> Steps<'a> {
         self.say(&format!(
             "Asking {LEAVER} to leave: it says goodbye, so nobody takes it for failed."
         ))?;
+        self.cluster.dismiss(LEAVER);
         let client = Client::new(self.cluster.socket(LEAVER));
         client
             .post("/v1/leave", &json!({"reason": "the demo is over"}))
@@ -146,15 +149,18 @@ impl<'a> Steps<'a> {
     /// Shows what the observer tells until it tells a `kind` about the member called `name`, or
     /// about anybody if that is empty.
     async fn until(&mut self, kind: &str, name: &str) -> Result<Record, Failure> {
-        match timeout(STEP_MAX, self.show_until(kind, name)).await {
-            Ok(found) => found,
-            Err(_) => {
-                let seconds = STEP_MAX.as_secs();
-                let about = if name.is_empty() { "the others" } else { name };
-                let text = format!("{OBSERVER} told no `{kind}` about {about} within {seconds} s");
-                Err(Failure::no(text))
+        for _ in 0..LOOKS_MAX {
+            if let Ok(found) = timeout(LOOK_EVERY, self.show_until(kind, name)).await {
+                return found;
+            }
+            if let Some(failure) = self.cluster.casualty() {
+                return Err(failure);
             }
         }
+        let about = if name.is_empty() { "the others" } else { name };
+        let seconds = (LOOK_EVERY * LOOKS_MAX).as_secs();
+        let text = format!("{OBSERVER} told no `{kind}` about {about} within {seconds} s");
+        Err(Failure::no(text))
     }
 
     async fn show_until(&mut self, kind: &str, name: &str) -> Result<Record, Failure> {
