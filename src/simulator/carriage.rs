@@ -7,11 +7,11 @@ use rand::RngExt;
 
 use super::{
     Place, Slot, World,
+    heap::What,
     machine::Arrival,
     network::Verdict,
     promises,
     streams::{Link, LinkEnd, LinkId, Side},
-    world::What,
 };
 use crate::swim::{FRAME_BYTES_MAX, Input, PACKET_BYTES_MAX, StreamId};
 
@@ -149,7 +149,12 @@ impl World {
         if target.is_none() {
             self.break_link(link, STREAM_TIMEOUT);
         } else {
-            self.forward(link, Side::Acceptor, |bytes| What::Connect { link, bytes }, frame);
+            self.forward(
+                link,
+                Side::Acceptor,
+                |bytes| What::Connect { link, bytes },
+                frame,
+            );
         }
     }
 
@@ -176,7 +181,14 @@ impl World {
             stream,
         });
         let side = Side::Acceptor;
-        self.deliver(slot, Arrival::StreamFrame { link: id, side, bytes });
+        self.deliver(
+            slot,
+            Arrival::StreamFrame {
+                link: id,
+                side,
+                bytes,
+            },
+        );
     }
 
     /// Writes a frame to a stream. One that is closed already swallows it, as a socket may.
@@ -186,7 +198,12 @@ impl World {
             return;
         };
         let side = side.other();
-        self.forward(link, side, |bytes| What::StreamFrame { link, side, bytes }, bytes);
+        self.forward(
+            link,
+            side,
+            |bytes| What::StreamFrame { link, side, bytes },
+            bytes,
+        );
     }
 
     /// Closes a stream: the other end hears of it after everything that was written before.
@@ -212,7 +229,10 @@ impl World {
     /// Breaks every stream whose two machines cannot reach each other any more.
     pub(super) fn break_unconnected(&mut self) {
         let network = &self.network;
-        for link in self.links.between(|one, other| !network.connects(one, other)) {
+        for link in self
+            .links
+            .between(|one, other| !network.connects(one, other))
+        {
             self.break_link(link, STREAM_TIMEOUT);
         }
     }
@@ -290,7 +310,11 @@ impl World {
 
     fn check_frame(&mut self, slot: Slot, bytes: usize) {
         if bytes > FRAME_BYTES_MAX {
-            self.violate(promises::PACKETS_FIT, slot, format!("a frame of {bytes} bytes"));
+            self.violate(
+                promises::PACKETS_FIT,
+                slot,
+                format!("a frame of {bytes} bytes"),
+            );
         }
     }
 }

@@ -1,14 +1,9 @@
 //! Looking at a world from outside: who is really there, and who disagrees about it.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr};
 
-use super::{End, Slot, Told, World, machine::Machine, promises};
-use crate::swim::{Change, MemberId, MemberState, MemberView, Node, Status, StopReason};
-
-/// A process that was not paused for so long is healthy beyond doubt.
-const HEALTHY_AFTER: Duration = Duration::from_secs(60);
-/// A rival that was there so recently may still be a reason to stop.
-const RIVAL_WITHIN: Duration = Duration::from_secs(5);
+use super::{End, Slot, Told, Violation, World, machine::Machine};
+use crate::swim::{MemberId, MemberState, MemberView, Node, Notice, Status};
 
 impl World {
     /// Every machine, whether a process runs there or not.
@@ -80,6 +75,16 @@ impl World {
         self.machine(slot).joined
     }
 
+    /// What the processes there had to say to their operator, oldest first.
+    pub fn notices(&self, slot: Slot) -> &[Notice] {
+        &self.machine(slot).notices
+    }
+
+    /// Promises broken so far. A world stands still after the first.
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
     /// Says who sees the world otherwise than it is, if anybody does.
     pub fn disagreement(&self) -> Option<String> {
         let mut clusters: BTreeMap<&str, BTreeMap<MemberId, MemberView>> = BTreeMap::new();
@@ -87,7 +92,9 @@ impl World {
             let Some(itself) = self.itself(slot) else {
                 return Some(format!("{} does not list itself first", self.label(slot)));
             };
-            let cluster = clusters.entry(&self.machine(slot).spec.cluster).or_default();
+            let cluster = clusters
+                .entry(&self.machine(slot).spec.cluster)
+                .or_default();
             if cluster.insert(itself.card.id, itself).is_some() {
                 return Some(format!("two processes run as {}", self.label(slot)));
             }
@@ -129,58 +136,6 @@ impl World {
         (itself.card.name == machine.spec.name && true_address).then_some(itself)
     }
 
-    /// Counts what the change says about the cluster's truthfulness.
-    pub(super) fn measure(&mut self, slot: Slot, change: &Change) {
-        let Some(view) = change.member() else {
-            return;
-        };
-        let Some(slots) = self.by_id.get(&view.card.id).cloned() else {
-            let seen = format!("{} of {}", change.kind(), view.card.name);
-            self.violate(promises::MEMBERS_EXIST, slot, seen);
-            return;
-        };
-        match change {
-            Change::Failed(_) => {
-                for of in slots {
-                    self.measure_failed(of, view);
-                }
-            }
-            Change::Restart { .. } => self.measures.restarts += 1,
-            _ => {}
-        }
-    }
-
-    fn measure_failed(&mut self, of: Slot, view: &MemberView) {
-        let machine = &self.machines[of.index()];
-        let Some(process) = &machine.process else {
-            let left = matches!(machine.ended, Some((_, End::Stopped(StopReason::Left))));
-            let same = machine.stored_generation == view.card.generation;
-            self.measures.leaves_told_failed += u64::from(left && same);
-            return;
-        };
-        if process.node.status().life.generation() == view.card.generation {
-            let healthy = process.healthy_for(self.now(), HEALTHY_AFTER);
-            self.measures.false_failures += 1;
-            self.measures.false_failures_of_healthy += u64::from(healthy);
-        }
-    }
-
-    /// Whether another process with the same name was there lately.
-    pub(super) fn rival_of(&self, slot: Slot) -> Result<(), String> {
-        let spec = &self.machine(slot).spec;
-        let twins = &self.by_id[&MemberId::new(&spec.cluster, &spec.name)];
-        let lately = |machine: &Machine| {
-            let ended = machine.ended.as_ref();
-            machine.process.is_some()
-                || ended.is_some_and(|(at, _)| self.now() - *at <= RIVAL_WITHIN)
-        };
-        if twins.iter().any(|twin| *twin != slot && lately(self.machine(*twin))) {
-            Ok(())
-        } else {
-            Err("it stopped for a conflict with nobody".into())
-        }
-    }
-
     /// A node's name, with the slot where names are not enough.
     pub(super) fn label(&self, slot: Slot) -> String {
         let name = &self.machine(slot).spec.name;
@@ -192,7 +147,7 @@ impl World {
         process.is_some_and(|process| !process.paused && process.leaving.is_none())
     }
 
-    fn machine(&self, slot: Slot) -> &Machine {
+    pub(super) fn machine(&self, slot: Slot) -> &Machine {
         &self.machines[slot.index()]
     }
 }

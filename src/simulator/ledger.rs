@@ -87,7 +87,10 @@ impl Ledger {
         if count == self.members.len() {
             Ok(())
         } else {
-            let seen = format!("changes give {} members, the list {count}", self.members.len());
+            let seen = format!(
+                "changes give {} members, the list {count}",
+                self.members.len()
+            );
             Err((CHANGES_REPLAY, seen))
         }
     }

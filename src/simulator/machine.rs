@@ -12,7 +12,7 @@ use super::{
     Place,
     streams::{LinkId, Side},
 };
-use crate::swim::{Change, Node, Profile, StopReason, StreamId, Tags, Timestamp, Tuning};
+use crate::swim::{Change, Node, Notice, Profile, StopReason, StreamId, Tags, Timestamp, Tuning};
 
 /// Datagrams that wait in a paused process's socket; more are dropped, as the kernel does.
 const INBOX_DATAGRAMS_MAX: usize = 256;
@@ -100,6 +100,8 @@ pub(super) struct Machine {
     pub(super) ended: Option<(Timestamp, End)>,
     /// Everything its processes told, oldest first.
     pub(super) told: Vec<Told>,
+    /// What they had to say to their operator.
+    pub(super) notices: Vec<Notice>,
     /// Join addresses that were answered so far.
     pub(super) joined: u32,
 }
@@ -113,6 +115,7 @@ impl Machine {
             process: None,
             ended: None,
             told: Vec::new(),
+            notices: Vec::new(),
             joined: 0,
         }
     }
@@ -121,13 +124,19 @@ impl Machine {
 /// Something that reached a machine.
 #[derive(Debug)]
 pub(super) enum Arrival {
-    Datagram { from: Place, bytes: Bytes },
+    Datagram {
+        from: Place,
+        bytes: Bytes,
+    },
     StreamFrame {
         link: LinkId,
         side: Side,
         bytes: Bytes,
     },
-    StreamClosed { link: LinkId, side: Side },
+    StreamClosed {
+        link: LinkId,
+        side: Side,
+    },
 }
 
 /// A running process: its node and what an operating system keeps for it.

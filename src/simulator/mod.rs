@@ -9,13 +9,16 @@
 //! It does not simulate an async runtime or an operating system beyond what a process can feel:
 //! addresses, latency, loss, streams that break, a full socket buffer, being stopped.
 
+mod audit;
 mod carriage;
 mod convergence;
 mod faults;
+mod heap;
 mod ledger;
 mod machine;
 mod network;
 mod promises;
+mod run;
 mod streams;
 mod swarm;
 mod trace;
@@ -25,5 +28,6 @@ pub use faults::{Data, Fault, Move};
 pub use machine::{End, Slot, Spec, Told};
 pub use network::{Conditions, Place};
 pub use promises::{PROMISES, Promise, Violation};
+pub use run::{Measures, Run};
 pub use swarm::{CONVERGENCE_MAX, Plan, STABLE_FOR};
-pub use world::{Measures, Run, World};
+pub use world::World;

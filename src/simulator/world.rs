@@ -1,81 +1,25 @@
 //! `World`: the event heap, the machines, and the loop that drives their nodes.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
-    mem,
-    time::Duration,
-};
+use std::{collections::BTreeMap, mem, net::Ipv4Addr, time::Duration};
 
-use bytes::Bytes;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Conditions, End, Fault, Place, Slot, Spec, Told, Violation,
+    Conditions, End, Fault, Measures, Place, Run, Slot, Spec, Violation,
+    audit::AUDIT_EVERY,
+    heap::{Heap, What},
     ledger::Ledger,
     machine::{Arrival, Machine, Process},
     network::Network,
-    promises::{self, Promise},
-    streams::{LinkId, Links, Side},
+    promises,
+    streams::Links,
     trace::Trace,
 };
-use crate::swim::{
-    Change, Directory, Input, MemberId, Node, Output, Settings, StopReason, Timestamp,
-};
+use crate::swim::{Directory, Input, MemberId, Node, Output, Settings, StopReason, Timestamp};
 
-/// Promises are audited against whole member lists this often.
-const AUDIT_EVERY: Duration = Duration::from_secs(1);
-/// Seeds are looked up again this often, as an agent resolves host names again.
-const RESOLVE_EVERY_AUDITS: u64 = 30;
 /// So many things at one instant mean that time stands still.
 const EVENTS_PER_INSTANT_MAX: u32 = 200_000;
-/// A leaving node has this long to stop.
-const LEAVE_MAX: Duration = Duration::from_millis(500);
-
-/// What a run counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Measures {
-    /// Inputs handled by all nodes.
-    pub events: u64,
-    /// Changes told by all nodes.
-    pub changes: u64,
-    /// Datagrams sent.
-    pub datagrams: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Streams dialled.
-    pub streams: u64,
-    /// `failed` told of a process that was running, or paused.
-    pub false_failures: u64,
-    /// The part of them about a process that had not been paused for a minute.
-    pub false_failures_of_healthy: u64,
-    /// `failed` told of a generation that had left.
-    pub leaves_told_failed: u64,
-    /// `restart` told.
-    pub restarts: u64,
-    /// Processes that stopped for a conflict.
-    pub conflicts: u64,
-}
-
-/// How a run went.
-#[derive(Clone, Debug)]
-pub struct Run {
-    /// The seed it came from.
-    pub seed: u64,
-    /// Equal for equal runs, on any machine.
-    pub trace_hash: u64,
-    /// Virtual time simulated.
-    pub simulated: Duration,
-    /// After the last fault ended, how long until all views were equal.
-    pub converged_after: Option<Duration>,
-    /// What was counted.
-    pub measures: Measures,
-    /// Promises broken; the run ended at the first.
-    pub violations: Vec<Violation>,
-    /// The story, when it was asked for: one line for each fault and each change.
-    pub story: Vec<String>,
-}
 
 /// A cluster, its network and everything that happens to them, in virtual time.
 ///
@@ -84,10 +28,9 @@ pub struct Run {
 pub struct World {
     seed: u64,
     now: Timestamp,
-    heap: BinaryHeap<Reverse<Occurrence>>,
-    sequence: u64,
+    heap: Heap,
     events_at_now: u32,
-    audits: u64,
+    pub(super) audits: u64,
     pub(super) machines: Vec<Machine>,
     pub(super) ledgers: Vec<Ledger>,
     /// Which machine has, or had, each place.
@@ -102,7 +45,7 @@ pub struct World {
     processes: u32,
     pub(super) measures: Measures,
     pub(super) violations: Vec<Violation>,
-    story: Option<Vec<String>>,
+    pub(super) story: Option<Vec<String>>,
     /// Reused for every input, so that handling one allocates nothing.
     outputs: Vec<Output>,
 }
@@ -113,8 +56,7 @@ impl World {
         let mut world = Self {
             seed,
             now: Timestamp::ZERO,
-            heap: BinaryHeap::new(),
-            sequence: 0,
+            heap: Heap::default(),
             events_at_now: 0,
             audits: 0,
             machines: Vec::new(),
@@ -216,22 +158,15 @@ impl World {
         }
     }
 
-    /// Takes the next occurrence, unless it is after `end`. Time stops at `end` then.
+    /// Lets the next thing happen, unless it is after `end`. Time stops at `end` then.
     fn step(&mut self, end: Timestamp) -> bool {
-        let Some(Reverse(next)) = self.heap.peek() else {
+        let Some((at, what)) = self.heap.pop_until(end) else {
             self.now = end;
             return false;
         };
-        if next.at > end {
-            self.now = end;
-            return false;
-        }
-        let Some(Reverse(next)) = self.heap.pop() else {
-            return false;
-        };
-        self.count_instant(next.at);
-        self.now = next.at;
-        self.happen(next.what);
+        self.count_instant(at);
+        self.now = at;
+        self.happen(what);
         true
     }
 
@@ -305,7 +240,10 @@ impl World {
                     self.machines[slot.index()].joined += 1;
                     self.tell_story_of(slot, || format!("joined {address}"));
                 }
-                Output::Notice(notice) => self.tell_story_of(slot, || notice.to_string()),
+                Output::Notice(notice) => {
+                    self.tell_story_of(slot, || notice.to_string());
+                    self.machines[slot.index()].notices.push(notice);
+                }
                 Output::OpenStream { stream, to, frame } => self.dial(slot, stream, to, frame),
                 Output::Remember { generation } => {
                     self.machines[slot.index()].stored_generation = generation;
@@ -344,7 +282,7 @@ impl World {
         machine.stored_generation += 1;
         let mut address = machine.place.address();
         if !machine.spec.knows_address {
-            address.set_ip(std::net::Ipv4Addr::UNSPECIFIED.into());
+            address.set_ip(Ipv4Addr::UNSPECIFIED.into());
         }
         let node = Node::new(Settings {
             cluster: machine.spec.cluster.clone(),
@@ -377,9 +315,14 @@ impl World {
     }
 
     /// Tells the process the addresses of its seeds, if they are other than it knows.
-    fn join_seeds(&mut self, slot: Slot) {
+    pub(super) fn join_seeds(&mut self, slot: Slot) {
         let machine = &self.machines[slot.index()];
-        let found: Vec<_> = machine.spec.seeds.iter().map(|s| self.address(*s)).collect();
+        let found: Vec<_> = machine
+            .spec
+            .seeds
+            .iter()
+            .map(|s| self.address(*s))
+            .collect();
         let Some(process) = self.process_mut(slot) else {
             return;
         };
@@ -387,62 +330,6 @@ impl World {
             process.resolved = Some(found.clone());
             self.input(slot, Input::Join(&found));
         }
-    }
-
-    /// Books a change, held against every promise about changes.
-    fn book(&mut self, slot: Slot, change: Change) {
-        self.measures.changes += 1;
-        self.tell_story_of(slot, || summary(&change));
-        if let Err((promise, seen)) = self.ledgers[slot.index()].book(&change) {
-            self.violate(promise, slot, seen);
-        }
-        self.measure(slot, &change);
-        let at = self.now;
-        self.machines[slot.index()].told.push(Told { at, change });
-    }
-
-    fn audit(&mut self) {
-        self.audits += 1;
-        self.push(self.now + AUDIT_EVERY, What::Audit);
-        for index in 0..self.machines.len() {
-            let slot = Slot(u32::try_from(index).expect("slots are u32"));
-            let Some(process) = &self.machines[index].process else {
-                continue;
-            };
-            let since = process.leaving.map(|since| since.max(process.resumed));
-            let late = |since: Timestamp| self.now - since > LEAVE_MAX && !process.paused;
-            if since.is_some_and(late) {
-                self.violate(promises::LEAVE_IS_QUICK, slot, "still there".into());
-            } else if process.node.stats().engine_errors > 0 {
-                let stats = format!("{:?}", process.node.stats());
-                self.violate(promises::ENGINE_IS_WELL_USED, slot, stats);
-            }
-            self.audit_list(slot);
-            if self.audits.is_multiple_of(RESOLVE_EVERY_AUDITS) {
-                self.join_seeds(slot);
-            }
-        }
-    }
-
-    fn audit_list(&mut self, slot: Slot) {
-        let Some(process) = &self.machines[slot.index()].process else {
-            return;
-        };
-        if let Err((promise, seen)) = self.ledgers[slot.index()].audit(process.node.members()) {
-            self.violate(promise, slot, seen);
-        }
-    }
-
-    /// Notes a broken promise; the run ends at the first.
-    pub(super) fn violate(&mut self, promise: Promise, slot: Slot, seen: String) {
-        let violation = Violation {
-            promise,
-            at: self.now,
-            observer: self.label(slot),
-            seen,
-        };
-        self.tell_story(|| violation.to_string());
-        self.violations.push(violation);
     }
 
     fn count_instant(&mut self, at: Timestamp) {
@@ -457,9 +344,7 @@ impl World {
     }
 
     pub(super) fn push(&mut self, at: Timestamp, what: What) {
-        let sequence = self.sequence;
-        self.sequence += 1;
-        self.heap.push(Reverse(Occurrence { at, sequence, what }));
+        self.heap.push(at, what);
     }
 
     pub(super) fn push_fault(&mut self, at: Timestamp, fault: Fault) {
@@ -480,88 +365,4 @@ impl World {
     pub(super) fn process_mut(&mut self, slot: Slot) -> Option<&mut Process> {
         self.machines[slot.index()].process.as_mut()
     }
-
-    pub(super) fn tell_story(&mut self, line: impl FnOnce() -> String) {
-        if let Some(story) = &mut self.story {
-            story.push(format!("{:?} {}", self.now, line()));
-        }
-    }
-
-    fn tell_story_of(&mut self, slot: Slot, line: impl FnOnce() -> String) {
-        if self.story.is_some() {
-            let label = self.label(slot);
-            self.tell_story(|| format!("{label} {}", line()));
-        }
-    }
-}
-
-/// One thing that will happen. Kept small: worlds have millions of them.
-#[derive(Debug)]
-struct Occurrence {
-    at: Timestamp,
-    /// Makes ties happen in the order they were caused.
-    sequence: u64,
-    what: What,
-}
-
-#[derive(Debug)]
-pub(super) enum What {
-    Audit,
-    Connect {
-        link: LinkId,
-        bytes: Bytes,
-    },
-    Datagram {
-        from: Place,
-        to: Place,
-        bytes: Bytes,
-    },
-    Fault(Box<Fault>),
-    StreamClosed {
-        link: LinkId,
-        side: Side,
-    },
-    StreamFrame {
-        link: LinkId,
-        side: Side,
-        bytes: Bytes,
-    },
-    Wake {
-        slot: Slot,
-        process: u32,
-    },
-}
-
-impl PartialEq for Occurrence {
-    fn eq(&self, other: &Self) -> bool {
-        self.sequence == other.sequence
-    }
-}
-
-impl Eq for Occurrence {}
-
-impl PartialOrd for Occurrence {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Occurrence {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.sequence).cmp(&(other.at, other.sequence))
-    }
-}
-
-fn summary(change: &Change) -> String {
-    change.member().map_or_else(
-        || format!("{change:?}"),
-        |view| {
-            let (card, kind) = (&view.card, change.kind());
-            let by = view.suspicion.as_ref().map(|s| (&s.by_name, s.evidence, s.deadline));
-            format!(
-                "{kind} {} at {} generation {} incarnation {} {:?} {by:?} {:?}",
-                card.name, card.address, card.generation, view.incarnation, view.state, view.reason
-            )
-        },
-    )
 }

@@ -6,11 +6,13 @@ mod bad_input; // junk datagrams, mistyped flags, unusable places
 mod bad_requests; // HTTP that nobody should send
 mod cli; // output, exit codes, the demo
 mod clusters; // who may be in a cluster, and what a consumer's copy is worth
-mod determinism; // one seed is one history
-mod namespaces; // partitions by iptables
+mod determinism; // the same seed gives the same run, to the byte
+mod namespaces; // partitions of real agents by iptables
+mod partitions; // every way back from isolation
 mod readme; // what the README shows is what the program does
 mod restarts; // what stays the same member, whatever changes around it
+mod stories; // one fault each, and what consumers hear of it
 mod support; // real agents, their API and streams
-mod swarm; // seeds of joins, crashes, restarts, leaves and partitions
+mod swarm; // many seeds, every promise
 mod tidy; // the code's own rules
-mod world; // the network model the swarm runs on
+mod world; // a simulated cluster to tell stories in

@@ -19,9 +19,13 @@ use headcount::simulator::{Measures, Plan, Run};
 const SEEDS: u64 = 64;
 
 #[test]
+#[expect(
+    clippy::print_stdout,
+    reason = "the summary is for whoever asks with --nocapture"
+)]
 fn every_seed_of_the_swarm_keeps_every_promise() {
     let first = number("HEADCOUNT_SEED");
-    let count = number("HEADCOUNT_SEEDS").unwrap_or(if first.is_some() { 1 } else { SEEDS });
+    let count = number("HEADCOUNT_SEEDS").unwrap_or_else(|| first.map_or(SEEDS, |_| 1));
     let first = first.unwrap_or(0);
     let runs = run_all(first, count);
     println!("{}", summary(&runs));
@@ -45,13 +49,14 @@ fn run_all(first: u64, count: u64) -> Vec<Run> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let mut runs: Vec<Run> = thread::scope(|scope| {
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        let join = |worker: thread::ScopedJoinHandle<'_, _>| worker.join().unwrap();
+        let join = |worker: thread::ScopedJoinHandle<'_, _>| worker.join().expect("no seed panics");
         workers.into_iter().flat_map(join).collect()
     });
     runs.sort_by_key(|run| run.seed);
     runs
 }
 
+#[expect(clippy::print_stderr, reason = "a panic does not know its seed")]
 /// Runs one seed. A panic names the seed it happened in before it goes on.
 fn run(seed: u64) -> Run {
     let plan = Plan::draw(seed);

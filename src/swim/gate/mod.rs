@@ -274,7 +274,8 @@ impl Gate {
     fn intern(&mut self, card: &WireCard<'_>, life: Life) -> Option<Handle> {
         let generation = life.generation();
         let known = self.directory.handle(card.id(&self.cluster));
-        let kept = known.and_then(|handle| Some((handle, self.directory.card(handle, generation)?)));
+        let kept =
+            known.and_then(|handle| Some((handle, self.directory.card(handle, generation)?)));
         if let Some((handle, kept)) = kept {
             if kept.address != card.address() {
                 let sides = [(kept.address, life), (card.address(), life)];

@@ -1,0 +1,166 @@
+//! Holding a running world to its promises, and keeping its story.
+
+use std::time::Duration;
+
+use super::{
+    End, Slot, Told, Violation, World,
+    heap::What,
+    machine::Machine,
+    promises::{self, Promise},
+};
+use crate::swim::{Change, MemberId, MemberView, StopReason, Timestamp};
+
+/// Promises are audited against whole member lists this often.
+pub(super) const AUDIT_EVERY: Duration = Duration::from_secs(1);
+/// Seeds are looked up again this often, as an agent resolves host names again.
+const RESOLVE_EVERY_AUDITS: u64 = 30;
+/// A leaving node has this long to stop.
+const LEAVE_MAX: Duration = Duration::from_millis(500);
+/// A process that was not paused for so long is healthy beyond doubt.
+const HEALTHY_AFTER: Duration = Duration::from_secs(60);
+/// A rival that was there so recently may still be a reason to stop.
+const RIVAL_WITHIN: Duration = Duration::from_secs(5);
+
+impl World {
+    /// Books a change, held against every promise about changes.
+    pub(super) fn book(&mut self, slot: Slot, change: Change) {
+        self.measures.changes += 1;
+        self.tell_story_of(slot, || summary(&change));
+        if let Err((promise, seen)) = self.ledgers[slot.index()].book(&change) {
+            self.violate(promise, slot, seen);
+        }
+        self.measure(slot, &change);
+        let at = self.now();
+        self.machines[slot.index()].told.push(Told { at, change });
+    }
+
+    pub(super) fn audit(&mut self) {
+        self.audits += 1;
+        self.push(self.now() + AUDIT_EVERY, What::Audit);
+        for index in 0..self.machines.len() {
+            let slot = Slot(u32::try_from(index).expect("slots are u32"));
+            let Some(process) = &self.machines[index].process else {
+                continue;
+            };
+            let since = process.leaving.map(|since| since.max(process.resumed));
+            let late = |since: Timestamp| self.now() - since > LEAVE_MAX && !process.paused;
+            if since.is_some_and(late) {
+                self.violate(promises::LEAVE_IS_QUICK, slot, "still there".into());
+            } else if process.node.stats().engine_errors > 0 {
+                let stats = format!("{:?}", process.node.stats());
+                self.violate(promises::ENGINE_IS_WELL_USED, slot, stats);
+            }
+            self.audit_list(slot);
+            if self.audits.is_multiple_of(RESOLVE_EVERY_AUDITS) {
+                self.join_seeds(slot);
+            }
+        }
+    }
+
+    pub(super) fn audit_list(&mut self, slot: Slot) {
+        let Some(process) = &self.machines[slot.index()].process else {
+            return;
+        };
+        if let Err((promise, seen)) = self.ledgers[slot.index()].audit(process.node.members()) {
+            self.violate(promise, slot, seen);
+        }
+    }
+
+    /// Notes a broken promise; the run ends at the first.
+    pub(super) fn violate(&mut self, promise: Promise, slot: Slot, seen: String) {
+        let violation = Violation {
+            promise,
+            at: self.now(),
+            observer: self.label(slot),
+            seen,
+        };
+        self.tell_story(|| violation.to_string());
+        self.violations.push(violation);
+    }
+
+    /// Counts what the change says about the cluster's truthfulness.
+    fn measure(&mut self, slot: Slot, change: &Change) {
+        let Some(view) = change.member() else {
+            return;
+        };
+        let Some(slots) = self.by_id.get(&view.card.id).cloned() else {
+            let seen = format!("{} of {}", change.kind(), view.card.name);
+            self.violate(promises::MEMBERS_EXIST, slot, seen);
+            return;
+        };
+        match change {
+            Change::Failed(_) => {
+                for of in slots {
+                    self.measure_failed(of, view);
+                }
+            }
+            Change::Restart { .. } => self.measures.restarts += 1,
+            _ => {}
+        }
+    }
+
+    fn measure_failed(&mut self, of: Slot, view: &MemberView) {
+        let machine = &self.machines[of.index()];
+        let Some(process) = &machine.process else {
+            let left = matches!(machine.ended, Some((_, End::Stopped(StopReason::Left))));
+            let same = machine.stored_generation == view.card.generation;
+            self.measures.leaves_told_failed += u64::from(left && same);
+            return;
+        };
+        if process.node.status().life.generation() == view.card.generation {
+            let healthy = process.healthy_for(self.now(), HEALTHY_AFTER);
+            self.measures.false_failures += 1;
+            self.measures.false_failures_of_healthy += u64::from(healthy);
+        }
+    }
+
+    /// Whether another process with the same name was there lately.
+    pub(super) fn rival_of(&self, slot: Slot) -> Result<(), String> {
+        let spec = &self.machine(slot).spec;
+        let twins = &self.by_id[&MemberId::new(&spec.cluster, &spec.name)];
+        let lately = |machine: &Machine| {
+            let ended = machine.ended.as_ref();
+            machine.process.is_some()
+                || ended.is_some_and(|(at, _)| self.now() - *at <= RIVAL_WITHIN)
+        };
+        if twins
+            .iter()
+            .any(|twin| *twin != slot && lately(self.machine(*twin)))
+        {
+            Ok(())
+        } else {
+            Err("it stopped for a conflict with nobody".into())
+        }
+    }
+
+    pub(super) fn tell_story(&mut self, line: impl FnOnce() -> String) {
+        let now = self.now();
+        if let Some(story) = &mut self.story {
+            story.push(format!("{now:?} {}", line()));
+        }
+    }
+
+    pub(super) fn tell_story_of(&mut self, slot: Slot, line: impl FnOnce() -> String) {
+        if self.story.is_some() {
+            let label = self.label(slot);
+            self.tell_story(|| format!("{label} {}", line()));
+        }
+    }
+}
+
+fn summary(change: &Change) -> String {
+    change.member().map_or_else(
+        || format!("{change:?}"),
+        |view| {
+            let (card, kind) = (&view.card, change.kind());
+            let by = view
+                .suspicion
+                .as_ref()
+                .map(|s| (&s.by_name, s.evidence, s.deadline));
+            format!(
+                "{kind} {} at {} generation {} incarnation {} {:?} {by:?} {:?}",
+                card.name, card.address, card.generation, view.incarnation, view.state, view.reason
+            )
+        },
+    )
+}

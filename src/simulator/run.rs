@@ -1,0 +1,49 @@
+//! `Run`: how a run went, in numbers.
+
+use std::time::Duration;
+
+use super::Violation;
+
+/// What a run counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measures {
+    /// Inputs handled by all nodes.
+    pub events: u64,
+    /// Changes told by all nodes.
+    pub changes: u64,
+    /// Datagrams sent.
+    pub datagrams: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Streams dialled.
+    pub streams: u64,
+    /// `failed` told of a process that was running, or paused.
+    pub false_failures: u64,
+    /// The part of them about a process that had not been paused for a minute.
+    pub false_failures_of_healthy: u64,
+    /// `failed` told of a generation that had left.
+    pub leaves_told_failed: u64,
+    /// `restart` told.
+    pub restarts: u64,
+    /// Processes that stopped for a conflict.
+    pub conflicts: u64,
+}
+
+/// How a run went.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The seed it came from.
+    pub seed: u64,
+    /// Equal for equal runs, on any machine.
+    pub trace_hash: u64,
+    /// Virtual time simulated.
+    pub simulated: Duration,
+    /// After the last fault ended, how long until all views were equal.
+    pub converged_after: Option<Duration>,
+    /// What was counted.
+    pub measures: Measures,
+    /// Promises broken; the run ended at the first.
+    pub violations: Vec<Violation>,
+    /// The story, when it was asked for: one line for each fault and each change.
+    pub story: Vec<String>,
+}

@@ -1,0 +1,289 @@
+//! Scripted stories: one fault each, and what consumers must hear of it.
+
+use headcount::{
+    simulator::{Conditions, Data, End, Fault, Move, Slot, Spec, World},
+    swim::{MemberState, Notice, StopReason},
+};
+
+use crate::world::{Cluster, DETECTED, millis, secs};
+
+#[test]
+fn ten_nodes_form_one_view_within_two_seconds() {
+    for seed in 0..20 {
+        let mut cluster = Cluster::new(seed, 10, Conditions::LAN);
+        cluster.start_all();
+        cluster.agree_within(secs(2));
+    }
+}
+
+#[test]
+fn a_crash_is_suspected_then_failed_at_every_survivor() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::formed(seed, 10);
+        let dead = cluster.slots[4];
+        cluster.apply(Fault::Crash(dead));
+        cluster.run(DETECTED);
+        for survivor in cluster.others(dead) {
+            assert_eq!(
+                cluster.heard(survivor, dead),
+                ["suspect", "failed"],
+                "seed {seed}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_leave_is_told_as_left_and_never_as_failed() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::formed(seed, 10);
+        let gone = cluster.slots[4];
+        cluster.apply(Fault::Leave(gone));
+        cluster.run(millis(500));
+        assert_eq!(
+            cluster.world.ended(gone),
+            Some(&End::Stopped(StopReason::Left))
+        );
+        cluster.run(DETECTED);
+        for other in cluster.others(gone) {
+            assert_eq!(cluster.heard(other, gone), ["left"], "seed {seed}");
+            let held = cluster.world.held(other, gone).expect("it is still shown");
+            assert_eq!(held.reason.as_deref(), Some("told to"));
+        }
+    }
+}
+
+#[test]
+fn a_quick_restart_is_one_restart_at_every_observer() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::formed(seed, 10);
+        let slot = cluster.slots[4];
+        cluster.apply(Fault::Restart(slot, Move::Stay, Data::Kept));
+        cluster.run(DETECTED);
+        assert_eq!(cluster.world.disagreement(), None);
+        for other in cluster.others(slot) {
+            let heard = cluster.heard(other, slot);
+            assert_eq!(heard.iter().filter(|kind| **kind == "restart").count(), 1);
+            assert!(!heard.contains(&"failed"), "seed {seed}: {heard:?}");
+        }
+    }
+}
+
+#[test]
+fn a_restart_on_another_address_is_one_restart_too() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::formed(seed, 10);
+        let slot = cluster.slots[4];
+        cluster.apply(Fault::Restart(slot, Move::Away, Data::Kept));
+        cluster.run(DETECTED);
+        assert_eq!(cluster.world.disagreement(), None);
+        for other in cluster.others(slot) {
+            let heard = cluster.heard(other, slot);
+            assert_eq!(heard.iter().filter(|kind| **kind == "restart").count(), 1);
+            assert!(!heard.contains(&"failed"), "seed {seed}: {heard:?}");
+            let held = cluster.world.held(other, slot).expect("it is a member");
+            assert_eq!(held.card.address, cluster.world.address(slot));
+        }
+    }
+}
+
+#[test]
+fn who_comes_back_after_its_failure_joins_from_failed() {
+    let mut cluster = Cluster::formed(1, 5);
+    let slot = cluster.slots[2];
+    cluster.apply(Fault::Crash(slot));
+    cluster.run(DETECTED);
+    cluster.apply(Fault::Start(slot));
+    cluster.agree_within(secs(10));
+    for other in cluster.others(slot) {
+        assert_eq!(cluster.heard(other, slot), ["suspect", "failed", "join"]);
+    }
+}
+
+#[test]
+fn a_pause_of_three_seconds_fails_nobody() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::formed(seed, 10);
+        let paused = cluster.slots[4];
+        cluster.apply(Fault::Pause(paused, secs(3)));
+        cluster.run(DETECTED);
+        assert_eq!(cluster.world.disagreement(), None);
+        for slot in &cluster.slots {
+            assert_eq!(cluster.names(*slot, "failed"), [""; 0], "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_pause_of_a_minute_fails_only_who_paused_and_it_comes_back() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::formed(seed, 10);
+        let paused = cluster.slots[4];
+        cluster.apply(Fault::Pause(paused, secs(60)));
+        cluster.run(secs(60));
+        cluster.agree_within(secs(30));
+        for other in cluster.others(paused) {
+            assert_eq!(cluster.names(other, "failed"), ["n4"], "seed {seed}");
+        }
+        assert_eq!(cluster.names(paused, "failed"), [""; 0], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_seed_that_starts_last_is_found() {
+    let mut cluster = Cluster::new(1, 10, Conditions::LAN);
+    for slot in cluster.slots[1..].to_vec() {
+        cluster.apply(Fault::Start(slot));
+    }
+    cluster.run(secs(90));
+    cluster.apply(Fault::Start(cluster.slots[0]));
+    cluster.agree_within(secs(10));
+}
+
+#[test]
+fn two_clusters_on_one_network_never_mix() {
+    let mut world = World::new(1, Conditions::LAN);
+    let blue = world.add(Spec::new("n0", &[]).in_cluster("blue"));
+    let red = world.add(Spec::new("n0", &[]).in_cluster("red"));
+    let mut slots = vec![blue, red];
+    for (cluster, seeds) in [("blue", [blue, red]), ("red", [red, blue])] {
+        let spec = |n: u32| Spec::new(format!("n{n}"), &seeds).in_cluster(cluster);
+        slots.extend((1..5).map(|n| world.add(spec(n))));
+    }
+    let mut cluster = Cluster { world, slots };
+    cluster.start_all();
+    cluster.agree_within(secs(5));
+    cluster.run(secs(60));
+    assert_eq!(cluster.world.disagreement(), None);
+    for slot in &cluster.slots {
+        assert_eq!(cluster.world.view(*slot).len(), 5);
+    }
+}
+
+#[test]
+fn a_duplicate_name_stops_exactly_one_of_the_two() {
+    for seed in 0..20 {
+        let mut cluster = Cluster::formed(seed, 5);
+        let (holder, twin) = (
+            cluster.slots[2],
+            cluster.world.add(Spec::new("n2", &[cluster.slots[0]])),
+        );
+        cluster.apply(Fault::Start(twin));
+        cluster.run(secs(30));
+        let ended = |slot| {
+            matches!(
+                cluster.world.ended(slot),
+                Some(End::Stopped(StopReason::Conflict { .. }))
+            )
+        };
+        assert!(
+            !ended(holder) && ended(twin),
+            "seed {seed}: the newcomer gives way"
+        );
+        assert_eq!(cluster.count(twin, "conflict"), 1);
+        assert_eq!(cluster.world.disagreement(), None);
+        for other in cluster.others(holder) {
+            assert_eq!(cluster.state(other, holder), Some(MemberState::Alive));
+            assert_eq!(cluster.heard(other, holder), [""; 0], "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn twins_that_meet_when_a_partition_heals_leave_exactly_one() {
+    for seed in 0..20 {
+        let mut cluster = Cluster::formed(seed, 8);
+        let twin = cluster.world.add(Spec::new("n2", &[cluster.slots[7]]));
+        cluster.apply(Fault::Partition(vec![0, 0, 0, 0, 1, 1, 1, 1, 1]));
+        cluster.run(DETECTED);
+        cluster.apply(Fault::Start(twin));
+        cluster.run(secs(10));
+        assert_eq!(
+            cluster.state(cluster.slots[5], twin),
+            Some(MemberState::Alive)
+        );
+        cluster.apply(Fault::Heal);
+        cluster.agree_within(secs(60));
+        let running = [cluster.slots[2], twin].map(|slot| cluster.world.node(slot).is_some());
+        assert_eq!(
+            running.iter().filter(|runs| **runs).count(),
+            1,
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
+fn a_lost_data_directory_still_ends_as_the_greater_life() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::formed(seed, 6);
+        let slot = cluster.slots[3];
+        for _ in 0..3 {
+            cluster.apply(Fault::Restart(slot, Move::Stay, Data::Kept));
+            cluster.run(secs(5));
+        }
+        cluster.apply(Fault::Restart(slot, Move::Stay, Data::Lost));
+        cluster.agree_within(secs(10));
+        let generation = cluster
+            .world
+            .status(slot)
+            .expect("it runs")
+            .life
+            .generation();
+        assert_eq!(generation, 5, "seed {seed}");
+        cluster.assert_never_failed(slot);
+    }
+}
+
+#[test]
+fn twenty_nodes_form_and_stay_together_while_a_fifth_of_all_datagrams_is_lost() {
+    for seed in 0..3 {
+        let mut cluster = Cluster::new(seed, 20, Conditions::lossy(0.2));
+        cluster.start_all();
+        cluster.all_active_within(secs(60));
+        cluster.run(secs(120));
+        cluster.all_active_within(secs(30));
+    }
+}
+
+#[test]
+fn who_does_not_know_its_address_learns_it_from_the_first_peer() {
+    let mut world = World::new(1, Conditions::LAN);
+    let unknowing = |spec: Spec| Spec {
+        knows_address: false,
+        ..spec
+    };
+    let first = world.add(unknowing(Spec::new("n0", &[])));
+    let spec = |n: u32| unknowing(Spec::new(format!("n{n}"), &[first]));
+    let slots: Vec<Slot> = std::iter::once(first)
+        .chain((1..6).map(|n| world.add(spec(n))))
+        .collect();
+    let mut cluster = Cluster { world, slots };
+    cluster.start_all();
+    cluster.agree_within(secs(5));
+}
+
+#[test]
+fn a_removed_member_is_forgotten_everywhere() {
+    let mut cluster = Cluster::formed(1, 8);
+    let dead = cluster.slots[3];
+    cluster.apply(Fault::Crash(dead));
+    cluster.run(DETECTED);
+    cluster.apply(Fault::Remove(cluster.slots[0], "n3".into()));
+    cluster.run(secs(60));
+    for other in cluster.others(dead) {
+        assert_eq!(cluster.state(other, dead), None);
+        assert_eq!(cluster.heard(other, dead).last(), Some(&"removed"));
+    }
+}
+
+#[test]
+fn a_dead_seed_is_complained_about_once_a_minute() {
+    let mut cluster = Cluster::new(1, 2, Conditions::LAN);
+    let lonely = cluster.slots[1];
+    cluster.apply(Fault::Start(lonely));
+    cluster.run(secs(300));
+    let complaints = cluster.world.notices(lonely).iter();
+    let complaints = complaints.filter(|n| matches!(n, Notice::JoinUnanswered { .. }));
+    assert!((4..=6).contains(&complaints.count()));
+}
