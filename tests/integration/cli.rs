@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::{
-    Agent, Finished, Lab, Stopwatch, await_members, finish, headcount, run, signal, until,
+    Agent, Finished, Lab, Running, Stopwatch, await_members, finish, headcount, run, until,
 };
 
 /// Runs `headcount` with `args` against the agent's socket.
@@ -78,15 +78,12 @@ fn members_waits_for_a_start_script() {
         &["members", "--wait", "3", "--timeout", "300ms"],
     );
     never.refused(1, &["2", "3"]);
-    let mut waiting = headcount()
-        .args(["members", "--wait", "3", "--timeout", "50s", "--socket"])
-        .arg(agents[0].socket())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("the program starts");
+    let mut waiting = headcount();
+    waiting.args(["members", "--wait", "3", "--timeout", "50s", "--socket"]);
+    waiting.arg(agents[0].socket()).stdout(Stdio::null());
+    let mut waiting = Running::start(&mut waiting);
     let _third = lab.agent("n3").join(agents[0].address()).start();
-    let status = until("the wait ends", || waiting.try_wait().expect("our child"));
-    assert_eq!(status.code(), Some(0));
+    assert_eq!(waiting.end().code(), Some(0));
 }
 
 #[test]
@@ -109,14 +106,10 @@ fn watch_prints_records_until_its_reader_is_gone_and_that_is_no_error() {
     let lab = Lab::new();
     let first = lab.agent("n1").start();
     for form in [&["watch", "--json"][..], &["watch"][..]] {
-        let mut watch = headcount()
-            .args(form)
-            .arg("--socket")
-            .arg(first.socket())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let mut lines = BufReader::new(watch.stdout.take().expect("a pipe")).lines();
+        let mut watch = headcount();
+        watch.args(form).arg("--socket").arg(first.socket());
+        let mut watch = Running::start(watch.stdout(Stdio::piped()));
+        let mut lines = BufReader::new(watch.child.stdout.take().expect("a pipe")).lines();
         let line = lines.next().expect("a first line").expect("text");
         if form.contains(&"--json") {
             let snapshot: Value = serde_json::from_str(&line).expect("JSON");
@@ -126,8 +119,7 @@ fn watch_prints_records_until_its_reader_is_gone_and_that_is_no_error() {
         drop(lines);
         // The next change finds no reader.
         let other = lab.agent("n2").join(first.address()).start();
-        let status = until("watch ends", || watch.try_wait().expect("our child"));
-        assert_eq!(status.code(), Some(0), "{form:?}");
+        assert_eq!(watch.end().code(), Some(0), "{form:?}");
         other.kill();
         until("alone", || (first.count("alive") == 1).then_some(()));
     }
@@ -138,13 +130,12 @@ fn watch_resumes_over_a_restart_of_its_agent() {
     let lab = Lab::new();
     let agent = lab.agent("n1").start();
     let heard = lab.dir().join("heard");
-    let mut watch = headcount()
+    let mut watch = headcount();
+    watch
         .args(["watch", "--json", "--socket"])
-        .arg(agent.socket())
-        .stdout(File::create(&heard).expect("a file"))
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
+        .arg(agent.socket());
+    watch.stdout(File::create(&heard).expect("a file"));
+    let mut watch = Running::start(watch.stderr(Stdio::null()));
     let snapshots = |count: usize| {
         until("a snapshot", || {
             let text = fs::read_to_string(&heard).expect("text");
@@ -160,8 +151,8 @@ fn watch_resumes_over_a_restart_of_its_agent() {
         let text = fs::read_to_string(&heard).expect("text");
         text.lines().last()?.contains("\"n2\"").then_some(())
     });
-    signal(watch.id(), Signal::INT);
-    let status = until("watch ends", || watch.try_wait().expect("our child"));
+    watch.signal(Signal::INT);
+    let status = watch.end();
     assert!(matches!(status.code(), Some(0 | 130)), "{status}");
 }
 
@@ -220,20 +211,17 @@ fn a_demo_interrupted_midway_cleans_up_too() {
     let output = Lab::new();
     let said = output.dir().join("said");
     let file = File::create(&said).expect("a file");
-    let mut demo = headcount()
-        .arg("demo")
-        .env("TMPDIR", lab.dir())
-        .stdout(file.try_clone().expect("a second handle"))
-        .stderr(file)
-        .spawn()
-        .expect("the program starts");
+    let mut demo = headcount();
+    demo.arg("demo").env("TMPDIR", lab.dir());
+    demo.stdout(file.try_clone().expect("a second handle"));
+    let mut demo = Running::start(demo.stderr(file));
     until("the demo has shown a suspicion", || {
         let text = fs::read_to_string(&said).expect("text");
         text.contains("suspect").then_some(())
     });
     assert!(processes_of(lab.dir()).len() >= 4, "the demo runs agents");
-    signal(demo.id(), Signal::INT);
-    let status = until("the demo ends", || demo.try_wait().expect("our child"));
+    demo.signal(Signal::INT);
+    let status = demo.end();
     assert!(status.code().is_some(), "it ended by itself: {status}");
     nothing_is_left_in(lab.dir());
 }

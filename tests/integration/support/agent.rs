@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::Command,
 };
 
 use rustix::process::Signal;
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{
     Response, Watch, exchange, headcount,
-    lab::{Finished, clean, finish, signal},
+    lab::{Finished, Running, clean, finish},
     until,
 };
 
@@ -72,15 +72,12 @@ impl Launch {
         let mut appending = File::options();
         let log = appending.create(true).append(true);
         let log = log.open(self.dir.join("log")).expect("a log file");
-        let child = self
-            .command()
-            .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log)
-            .spawn()
-            .expect("the program starts");
+        let mut command = self.command();
+        command.stdout(log.try_clone().expect("a second handle"));
+        let process = Running::start(command.stderr(log));
         let mut agent = Agent {
             launch: self,
-            child,
+            process,
             address: SocketAddr::from(([0, 0, 0, 0], 0)),
         };
         agent.address = agent.await_address();
@@ -123,7 +120,7 @@ impl Launch {
 #[derive(Debug)]
 pub(crate) struct Agent {
     launch: Launch,
-    child: Child,
+    process: Running,
     address: SocketAddr,
 }
 
@@ -135,10 +132,6 @@ impl Agent {
     /// The gossip address that it reports.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -221,42 +214,27 @@ impl Agent {
     }
 
     pub(crate) fn signal(&self, kind: Signal) {
-        signal(self.pid(), kind);
+        self.process.signal(kind);
     }
 
     /// As by `kill -9`; gives what is needed to start it again at the same address.
-    pub(crate) fn kill(mut self) -> Launch {
-        self.end();
-        self.launch.clone().bind(self.address)
+    pub(crate) fn kill(self) -> Launch {
+        self.launch.bind(self.address)
     }
 
     /// Waits until it ends by itself and gives its exit code.
     pub(crate) fn exit_code(&mut self) -> i32 {
-        let what = format!("{} ends", self.launch.name);
-        let status = until(&what, || self.child.try_wait().expect("our child"));
-        status.code().unwrap_or(-1)
+        self.process.end().code().unwrap_or(-1)
     }
 
     fn await_address(&mut self) -> SocketAddr {
         let what = format!("the API of {} answers", self.name());
         until(&what, || {
-            if let Some(status) = self.child.try_wait().expect("our child") {
+            if let Some(status) = self.process.child.try_wait().expect("our child") {
                 panic!("{} ended with {status}: {}", self.name(), self.log());
             }
             UnixStream::connect(self.socket()).ok()?;
             self.status()["address"].as_str()?.parse().ok()
         })
-    }
-
-    fn end(&mut self) {
-        // It may have ended already, which is what we want.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        self.end();
     }
 }

@@ -6,7 +6,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     os::unix::process::ExitStatusExt,
     path::Path,
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicU8, Ordering},
 };
 
@@ -128,17 +128,47 @@ pub(crate) fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Finishe
 /// Runs `command` to its end, its output kept in files so that no pipe can fill.
 pub(crate) fn finish(command: &mut Command) -> Finished {
     let [out, err] = [(); 2].map(|()| NamedTempFile::with_prefix("hc-").expect("a file"));
-    let mut child = command
-        .stdout(out.reopen().expect("a second handle"))
-        .stderr(err.reopen().expect("a second handle"))
-        .spawn()
-        .expect("the program starts");
-    let what = format!("{command:?} ends");
-    let status = until(&what, || child.try_wait().expect("our child"));
+    command.stdout(out.reopen().expect("a second handle"));
+    command.stderr(err.reopen().expect("a second handle"));
+    let mut running = Running::start(command);
     Finished {
-        status,
+        status: running.end(),
         stdout: fs::read_to_string(out).expect("text"),
         stderr: fs::read_to_string(err).expect("text"),
+    }
+}
+
+/// A process that is killed when dropped, so that no failed test leaves it behind.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    what: String,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self {
+            child: command.spawn().expect("the program starts"),
+            what: format!("{command:?} ends"),
+        }
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        let Self { child, what } = self;
+        until(what, || child.try_wait().expect("our child"))
+    }
+
+    pub(crate) fn signal(&self, kind: Signal) {
+        signal(self.child.id(), kind);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already, which is what we want.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
