@@ -6,7 +6,7 @@ use std::{
     os::unix::{
         ffi::OsStrExt,
         fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
-        net::{UnixListener, UnixStream},
+        net::UnixListener,
     },
     path::{Path, PathBuf},
 };
@@ -90,9 +90,9 @@ fn clear(path: &Path) -> Result<(), Error> {
     if !found.file_type().is_socket() {
         return Err(Error::SocketOccupied { path: path.into() });
     }
-    match UnixStream::connect(path) {
+    match probe(path) {
         // A full queue is one that somebody owns.
-        Ok(_) => Err(Error::SocketInUse { path: path.into() }),
+        Ok(()) => Err(Error::SocketInUse { path: path.into() }),
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
             Err(Error::SocketInUse { path: path.into() })
         }
@@ -106,6 +106,13 @@ fn clear(path: &Path) -> Result<(), Error> {
 
 fn mark(file: &fs::Metadata) -> Mark {
     (file.dev(), file.ino(), file.mtime(), file.mtime_nsec())
+}
+
+/// Connects without waiting: an agent that hangs does not keep another from starting.
+fn probe(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
 }
 
 /// Sets the mode between binding and listening: nobody can connect before it holds.
