@@ -240,7 +240,8 @@ mod tests {
             [
                 "NAME  ADDRESS      STATE    GEN  INC  TAGS      SINCE      NOTE",
                 "n1    127.0.0.1:1  alive    1    0    role=web  3m12s ago",
-                "n22   127.0.0.1:1  suspect  1    0              3m12s ago  by n1 (probe-timeout), fails in 3s",
+                "n22   127.0.0.1:1  suspect  1    0              3m12s ago  \
+                 by n1 (probe-timeout), fails in 3s",
                 "n3    127.0.0.1:1  left     1    0              3m12s ago  reason: upgrade",
             ]
         );

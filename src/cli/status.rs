@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn it_shows_what_is_there() {
         let status = json!({
-            "name": "n1", "health": "isolated", "uptime_s": 192, "http": null, "epoch": "5f", "seq": 4,
+            "name": "n1", "health": "isolated", "uptime_s": 192, "http": null,
+            "epoch": "5f", "seq": 4,
             "counts": {"alive": 1, "suspect": 0, "failed": 2, "left": 0}, "tags": {"role": "web"},
         });
         let lines = table::lines(&rows(&status));

@@ -149,7 +149,7 @@ mod tests {
         let lines = told(&[
             &format!(r#"{{"type":"snapshot","epoch":"5f","seq":1,{at},"members":[{n2}]}}"#),
             &format!(
-                r#"{{"type":"suspect","seq":2,{at},"member":{n2},"by":"n3","evidence":"probe-timeout"}}"#
+                r#"{{"type":"suspect","seq":2,{at},"member":{n2},"by":"n3","evidence":"seen"}}"#
             ),
             &format!(r#"{{"type":"heartbeat","seq":2,{at}}}"#),
             &format!(r#"{{"type":"failed","seq":3,{at},"member":{n2}}}"#),
@@ -160,7 +160,7 @@ mod tests {
             without_time(&lines),
             [
                 "snapshot   n2  127.0.0.1:99  x, generation 3",
-                "suspect    n2  127.0.0.1:99  by n3 (probe-timeout)",
+                "suspect    n2  127.0.0.1:99  by n3 (seen)",
                 "failed     n2  127.0.0.1:99",
                 "join       n2  127.0.0.1:99  was failed, generation 3",
                 "healed                       1 other member is reached",
