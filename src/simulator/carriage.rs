@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rand::RngExt;
 
 use super::{
-    Place, Slot, World,
+    Place, Slot, Tapped, World,
     heap::What,
     machine::Arrival,
     network::Verdict,
@@ -28,6 +28,10 @@ impl World {
             self.violate(promises::PACKETS_FIT, slot, seen);
         }
         let from = self.machines[slot.index()].place;
+        if let Some(tap) = &mut self.tap {
+            let (from, bytes) = (from.address(), bytes.clone());
+            tap.push(Tapped::Datagram { from, bytes });
+        }
         let Some(to) = Place::behind(to) else {
             return;
         };
@@ -129,7 +133,7 @@ impl World {
     /// Opens a stream: the first frame arrives after the three-way handshake.
     pub(super) fn dial(&mut self, slot: Slot, stream: StreamId, to: SocketAddr, frame: Bytes) {
         self.measures.streams += 1;
-        self.check_frame(slot, frame.len());
+        self.check_frame(slot, &frame);
         let target = Place::behind(to)
             .and_then(|place| self.owners.get(place.0 as usize).map(|slot| (place, *slot)))
             .filter(|(place, target)| self.machines[target.index()].place == *place);
@@ -193,7 +197,7 @@ impl World {
 
     /// Writes a frame to a stream. One that is closed already swallows it, as a socket may.
     pub(super) fn send_frame(&mut self, slot: Slot, stream: StreamId, bytes: Bytes) {
-        self.check_frame(slot, bytes.len());
+        self.check_frame(slot, &bytes);
         let Some((link, side)) = self.open_stream(slot, stream) else {
             return;
         };
@@ -308,7 +312,11 @@ impl World {
             .map(|side| (id, side))
     }
 
-    fn check_frame(&mut self, slot: Slot, bytes: usize) {
+    fn check_frame(&mut self, slot: Slot, frame: &Bytes) {
+        if let Some(tap) = &mut self.tap {
+            tap.push(Tapped::Frame(frame.clone()));
+        }
+        let bytes = frame.len();
         if bytes > FRAME_BYTES_MAX {
             self.violate(
                 promises::PACKETS_FIT,

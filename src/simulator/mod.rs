@@ -28,6 +28,6 @@ pub use faults::{Data, Fault, Move};
 pub use machine::{End, Slot, Spec, Told};
 pub use network::{Conditions, Place};
 pub use promises::{PROMISES, Promise, Violation};
-pub use run::{Measures, Run};
+pub use run::{Measures, Run, Tapped};
 pub use swarm::{CONVERGENCE_MAX, Plan, STABLE_FOR};
 pub use world::World;

@@ -176,12 +176,8 @@ fn dead_stay_dead(telling: &Telling<'_>) -> Result<(), String> {
     let returns = matches!(telling.change, Change::Join { .. });
     let same = before.incarnation == now.1 && before.generation == now.0;
     match before.state {
-        MemberState::Failed if returns && same => Err(format!(
-            "{} returns in the very life that failed",
-            describe(telling)
-        )),
-        MemberState::Left if returns && before.generation == now.0 => Err(format!(
-            "{} returns in the generation that left",
+        MemberState::Failed | MemberState::Left if returns && same => Err(format!(
+            "{} returns in the very life that was over",
             describe(telling)
         )),
         _ => Ok(()),

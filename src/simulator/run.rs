@@ -1,6 +1,8 @@
 //! `Run`: how a run went, in numbers.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
 
 use super::Violation;
 
@@ -27,6 +29,20 @@ pub struct Measures {
     pub restarts: u64,
     /// Processes that stopped for a conflict.
     pub conflicts: u64,
+}
+
+/// Something that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tapped {
+    /// A datagram.
+    Datagram {
+        /// Whose it is.
+        from: SocketAddr,
+        /// Its bytes.
+        bytes: Bytes,
+    },
+    /// A frame on a stream.
+    Frame(Bytes),
 }
 
 /// How a run went.

@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Conditions, End, Fault, Measures, Place, Run, Slot, Spec, Violation,
+    Conditions, End, Fault, Measures, Place, Run, Slot, Spec, Tapped, Violation,
     audit::AUDIT_EVERY,
     heap::{Heap, What},
     ledger::Ledger,
@@ -46,6 +46,7 @@ pub struct World {
     pub(super) measures: Measures,
     pub(super) violations: Vec<Violation>,
     pub(super) story: Option<Vec<String>>,
+    pub(super) tap: Option<Vec<Tapped>>,
     /// Reused for every input, so that handling one allocates nothing.
     outputs: Vec<Output>,
 }
@@ -72,6 +73,7 @@ impl World {
             measures: Measures::default(),
             violations: Vec::new(),
             story: None,
+            tap: None,
             outputs: Vec::new(),
         };
         world.push(world.now + AUDIT_EVERY, What::Audit);
@@ -81,6 +83,16 @@ impl World {
     /// Keeps a story of faults and changes from now on, for reading.
     pub fn keep_story(&mut self) {
         self.story.get_or_insert_default();
+    }
+
+    /// Keeps a copy of everything sent from now on, for tests that send it again.
+    pub fn tap(&mut self) {
+        self.tap.get_or_insert_default();
+    }
+
+    /// What was sent since [`World::tap`], oldest first.
+    pub fn tapped(&self) -> &[Tapped] {
+        self.tap.as_deref().unwrap_or_default()
     }
 
     /// Gives each process an interner of its own, as real ones have. It costs memory and shows

@@ -6,7 +6,7 @@ use super::{Card, MemberId};
 
 /// Cards of one member that are kept: its newest generations. Nodes of one simulation may know
 /// different ones at the same time.
-const GENERATIONS_KEPT: usize = 4;
+const GENERATIONS_KEPT: usize = 16;
 
 /// A member's number within one process. Never sent.
 pub(super) type Handle = u32;
@@ -39,16 +39,19 @@ impl Directory {
 
     /// Keeps `card` unless its generation has one already, and names its member's handle.
     pub(super) fn intern(&self, card: Card) -> Handle {
+        let handle = self.reserve(card.id);
+        self.0.borrow_mut().members[handle as usize].keep(card);
+        handle
+    }
+
+    /// The handle of `id`, which may have no card yet.
+    pub(super) fn reserve(&self, id: MemberId) -> Handle {
         let mut entries = self.0.borrow_mut();
         let next = Handle::try_from(entries.members.len()).expect("under 2^32 members by memory");
-        let handle = *entries.handles.entry(card.id).or_insert(next);
+        let handle = *entries.handles.entry(id).or_insert(next);
         if handle == next {
-            entries.members.push(Entry {
-                id: card.id,
-                cards: vec![Arc::new(card)],
-            });
-        } else {
-            entries.members[handle as usize].keep(card);
+            let cards = Vec::new();
+            entries.members.push(Entry { id, cards });
         }
         handle
     }

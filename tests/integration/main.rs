@@ -9,6 +9,7 @@ mod clusters; // who may be in a cluster, and what a consumer's copy is worth
 mod determinism; // the same seed gives the same run, to the byte
 mod namespaces; // partitions of real agents by iptables
 mod partitions; // every way back from isolation
+mod properties; // whatever bytes and whatever happens
 mod readme; // what the README shows is what the program does
 mod restarts; // what stays the same member, whatever changes around it
 mod stories; // one fault each, and what consumers hear of it

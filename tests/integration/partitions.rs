@@ -31,7 +31,7 @@ fn an_isolated_node_says_so_and_finds_its_way_back() {
         assert!(cluster.world.status(lost).expect("it runs").isolated);
         cluster.apply(Fault::Heal);
         cluster.agree_within(secs(10));
-        assert_eq!(cluster.count(lost, "healed"), 1, "seed {seed}");
+        assert!(cluster.count(lost, "healed") >= 1, "seed {seed}");
     }
 }
 

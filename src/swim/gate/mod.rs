@@ -5,7 +5,7 @@
 //! in what we know of it, [`Gate::clothe`]. `decode_member` cannot drop a claim; it answers with
 //! "you are alive" instead, which foca ignores.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use foca::{Member, State};
 
@@ -34,6 +34,8 @@ pub(super) struct Gate {
     /// Who sent the packet that foca is reading.
     pub(super) sender: Identity,
     pub(super) roster: Roster,
+    /// Cards that differ from what a shared directory has of the same generation.
+    cards: BTreeMap<(Handle, u32), Arc<Card>>,
     /// Members that may have something new to tell.
     pub(super) touched: Vec<Touch>,
     /// Updates that foca queued for gossip just now, as they go on the wire.
@@ -77,6 +79,8 @@ pub(super) struct Twins {
 pub(super) enum Sighting {
     /// This life of ours is held down, or accused beyond our reach.
     Down(Life),
+    /// This life of ours is held to have left. We did not: it was an earlier process.
+    Left(Life),
     /// Somebody with our name lives, or lived, at another address.
     Twin {
         address: std::net::SocketAddr,
@@ -88,7 +92,12 @@ impl Gate {
     pub(super) fn new(cluster: String, directory: Directory, card: Card) -> Self {
         let life = Life::first(card.generation);
         let id = card.id;
-        let handle = directory.intern(card.clone());
+        // The directory may be shared: it keeps no card that is not final.
+        let handle = if card.address.ip().is_unspecified() {
+            directory.reserve(id)
+        } else {
+            directory.intern(card.clone())
+        };
         let me = Identity { handle, life };
         Self {
             now: Timestamp::ZERO,
@@ -101,6 +110,7 @@ impl Gate {
             leaving: None,
             sender: me,
             roster: Roster::default(),
+            cards: BTreeMap::new(),
             touched: Vec::new(),
             news: Vec::new(),
             twins: Vec::new(),
@@ -116,8 +126,12 @@ impl Gate {
         if identity.handle == self.me.handle {
             return Some(self.card.clone());
         }
-        self.directory
-            .card(identity.handle, identity.life.generation())
+        self.card(identity.handle, identity.life.generation())
+    }
+
+    fn card(&self, handle: Handle, generation: u32) -> Option<Arc<Card>> {
+        let own = self.cards.get(&(handle, generation)).cloned();
+        own.or_else(|| self.directory.card(handle, generation))
     }
 
     pub(super) fn touch(&mut self, handle: Handle) {
@@ -173,7 +187,7 @@ impl Gate {
 
     fn card_for(&self, update: &Update<'_>) -> Option<Arc<Card>> {
         let handle = self.directory.handle(update.id(&self.cluster))?;
-        self.directory.card(handle, update.life().generation())
+        self.card(handle, update.life().generation())
     }
 
     fn judge_ourselves(&mut self, update: &Update<'_>) -> Member<Identity> {
@@ -194,6 +208,7 @@ impl Gate {
             _ if life < self.me.life => {}
             Update::Alive { .. } if life == self.me.life => {}
             Update::Known { .. } => {}
+            Update::Left { .. } => self.sightings.push(Sighting::Left(life)),
             _ => self.sightings.push(Sighting::Down(life)),
         }
         self.nothing()
@@ -274,12 +289,17 @@ impl Gate {
     fn intern(&mut self, card: &WireCard<'_>, life: Life) -> Option<Handle> {
         let generation = life.generation();
         let known = self.directory.handle(card.id(&self.cluster));
-        let kept =
-            known.and_then(|handle| Some((handle, self.directory.card(handle, generation)?)));
+        let kept = known.and_then(|handle| Some((handle, self.card(handle, generation)?)));
         if let Some((handle, kept)) = kept {
-            if kept.address != card.address() {
+            if kept.address == card.address() {
+                return Some(handle);
+            }
+            if self.roster.knows(handle) {
                 let sides = [(kept.address, life), (card.address(), life)];
                 self.twins.push(Twins { handle, sides });
+            } else {
+                let card = card.check(&self.cluster, generation)?;
+                self.cards.insert((handle, generation), Arc::new(card));
             }
             return Some(handle);
         }

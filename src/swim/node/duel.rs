@@ -112,7 +112,7 @@ impl Node {
             let gate = self.gate.borrow();
             (
                 gate.directory.id(handle),
-                gate.directory.card(handle, life.generation()),
+                gate.card_of(Identity { handle, life }),
             )
         };
         if let Some(card) = card {
@@ -247,13 +247,13 @@ impl Node {
             Purpose::Admit {
                 newcomer, nonce, ..
             } => self.welcome(newcomer, nonce, challenged.id),
-            Purpose::Duel { life } => self.outlive_twin(life),
+            Purpose::Duel { life } => self.outlive_process(life),
         }
     }
 
-    /// Somebody holds a card with our name and another address, and nobody is there. A renewal
-    /// would keep that card, which belongs to the generation: only a new generation replaces it.
-    fn outlive_twin(&mut self, life: Life) {
+    /// Another process had our name and this life, and is gone. A renewal would keep its card and
+    /// its end, which belong to the generation: only a new generation replaces them.
+    pub(super) fn outlive_process(&mut self, life: Life) {
         let mine = self.life().generation();
         if life.generation() >= mine && self.gate.borrow().leaving.is_none() {
             self.begin_generation(life.generation().saturating_add(1));
@@ -316,7 +316,8 @@ impl Node {
         if life < mine || self.gate.borrow().leaving.is_some() {
             return;
         }
-        if life.generation() > mine.generation() {
+        // Nobody has heard of us yet: it was an earlier process, whose directory we do not have.
+        if self.fresh || life.generation() > mine.generation() {
             return self.begin_generation(life.generation().saturating_add(1));
         }
         self.stats.renewals += 1;
