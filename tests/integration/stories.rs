@@ -132,7 +132,7 @@ fn a_pause_of_a_minute_fails_only_who_paused_and_it_comes_back() {
 #[test]
 fn a_seed_that_starts_last_is_found() {
     let mut cluster = Cluster::new(1, 10, Conditions::LAN);
-    for slot in cluster.slots[1..].to_vec() {
+    for slot in cluster.others(cluster.slots[0]) {
         cluster.apply(Fault::Start(slot));
     }
     cluster.run(secs(90));
@@ -243,6 +243,18 @@ fn twenty_nodes_form_and_stay_together_while_a_fifth_of_all_datagrams_is_lost() 
         cluster.all_active_within(secs(60));
         cluster.run(secs(120));
         cluster.all_active_within(secs(30));
+    }
+}
+
+#[test]
+#[ignore = "measures"]
+#[expect(clippy::print_stdout, reason = "it measures")]
+fn false_failures_in_an_hour_of_loss() {
+    for loss in [0.0, 0.05, 0.1, 0.2, 0.3] {
+        let mut cluster = Cluster::new(1, 20, Conditions::lossy(loss));
+        cluster.start_all();
+        cluster.run(secs(3600));
+        println!("{loss}: {:?}", cluster.world.report().measures);
     }
 }
 
