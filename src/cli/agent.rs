@@ -6,7 +6,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::Subscriber
 use super::Failure;
 use crate::{
     agent::{self, Exit},
-    config::{self, Config, Flags, Logging, Surroundings},
+    config::{self, Flags, Logging, Surroundings},
 };
 
 /// Run an agent on this host
@@ -100,21 +100,10 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     for warning in launch.warnings {
         warn!("{warning}");
     }
-    make_room(&launch.config);
     match agent::run(launch.config)? {
         Exit::Left => Ok(()),
         Exit::Forced => Err(Failure::no("ended without saying goodbye")
             .hint("the others will take this member for failed")),
-    }
-}
-
-/// Without a run-time directory the socket lies beside the data, in a directory that the first
-/// start makes. If that fails, opening the socket says why.
-fn make_room(config: &Config) {
-    if let Some(dir) = config.socket.parent()
-        && config.data_dir.starts_with(dir)
-    {
-        let _ = std::fs::create_dir_all(dir);
     }
 }
 
