@@ -26,6 +26,9 @@ impl World {
     pub(super) fn book(&mut self, slot: Slot, change: Change) {
         self.measures.changes += 1;
         self.tell_story_of(slot, || summary(&change));
+        if !self.watched {
+            return;
+        }
         if let Err((promise, seen)) = self.ledgers[slot.index()].book(&change) {
             self.violate(promise, slot, seen);
         }
@@ -50,7 +53,9 @@ impl World {
                 let stats = format!("{:?}", process.node.stats());
                 self.violate(promises::ENGINE_IS_WELL_USED, slot, stats);
             }
-            self.audit_list(slot);
+            if self.watched {
+                self.audit_list(slot);
+            }
             if self.audits.is_multiple_of(RESOLVE_EVERY_AUDITS) {
                 self.join_seeds(slot);
             }

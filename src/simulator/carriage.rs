@@ -30,7 +30,7 @@ impl World {
         let from = self.machines[slot.index()].place;
         if let Some(tap) = &mut self.tap {
             let (from, bytes) = (from.address(), bytes.clone());
-            tap.push(Tapped::Datagram { from, bytes });
+            tap.push(Tapped::Datagram { from, to, bytes });
         }
         let Some(to) = Place::behind(to) else {
             return;

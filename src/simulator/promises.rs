@@ -27,7 +27,7 @@ pub(super) const OF_CHANGES: [(Promise, Check); 4] = [
 ];
 
 /// Every promise that a run is checked against.
-pub const PROMISES: [Promise; 14] = [
+pub const PROMISES: [Promise; 15] = [
     INCARNATIONS_GROW,
     DEAD_STAY_DEAD,
     LEGAL_TRANSITIONS,
@@ -42,6 +42,7 @@ pub const PROMISES: [Promise; 14] = [
     TIME_ADVANCES,
     VIEWS_CONVERGE,
     HEALTHY_STAY,
+    LEFT_IS_NOT_FAILED,
 ];
 
 const INCARNATIONS_GROW: Promise = Promise {
@@ -96,6 +97,10 @@ pub(super) const VIEWS_CONVERGE: Promise = Promise {
     name: "views converge",
     sentence: "once everything is healed all views become and stay equal: the living alive, \
                the dead failed or gone, nobody isolated",
+};
+pub(super) const LEFT_IS_NOT_FAILED: Promise = Promise {
+    name: "left is not failed",
+    sentence: "on a network that loses nothing, who said goodbye is never called failed",
 };
 pub(super) const HEALTHY_STAY: Promise = Promise {
     name: "the healthy stay",

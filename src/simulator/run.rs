@@ -38,6 +38,8 @@ pub enum Tapped {
     Datagram {
         /// Whose it is.
         from: SocketAddr,
+        /// Where it goes.
+        to: SocketAddr,
         /// Its bytes.
         bytes: Bytes,
     },

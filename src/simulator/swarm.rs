@@ -95,10 +95,24 @@ impl Plan {
         } else if converged.is_some() && world.measures.false_failures > failures {
             let seen = "a living member was called failed after convergence".into();
             world.violate(promises::HEALTHY_STAY, Slot(0), seen);
+        } else if self.loses_nothing() && world.measures.leaves_told_failed > 0 {
+            let seen = format!("{} times", world.measures.leaves_told_failed);
+            world.violate(promises::LEFT_IS_NOT_FAILED, Slot(0), seen);
         }
         let mut run = world.report();
         run.converged_after = converged;
         run
+    }
+
+    /// Whether every datagram arrives whole, and soon, at a process that listens.
+    fn loses_nothing(&self) -> bool {
+        let harmless = |(_, fault): &(Duration, Fault)| {
+            matches!(fault, Fault::Start(_) | Fault::Leave(_) | Fault::Heal)
+        };
+        let Conditions {
+            loss, corruption, ..
+        } = self.conditions;
+        loss == 0.0 && corruption == 0.0 && self.faults.iter().all(harmless)
     }
 
     fn make_peace(&self, world: &mut World) {

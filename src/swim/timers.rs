@@ -23,6 +23,8 @@ pub(super) enum Alarm {
     Forget(Identity),
     /// Say hello (again) to this address.
     Hello(SocketAddr),
+    /// A suspect is asked directly before its time is over.
+    LastCall(Identity),
     /// Tell more members that we leave.
     LeaveRound(u8),
     /// Look for members that we lost.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use headcount::{
-    simulator::{Data, Fault, Move, Slot, Tapped},
+    simulator::{Conditions, Data, Fault, Move, Slot, Spec, Tapped, World},
     swim::{Input, MemberView, StreamId},
 };
 use proptest::prelude::*;
@@ -76,7 +76,7 @@ fn view(cluster: &Cluster, slot: Slot) -> Vec<MemberView> {
 
 /// Bytes of everything a small cluster sends: it forms, refutes, fails, leaves and restarts.
 fn real_messages() -> Vec<Tapped> {
-    let mut cluster = Cluster::new(1, 4, headcount::simulator::Conditions::LAN);
+    let mut cluster = Cluster::new(1, 4, Conditions::LAN);
     cluster.world.tap();
     cluster.start_all();
     cluster.run(secs(3));
@@ -87,6 +87,40 @@ fn real_messages() -> Vec<Tapped> {
     cluster.apply(Fault::Leave(cluster.slots[3]));
     cluster.run(secs(40));
     cluster.world.tapped().to_vec()
+}
+
+/// Bytes of datagrams that went to `to`.
+fn bytes_sent_to(tapped: &[Tapped], to: SocketAddr) -> usize {
+    let sizes = tapped.iter().map(|tapped| match tapped {
+        Tapped::Datagram {
+            to: target, bytes, ..
+        } if *target == to => bytes.len(),
+        _ => 0,
+    });
+    sizes.sum()
+}
+
+#[test]
+fn a_stranger_never_gets_back_more_bytes_than_it_sent() {
+    let stranger = "10.9.9.9:7946".parse().expect("an address");
+    for message in real_messages() {
+        let Tapped::Datagram { bytes, .. } = message else {
+            continue;
+        };
+        // They know nobody that the messages come from.
+        let mut world = World::new(1, Conditions::LAN);
+        let slot = world.add(Spec::new("m0", &[]));
+        let slots = vec![slot, world.add(Spec::new("m1", &[slot]))];
+        let mut cluster = Cluster { world, slots };
+        cluster.start_all();
+        cluster.agree_within(secs(5));
+        cluster.world.tap();
+        let (from, bytes) = (stranger, &bytes[..]);
+        cluster.world.input(slot, Input::Datagram { from, bytes });
+        cluster.run(secs(5));
+        let answered = bytes_sent_to(cluster.world.tapped(), stranger);
+        assert!(answered <= bytes.len(), "{answered} for {}", bytes.len());
+    }
 }
 
 proptest! {
@@ -129,7 +163,7 @@ proptest! {
         let before = view(&cluster, slot);
         for (number, (pick, damage)) in (0..).zip(&picks) {
             match pick.get(&messages) {
-                Tapped::Datagram { from, bytes } => {
+                Tapped::Datagram { from, bytes, .. } => {
                     let bytes = &damage.done_to(bytes);
                     cluster.world.input(slot, Input::Datagram { from: *from, bytes });
                 }
@@ -150,7 +184,7 @@ proptest! {
         script in prop::collection::vec((0..12_000u64, happenings()), 1..40),
     ) {
         // The world replays every node's changes after each input that told any.
-        let mut cluster = Cluster::new(seed, 5, headcount::simulator::Conditions::lossy(0.1));
+        let mut cluster = Cluster::new(seed, 5, Conditions::lossy(0.1));
         for (pause, happening) in script {
             cluster.apply(happening.fault(&cluster.slots));
             cluster.run(millis(pause));
@@ -162,7 +196,7 @@ proptest! {
         picks in prop::collection::vec((any::<prop::sample::Index>(), 0..500u64), 1..100),
     ) {
         // A replayed datagram is authentic: it may be believed, but what it says is old.
-        let mut cluster = Cluster::new(1, 4, headcount::simulator::Conditions::LAN);
+        let mut cluster = Cluster::new(1, 4, Conditions::LAN);
         cluster.world.tap();
         cluster.start_all();
         cluster.run(secs(10));
@@ -170,7 +204,7 @@ proptest! {
         cluster.run(secs(10));
         let slot = cluster.slots[0];
         for (pick, pause) in picks {
-            if let Tapped::Datagram { from, bytes } = pick.get(cluster.world.tapped()).clone() {
+            if let Tapped::Datagram { from, bytes, .. } = pick.get(cluster.world.tapped()).clone() {
                 cluster.world.input(slot, Input::Datagram { from, bytes: &bytes });
                 cluster.run(millis(pause));
             }

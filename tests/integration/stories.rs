@@ -299,3 +299,28 @@ fn a_dead_seed_is_complained_about_once_a_minute() {
     let complaints = complaints.filter(|n| matches!(n, Notice::JoinUnanswered { .. }));
     assert!((4..=6).contains(&complaints.count()));
 }
+
+#[test]
+#[ignore = "measures"]
+#[expect(clippy::print_stdout, reason = "it measures")]
+#[expect(clippy::disallowed_methods, reason = "it measures")]
+fn speed_of_a_quiet_cluster() {
+    for count in [100, 1000] {
+        let mut cluster = Cluster::new(1, count, Conditions::LAN);
+        cluster.world.look_away();
+        let begin = std::time::Instant::now();
+        cluster.start_all();
+        cluster.run(secs(30));
+        let formed = begin.elapsed();
+        let before = cluster.world.report().measures.events;
+        let begin = std::time::Instant::now();
+        cluster.run(secs(60));
+        let took = begin.elapsed().as_secs_f64();
+        let events = (cluster.world.report().measures.events - before) as f64;
+        println!(
+            "{count} nodes: formed in {formed:?}, then {:.0} x real time, {:.0} events/s",
+            60.0 / took,
+            events / took
+        );
+    }
+}

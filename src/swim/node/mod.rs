@@ -224,6 +224,7 @@ impl Node {
             }
             Alarm::Forget(identity) => self.forget(identity),
             Alarm::Hello(address) => self.hello_again(address),
+            Alarm::LastCall(identity) => self.last_call(identity),
             Alarm::LeaveRound(round) => self.leave_round(round),
             Alarm::Reconnect => self.reconnect(),
             Alarm::Suspicion {

@@ -5,13 +5,13 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::BufMut;
-use foca::{Codec as _, Header, Message};
+use foca::{Codec as _, Header, Member, Message, State};
 use rand::RngExt;
 
 use super::Node;
 use crate::swim::{
     Timestamp, codec::Codec, directory::Handle, identity::Identity, mail::SWIM_BYTES_MAX,
-    timers::Alarm,
+    roster::Standing, timers::Alarm,
 };
 
 /// News that comes closer together than this travels together.
@@ -67,8 +67,49 @@ impl Node {
         self.send_gossip(member, 1, &bytes);
     }
 
-    /// A packet of foca's kind that foca did not make: it spends none of foca's budget.
+    /// At half of the time that is left, unless that is too little for an answer.
+    pub(super) fn schedule_last_call(&mut self, suspect: Identity, deadline: Timestamp) {
+        let wait = (deadline - self.now) / 2;
+        if wait >= self.tuning.probe_timeout / 2 {
+            self.schedule(wait, Alarm::LastCall(suspect));
+        }
+    }
+
+    /// Tells a suspect of the accusation and asks for an answer: gossip is chance, and whoever
+    /// misses the refutation would otherwise fail a healthy member by itself.
+    pub(super) fn last_call(&mut self, suspect: Identity) {
+        let accusation = {
+            let gate = self.gate.borrow();
+            let record = gate.roster.record(suspect.handle);
+            record
+                .filter(|record| record.life == suspect.life)
+                .and_then(|record| {
+                    let Standing::Suspect { deadline, .. } = record.standing else {
+                        return None;
+                    };
+                    let held = Member::new(suspect, record.incarnation, State::Suspect);
+                    Some((deadline, gate.clothe(&held)?))
+                })
+        };
+        if let Some((deadline, update)) = accusation {
+            let bytes = postcard::to_stdvec(&update).expect("a growing buffer takes an update");
+            self.send_packet(suspect, Message::Ping(0), 1, &bytes);
+            self.schedule_last_call(suspect, deadline);
+        }
+    }
+
     fn send_gossip(&mut self, to: Identity, count: u16, updates: &[u8]) {
+        self.send_packet(to, Message::Gossip, count, updates);
+    }
+
+    /// A packet of foca's kind that foca did not make: it spends none of foca's budget.
+    fn send_packet(
+        &mut self,
+        to: Identity,
+        message: Message<Identity>,
+        count: u16,
+        updates: &[u8],
+    ) {
         let (src, src_incarnation, address) = {
             let gate = self.gate.borrow();
             let Some(card) = gate.card_of(to) else { return };
@@ -78,7 +119,7 @@ impl Node {
             src,
             src_incarnation,
             dst: to,
-            message: Message::Gossip,
+            message,
         };
         let mut packet = Vec::with_capacity(SWIM_BYTES_MAX);
         Codec::new(self.gate.clone())
@@ -100,7 +141,7 @@ impl Node {
         let active = self
             .engine
             .members()
-            .filter(|held| held.state() != foca::State::Down);
+            .filter(|held| held.state() != State::Down);
         for (seen, member) in active.enumerate() {
             if chosen.len() < wanted {
                 chosen.push(*member.id());

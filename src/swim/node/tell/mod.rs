@@ -133,6 +133,7 @@ impl Node {
                     incarnation: next.incarnation,
                 };
                 self.timers.schedule(deadline, alarm);
+                self.schedule_last_call(identity, deadline);
             }
             Standing::Failed | Standing::Left { .. } | Standing::Removed => {
                 let at = next.since + self.tuning.forget_after;
