@@ -25,9 +25,9 @@ fn two_clusters_on_one_network_never_mix_and_say_so_once() {
     for agent in blue.iter().chain(&red) {
         assert_eq!(agent.members().1.len(), 2, "{}", agent.name());
     }
-    let refusals = blue[0].logged(&["refused", "red"]);
+    let refusals = blue[0].logged(&["refused", "\"red\""]);
     assert_eq!(refusals, 1, "{}", blue[0].log());
-    let refused = red[1].logged(&["refused us", "red"]);
+    let refused = red[1].logged(&["refused us", "\"red\""]);
     assert_eq!(refused, 1, "{}", red[1].log());
 }
 
