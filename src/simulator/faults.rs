@@ -8,10 +8,13 @@ use crate::swim::Input;
 /// Which address a restarted process finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {
-    /// The one it had.
-    Stay,
     /// One that nobody ever had.
     Away,
+    /// The one of this machine, if nothing runs there; otherwise as [`Move::Away`]. The other
+    /// machine gets a new one.
+    Onto(Slot),
+    /// The one it had.
+    Stay,
 }
 
 /// What a restarted process finds in its data directory.
@@ -98,10 +101,16 @@ impl World {
         self.input(slot, Input::Leave { reason: "told to" });
     }
 
+    fn runs(&self, slot: Slot) -> bool {
+        self.machine(slot).process.is_some()
+    }
+
     fn restart(&mut self, slot: Slot, to: Move, data: Data) {
         self.end(slot, End::Crashed);
-        if to == Move::Away {
-            self.move_away(slot);
+        match to {
+            Move::Onto(other) if !self.runs(other) => self.move_onto(slot, other),
+            Move::Away | Move::Onto(_) => self.move_away(slot),
+            Move::Stay => {}
         }
         if data == Data::Lost {
             self.machines[slot.index()].stored_generation = 0;

@@ -14,6 +14,7 @@ use super::{
     network::{chance, draw},
     promises,
 };
+use crate::swim::{Profile, Tuning};
 
 /// After everything is healed, all views must be equal within this time. Nearly all plans need
 /// seconds; the slowest wait for a process whose only seed is itself: it must be found by the
@@ -238,7 +239,12 @@ impl Draft {
                 Spec::new(format!("n{name}"), &seeds).in_cluster("other")
             }));
         }
+        let profile = match chance(&mut self.rng, 0.2) {
+            true => Profile::Local,
+            false => Profile::Lan,
+        };
         for spec in &mut machines {
+            spec.tuning = Tuning::new(profile);
             spec.knows_address = !chance(&mut self.rng, 0.1);
         }
         self.plan.machines = machines;
@@ -290,7 +296,11 @@ impl Draft {
             Kind::Restart => {
                 let away = chance(&mut self.rng, self.moves);
                 let lost = chance(&mut self.rng, self.losses);
-                let to = if away { Move::Away } else { Move::Stay };
+                let to = match (away, chance(&mut self.rng, 0.5)) {
+                    (true, true) => Move::Away,
+                    (true, false) => Move::Onto(self.any_slot()),
+                    _ => Move::Stay,
+                };
                 let data = if lost { Data::Lost } else { Data::Kept };
                 Fault::Restart(slot, to, data)
             }

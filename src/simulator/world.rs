@@ -388,6 +388,14 @@ impl World {
         self.machines[slot.index()].place = self.new_place(slot);
     }
 
+    /// Gives the machine the address of `other`, which gets a new one.
+    pub(super) fn move_onto(&mut self, slot: Slot, other: Slot) {
+        let place = self.machines[other.index()].place;
+        self.move_away(other);
+        self.owners[place.0 as usize] = slot;
+        self.machines[slot.index()].place = place;
+    }
+
     pub(super) fn process_mut(&mut self, slot: Slot) -> Option<&mut Process> {
         self.machines[slot.index()].process.as_mut()
     }

@@ -11,6 +11,7 @@ mod namespaces; // partitions of real agents by iptables
 mod partitions; // every way back from isolation
 mod properties; // whatever bytes and whatever happens
 mod readme; // what the README shows is what the program does
+mod regressions; // bugs that the swarm found
 mod restarts; // what stays the same member, whatever changes around it
 mod stories; // one fault each, and what consumers hear of it
 mod support; // real agents, their API and streams

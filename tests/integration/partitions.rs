@@ -65,12 +65,11 @@ fn halves_that_forgot_each_other_merge_by_themselves() {
 }
 
 #[test]
-#[ignore = "simulates a day and a quarter: a minute of real time"]
 fn halves_cut_for_thirty_hours_merge_by_themselves() {
-    let mut cluster = Cluster::formed(1, 20);
-    cluster.apply(Fault::Partition(halves(20)));
+    let mut cluster = Cluster::formed(1, 6);
+    cluster.apply(Fault::Partition(halves(6)));
     cluster.run(secs(30 * 3600));
-    assert_eq!(cluster.state(cluster.slots[0], cluster.slots[19]), None);
+    assert_eq!(cluster.state(cluster.slots[0], cluster.slots[5]), None);
     cluster.apply(Fault::Heal);
     cluster.agree_within(secs(60));
 }

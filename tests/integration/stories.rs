@@ -88,6 +88,28 @@ fn a_restart_on_another_address_is_one_restart_too() {
 }
 
 #[test]
+fn who_takes_over_a_dead_members_address_is_itself_and_nobody_else() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::formed(seed, 8);
+        let (heir, dead) = (cluster.slots[3], cluster.slots[5]);
+        cluster.apply(Fault::Crash(dead));
+        cluster.apply(Fault::Restart(heir, Move::Onto(dead), Data::Kept));
+        cluster.run(DETECTED);
+        assert_eq!(cluster.world.disagreement(), None, "seed {seed}");
+        cluster.assert_never_failed(heir);
+        for other in cluster.others(dead) {
+            assert_eq!(
+                cluster.state(other, dead),
+                Some(MemberState::Failed),
+                "seed {seed}"
+            );
+        }
+        cluster.apply(Fault::Start(dead));
+        cluster.agree_within(secs(10));
+    }
+}
+
+#[test]
 fn who_comes_back_after_its_failure_joins_from_failed() {
     let mut cluster = Cluster::formed(1, 5);
     let slot = cluster.slots[2];
