@@ -1,7 +1,13 @@
 //! What nobody should send, and what operators mistype: each is answered with one line that names
 //! the thing and what to do about it, and nothing else happens.
 
-use std::{fs, net::UdpSocket, os::unix::net::UnixListener, time::Duration};
+use std::{
+    fs,
+    io::Write,
+    net::{TcpStream, UdpSocket},
+    os::unix::net::UnixListener,
+    time::Duration,
+};
 
 use crate::support::{Agent, Finished, Lab, PATIENCE, await_members, draws, pause, run, until};
 
@@ -109,6 +115,43 @@ fn another_cluster_and_a_future_version_are_counted_by_name() {
     });
     assert!(agent.metric("headcount_junk_total{reason=\"version\"") >= 2.0);
     assert_eq!(agent.logged(&["format 99"]), 1, "{}", agent.log());
+}
+
+#[test]
+fn junk_on_the_stream_port_changes_nothing_and_keeps_nobody_out() {
+    let lab = Lab::new();
+    let agents = lab.cluster(2);
+    let mut draws = draws(3).flat_map(u64::to_le_bytes);
+    let mut held = Vec::new();
+    changes_nothing(&agents[0], || {
+        for round in 0..60 {
+            let mut stream = TcpStream::connect(agents[0].address()).expect("it accepts");
+            let length = [0, 3, 40, 4_000][round % 4];
+            let mut junk: Vec<u8> = draws.by_ref().take(length).collect();
+            if let (true, Some(announced)) = (round % 8 > 3, junk.first_chunk_mut::<4>()) {
+                // As long as a frame may be, and then nothing.
+                *announced = 1_000_000_u32.to_be_bytes();
+            }
+            // It may hang up while we still write.
+            let _ = stream.write_all(&junk);
+            held.push(stream);
+        }
+    });
+    let _third = lab.agent("n3").join(agents[0].address()).start();
+    await_members(&agents, "alive", 3);
+    drop(held);
+}
+
+#[test]
+fn an_agent_whose_log_nobody_reads_lives_on() {
+    let lab = Lab::new();
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let agents = [lab.agent("n1").start_logging_to(writer)];
+    let other = lab.agent("n2").join(agents[0].address()).start();
+    await_members(&agents, "alive", 2);
+    other.kill();
+    await_members(&agents, "failed", 1);
 }
 
 #[test]

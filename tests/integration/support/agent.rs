@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use rustix::process::Signal;
@@ -72,9 +72,14 @@ impl Launch {
         let mut appending = File::options();
         let log = appending.create(true).append(true);
         let log = log.open(self.dir.join("log")).expect("a log file");
+        self.start_logging_to(log)
+    }
+
+    /// Starts the process with its log elsewhere.
+    pub(crate) fn start_logging_to(self, log: impl Into<Stdio>) -> Agent {
+        fs::create_dir_all(&self.dir).expect("our own folder");
         let mut command = self.command();
-        command.stdout(log.try_clone().expect("a second handle"));
-        let process = Running::start(command.stderr(log));
+        let process = Running::start(command.stdout(Stdio::null()).stderr(log));
         let mut agent = Agent {
             launch: self,
             process,
