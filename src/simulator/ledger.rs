@@ -1,6 +1,9 @@
 //! `Ledger`: what a consumer of one node would hold, had it only the node's changes.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use super::promises::{CHANGES_REPLAY, OF_CHANGES, Promise, Telling};
 use crate::swim::{Change, MemberId, MemberState, MemberView};
@@ -74,24 +77,23 @@ impl Ledger {
         &self,
         members: impl Iterator<Item = MemberView>,
     ) -> Result<(), (Promise, String)> {
-        let mut count = 0;
+        let mut listed = BTreeSet::new();
         for view in members {
-            count += 1;
             let held = self.members.get(&view.card.id);
             if held != Some(&Held::of(&view)) {
                 let name = &view.card.name;
                 let seen = format!("changes give {held:?} for {name}, the list has {view:?}");
                 return Err((CHANGES_REPLAY, seen));
             }
+            listed.insert(view.card.id);
         }
-        if count == self.members.len() {
-            Ok(())
-        } else {
-            let seen = format!(
-                "changes give {} members, the list {count}",
-                self.members.len()
-            );
-            Err((CHANGES_REPLAY, seen))
+        let mut held = self.members.iter();
+        match held.find(|(id, _)| !listed.contains(*id)) {
+            Some((id, held)) => {
+                let seen = format!("changes give {held:?} for {id}, the list has nobody");
+                Err((CHANGES_REPLAY, seen))
+            }
+            None => Ok(()),
         }
     }
 

@@ -190,10 +190,11 @@ impl Draft {
 
     fn finish(mut self) -> Plan {
         self.draw_starts();
+        let everything = chance(&mut self.rng, 0.1);
         for (kind, odds, mean_min, mean_max) in Kind::ODDS {
             let (min, max) = (Duration::from_secs(mean_min), Duration::from_secs(mean_max));
             let mean = draw(&mut self.rng, min, max);
-            if chance(&mut self.rng, odds) {
+            if everything || chance(&mut self.rng, odds) {
                 self.draw_strikes(kind, mean);
             }
         }

@@ -102,6 +102,27 @@ fn who_comes_back_without_its_data_after_leaving_takes_a_new_generation() {
     }
 }
 
+/// A newcomer without its data took a generation that an earlier process had had on the far side
+/// of a partition, whose higher incarnation nobody ever took back.
+#[test]
+fn a_generation_that_is_had_twice_is_given_up() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::formed(seed, 6);
+        let slot = cluster.slots[2];
+        cluster.apply(Fault::Partition(vec![0, 0, 1, 1, 1, 1]));
+        cluster.apply(Fault::Restart(slot, Move::Stay, Data::Kept));
+        cluster.run(DETECTED);
+        cluster.apply(Fault::Pause(slot, secs(3)));
+        cluster.run(secs(5));
+        // Those on its side know generation 2; it comes back among those who know 1.
+        cluster.apply(Fault::Partition(vec![0, 0, 0, 1, 1, 1]));
+        cluster.apply(Fault::Restart(slot, Move::Stay, Data::Lost));
+        cluster.run(secs(1));
+        cluster.apply(Fault::Heal);
+        cluster.agree_within(secs(60));
+    }
+}
+
 /// A goodbye says no incarnation, and consumers saw the one they knew go back to zero.
 #[test]
 fn a_goodbye_keeps_the_incarnation_that_was_published() {

@@ -79,8 +79,9 @@ pub(super) struct Twins {
 pub(super) enum Sighting {
     /// This life of ours is held down, or accused beyond our reach.
     Down(Life),
-    /// This life of ours is held to have left. We did not: it was an earlier process.
-    Left(Life),
+    /// This life of ours is held to have left, or to be in an incarnation we never had: an
+    /// earlier process had it, whose directory is lost.
+    Predecessor(Life),
     /// Somebody with our name lives, or lived, at another address.
     Twin {
         address: std::net::SocketAddr,
@@ -206,9 +207,13 @@ impl Gate {
                 });
             }
             _ if life < self.me.life => {}
-            Update::Alive { .. } if life == self.me.life => {}
+            Update::Alive { incarnation, .. } if life == self.me.life => {
+                if *incarnation > self.incarnation {
+                    self.sightings.push(Sighting::Predecessor(life));
+                }
+            }
             Update::Known { .. } => {}
-            Update::Left { .. } => self.sightings.push(Sighting::Left(life)),
+            Update::Left { .. } => self.sightings.push(Sighting::Predecessor(life)),
             _ => self.sightings.push(Sighting::Down(life)),
         }
         self.nothing()

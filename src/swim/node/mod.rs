@@ -395,7 +395,7 @@ impl Node {
     fn sighted(&mut self, sighting: Sighting) {
         match sighting {
             Sighting::Down(life) => self.outlive(life),
-            Sighting::Left(life) => self.outlive_process(life),
+            Sighting::Predecessor(life) => self.outlive_process(life),
             Sighting::Twin { address, life } => self.suspect_twin(address, life),
         }
     }

@@ -46,7 +46,8 @@ impl Node {
         let next = self.next(&held, prior.as_ref());
         for step in steps(prior.as_ref(), &next) {
             match (step, &prior) {
-                // The life that removes it was never anybody's: consumers know the one before.
+                // The life that removes it was never anybody's, and may be one that we have no
+                // card of: consumers know the one before.
                 (Step::Removed, Some(last)) => self.tell_removed(handle, last),
                 _ => self.tell_step(step, *held.id(), &next),
             }
