@@ -1,1 +1,28 @@
-//! (under construction)
+//! DOES: everything that touches the operating system.
+//!
+//! An [`Agent`] is two threads. The *protocol* thread owns the [`crate::swim::Node`], the gossip
+//! sockets and the timers; the *API* thread serves the local HTTP API and resolves names. They
+//! share the [`crate::feed`] behind a short lock and a queue of commands, so that no consumer,
+//! however slow, and no answer, however long, ever delays a probe.
+//!
+//! Nothing here decides anything about members: that is [`crate::swim`]'s.
+
+mod api;
+mod clock;
+mod error;
+mod gossip;
+mod local;
+mod protocol;
+mod report;
+mod seeds;
+mod shared;
+mod start;
+mod store;
+mod streams;
+
+pub use error::Error;
+pub use seeds::DEFAULT_PORT;
+pub use start::{Agent, Exit, run};
+
+#[cfg(test)]
+mod tests;

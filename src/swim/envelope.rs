@@ -1,7 +1,8 @@
 //! The envelope around every datagram and every stream frame.
 //!
 //! ```text
-//! magic 1 | format 1 | kind 1 | key id 1..5 | sender 8 | life 1..5 | counter 1..10 | payload | check 8
+//! magic 1 | format 1 | kind 1 | key id 1..5 | sender 8 | life 1..5 | counter 1..10
+//! payload | check 8
 //! ```
 //!
 //! Integers are little-endian or LEB128. Key id 0 means "not sealed": the check is then a SipHash

@@ -1,9 +1,20 @@
-//! One test binary: linking once keeps the loop fast.
+//! Everything that is tested from outside: one binary, so that it links once.
 
+mod agents; // what a cluster of real processes tells its consumers
+mod api; // the local API as any program meets it
+mod bad_input; // junk datagrams, mistyped flags, unusable places
+mod bad_requests; // HTTP that nobody should send
+mod cli; // output, exit codes, the demo
+mod clusters; // who may be in a cluster, and what a consumer's copy is worth
 mod determinism; // the same seed gives the same run, to the byte
+mod namespaces; // partitions of real agents by iptables
 mod partitions; // every way back from isolation
 mod properties; // whatever bytes and whatever happens
+mod readme; // what the README shows is what the program does
 mod regressions; // bugs that the swarm found
+mod restarts; // what stays the same member, whatever changes around it
 mod stories; // one fault each, and what consumers hear of it
+mod support; // real agents, their API and streams
 mod swarm; // many seeds, every promise
+mod tidy; // the code's own rules
 mod world; // a simulated cluster to tell stories in

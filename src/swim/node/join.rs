@@ -1,4 +1,4 @@
-//! Making contact: hellos to seeds, and for ever to members that we lost.
+//! Making contact: hellos to seeds, until they answer. `reconnect` says whom else we greet.
 //!
 //! hello → welcome with a cookie and the address we are seen at → state exchange on a stream.
 //! Nothing is believed of an address before it answered: the cookie shows that whoever opens the
@@ -21,7 +21,7 @@ use crate::swim::{
 };
 
 /// Time to the first retry of a hello. It doubles with each.
-const RETRY_MIN: Duration = Duration::from_millis(50);
+pub(super) const RETRY_MIN: Duration = Duration::from_millis(50);
 /// Longest time between two hellos while we know nobody.
 const RETRY_ALONE_MAX: Duration = Duration::from_secs(5);
 /// Longest time between two hellos while we have company.
@@ -30,14 +30,6 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 const ATTEMPTS_QUIET: u32 = 6;
 /// A cookie is good for one to two of these.
 const COOKIE_SLOT_MICROS: u64 = 30_000_000;
-/// Lost members that are contacted at once while nobody else is left.
-const RECONNECTS_ALONE: usize = 3;
-/// Times in which the reconnect interval is divided: short, so that a healed partition is found
-/// soon, but each taken only with the chance that keeps the cluster-wide rate.
-const RECONNECT_TICKS: u32 = 3;
-/// Members whose addresses are remembered after they were forgotten, and for how long.
-const FORGOTTEN_MAX: usize = 1_000;
-const FORGOTTEN_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// An address that we want to hear from.
 #[derive(Debug)]
@@ -45,8 +37,8 @@ pub(super) struct Contact {
     nonce: u64,
     attempts: u32,
     /// Given by the operator: tried until it answers. Others are tried once.
-    seed: bool,
-    joined: bool,
+    pub(super) seed: bool,
+    pub(super) joined: bool,
     refused: bool,
     retry_at: Timestamp,
 }
@@ -86,7 +78,7 @@ impl Node {
         }
     }
 
-    fn say_hello(&mut self, to: SocketAddr) {
+    pub(super) fn say_hello(&mut self, to: SocketAddr) {
         let nonce = self.rng.random();
         let alone = self.engine.active() == 0;
         let retry = self.rng.random_range(0.75..1.25);
@@ -366,7 +358,7 @@ impl Node {
         })
     }
 
-    fn is_active_address(&self, address: SocketAddr) -> bool {
+    pub(super) fn is_active_address(&self, address: SocketAddr) -> bool {
         let gate = self.gate.borrow();
         let mut active = self
             .engine
@@ -391,103 +383,10 @@ impl Node {
             .into_iter()
             .any(|slots_ago| self.cookie(id, slots_ago) == cookie)
     }
-
-    /// An address stays a contact when its member is forgotten.
-    pub(super) fn remember_contact(&mut self, identity: Identity) {
-        let card = self.gate.borrow().card_of(identity);
-        if let Some(card) = card {
-            self.forgotten
-                .retain(|(_, address)| *address != card.address);
-            self.forgotten.push_back((self.now, card.address));
-            if self.forgotten.len() > FORGOTTEN_MAX {
-                self.forgotten.pop_front();
-            }
-        }
-    }
-
-    pub(super) fn reconnect_soon(&mut self) {
-        self.reconnects = 0;
-        self.reconnect_at = self.now + RETRY_MIN;
-        self.timers.schedule(self.reconnect_at, Alarm::Reconnect);
-    }
-
-    pub(super) fn schedule_reconnect(&mut self) {
-        let interval = if self.is_alone() {
-            backoff(self.reconnects, true)
-        } else {
-            self.tuning.reconnect_interval / RECONNECT_TICKS
-        };
-        self.reconnect_at = self.now + self.jitter(interval);
-        self.timers.schedule(self.reconnect_at, Alarm::Reconnect);
-    }
-
-    /// We had company once, or expect some, and have none.
-    fn is_alone(&self) -> bool {
-        self.engine.active() == 0 && (self.lost_everyone || !self.contacts.is_empty())
-    }
-
-    /// Says hello to members that we lost: about three hellos in each reconnect interval by the
-    /// whole cluster together, more only while we are alone.
-    pub(super) fn reconnect(&mut self) {
-        if self.now < self.reconnect_at {
-            return;
-        }
-        let members = self.engine.active() + 1;
-        let alone = self.is_alone();
-        if alone || self.rng.random_range(0..members) == 0 {
-            let wanted = if alone { RECONNECTS_ALONE } else { 1 };
-            for address in self.choose_lost(wanted) {
-                self.say_hello(address);
-            }
-        }
-        self.reconnects = self.reconnects.saturating_add(1);
-        self.schedule_reconnect();
-    }
-
-    /// Random addresses of seeds and members that should be with us and are not.
-    fn choose_lost(&mut self, wanted: usize) -> Vec<SocketAddr> {
-        let now = self.now;
-        self.forgotten
-            .retain(|(since, _)| now - *since < FORGOTTEN_AGE_MAX);
-        let mut lost: Vec<SocketAddr> = {
-            let gate = self.gate.borrow();
-            let down = gate
-                .roster
-                .records()
-                .filter(|(_, record)| !record.standing.is_active());
-            let down = down.filter_map(|(handle, record)| {
-                Some(
-                    gate.card_of(Identity {
-                        handle,
-                        life: record.life,
-                    })?
-                    .address,
-                )
-            });
-            let seeds = self
-                .contacts
-                .iter()
-                .filter(|(_, contact)| contact.seed && contact.joined);
-            let seeds = seeds.map(|(address, _)| *address);
-            down.chain(seeds)
-                .chain(self.forgotten.iter().map(|(_, address)| *address))
-                .collect()
-        };
-        lost.sort_unstable();
-        lost.dedup();
-        let mut chosen = Vec::new();
-        while chosen.len() < wanted && !lost.is_empty() {
-            let address = lost.swap_remove(self.rng.random_range(0..lost.len()));
-            if !self.is_active_address(address) && address != self.address() {
-                chosen.push(address);
-            }
-        }
-        chosen
-    }
 }
 
 /// Time to the next hello after `attempts` of them.
-fn backoff(attempts: u32, alone: bool) -> Duration {
+pub(super) fn backoff(attempts: u32, alone: bool) -> Duration {
     let max = if alone { RETRY_ALONE_MAX } else { RETRY_MAX };
     RETRY_MIN
         .saturating_mul(1 << attempts.saturating_sub(1).min(16))

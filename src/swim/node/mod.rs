@@ -1,13 +1,14 @@
 //! `Node`: one member's whole protocol behind three calls.
 //!
-//! `mod.rs` takes inputs apart and settles what follows from them; `join` makes contact,
-//! `exchange` compares state, `duel` deals with our own name, `spread` sends news on, `tell`
-//! turns what foca believes into changes, and `part` says goodbye.
+//! `mod.rs` takes inputs apart and settles what follows from them; `join` makes contact and
+//! `reconnect` renews it, `exchange` compares state, `duel` deals with our own name, `spread`
+//! sends news on, `tell` turns what foca believes into changes, and `part` says goodbye.
 
 mod duel;
 mod exchange;
 mod join;
 mod part;
+mod reconnect;
 mod spread;
 mod tell;
 

@@ -45,12 +45,10 @@ impl Node {
         let prior = self.prior(&held, touch);
         let next = self.next(&held, prior.as_ref());
         for step in steps(prior.as_ref(), &next) {
-            match &prior {
-                // The life that a removal speaks of may be one that we have no card of.
-                Some(prior) if step == Step::Removed => {
-                    let life = prior.life;
-                    self.tell_step(step, Identity { handle, life }, prior);
-                }
+            match (step, &prior) {
+                // The life that removes it was never anybody's, and may be one that we have no
+                // card of: consumers know the one before.
+                (Step::Removed, Some(last)) => self.tell_removed(handle, last),
                 _ => self.tell_step(step, *held.id(), &next),
             }
         }
@@ -175,18 +173,26 @@ impl Node {
         }
     }
 
+    /// The member is told as it was `last`.
+    fn tell_removed(&mut self, handle: Handle, last: &Record) {
+        let identity = Identity {
+            handle,
+            life: last.life,
+        };
+        self.tell_step(Step::Removed, identity, last);
+    }
+
     /// foca has forgotten it, so do we.
     fn tell_gone(&mut self, handle: Handle) {
         let record = self.gate.borrow().roster.record(handle).cloned();
-        if let Some(record) = record {
-            let identity = Identity {
+        if let Some(record) = record
+            && record.standing != Standing::Removed
+        {
+            self.tell_removed(handle, &record);
+            self.remember_contact(Identity {
                 handle,
                 life: record.life,
-            };
-            if record.standing != Standing::Removed {
-                self.tell_step(Step::Removed, identity, &record);
-                self.remember_contact(identity);
-            }
+            });
         }
         self.gate.borrow_mut().roster.forget(handle);
     }

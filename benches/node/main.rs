@@ -1,0 +1,46 @@
+//! What our layer costs: `Node::handle` beside a bare foca, on equivalent packets, in one run.
+//!
+//! `ping` is a probe of a quiet cluster: one small packet in, one ack out. `full` is a packet with
+//! as many updates as fit one of ours, none of them news, as most are while something spreads.
+//! `benches/README.md` has the numbers.
+
+mod bare;
+mod ours;
+
+use divan::{Bencher, counter::ItemsCount};
+
+const MEMBERS: [usize; 3] = [100, 1_000, 10_000];
+/// Pings come from this many peers in turn: how soon foca finds a member in its list is luck.
+const PEERS: usize = 16;
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = MEMBERS)]
+fn ping_headcount(bencher: Bencher<'_, '_>, members: usize) {
+    let mut rig = ours::Rig::new(members);
+    bencher.bench_local(|| rig.ping());
+}
+
+#[divan::bench(args = MEMBERS)]
+fn ping_bare_foca(bencher: Bencher<'_, '_>, members: usize) {
+    let mut rig = bare::Rig::new(members, 1);
+    bencher.bench_local(|| rig.ping());
+}
+
+#[divan::bench(args = MEMBERS)]
+fn full_headcount(bencher: Bencher<'_, '_>, members: usize) {
+    let mut rig = ours::Rig::new(members);
+    let updates = ItemsCount::new(rig.updates());
+    bencher.counter(updates).bench_local(|| rig.full());
+}
+
+#[divan::bench(args = MEMBERS)]
+fn full_bare_foca(bencher: Bencher<'_, '_>, members: usize) {
+    let updates = ours::Rig::new(members).updates();
+    let mut rig = bare::Rig::new(members, updates);
+    bencher
+        .counter(ItemsCount::new(updates))
+        .bench_local(|| rig.full());
+}

@@ -1,0 +1,166 @@
+//! What callers make this agent do: join, leave, forget a member.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Json,
+    extract::{Path, Request, State, rejection::PathRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::{
+    sync::{broadcast, oneshot},
+    time::timeout,
+};
+
+use crate::agent::{
+    seeds::Seed,
+    shared::{Command, Removal, Shared},
+};
+
+use super::{Problem, query};
+
+/// How long a join waits for answers before it says who is pending.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// More than the protocol takes to end at worst.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The reason others read when none was given.
+const LEAVE_REASON: &str = "leave";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JoinRequest {
+    addresses: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct JoinAnswer {
+    joined: Vec<String>,
+    pending: Vec<String>,
+}
+
+/// `POST /v1/join`. Answers as soon as every address did, after 5 s at the latest. Those that did
+/// not answer are still tried, for ever.
+pub(super) async fn join(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let JoinRequest { addresses } = query::json(request).await?;
+    if addresses.is_empty() {
+        return Err(Problem::bad_request("no address to join was given"));
+    }
+    let places = resolve(&addresses).await?;
+    let everything: BTreeSet<_> = places.values().flatten().copied().collect();
+    if everything
+        .iter()
+        .all(|address| *address == shared.facts.bind)
+    {
+        let detail = format!("{} is this agent itself", shared.facts.bind);
+        return Err(Problem::bad_request(detail));
+    }
+    // Listening before asking: the answer may come at once.
+    let answers = shared.joined.subscribe();
+    let command = Command::Contact(everything.into_iter().collect());
+    let sent = shared.commands.send(command).await;
+    sent.map_err(|_| Problem::ending())?;
+    let joined = answered(&places, answers).await;
+    let (joined, pending) = addresses
+        .into_iter()
+        .partition(|typed| joined.contains(typed));
+    Ok(Json(JoinAnswer { joined, pending }).into_response())
+}
+
+/// Every address behind what was typed; all must have one.
+async fn resolve(typed: &[String]) -> Result<BTreeMap<String, Vec<SocketAddr>>, Problem> {
+    let mut places = BTreeMap::new();
+    for text in typed {
+        let seed = text
+            .parse::<Seed>()
+            .map_err(|error| Problem::bad_request(error.to_string()))?;
+        let found = seed
+            .resolve()
+            .await
+            .map_err(|error| Problem::bad_request(format!("cannot resolve {text:?}: {error}")))?;
+        places.insert(text.clone(), found);
+    }
+    Ok(places)
+}
+
+/// Those of `places` that answered in time, at any of their addresses.
+async fn answered(
+    places: &BTreeMap<String, Vec<SocketAddr>>,
+    mut answers: broadcast::Receiver<SocketAddr>,
+) -> BTreeSet<String> {
+    let mut joined = BTreeSet::new();
+    // Running out of time is an answer too: the rest is pending.
+    let _ = timeout(JOIN_TIMEOUT, async {
+        while joined.len() < places.len() {
+            match answers.recv().await {
+                Ok(address) => {
+                    let hit = places.iter().filter(|(_, found)| found.contains(&address));
+                    joined.extend(hit.map(|(typed, _)| typed.clone()));
+                }
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    })
+    .await;
+    joined
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LeaveRequest {
+    reason: Option<String>,
+}
+
+/// `POST /v1/leave`. Answers when this agent has left; the process ends right after.
+pub(super) async fn leave(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let LeaveRequest { reason } = query::json(request).await?;
+    let reason = reason.unwrap_or_else(|| LEAVE_REASON.into());
+    let answer = json!({"left": true, "reason": reason});
+    let sent = shared.commands.send(Command::Leave { reason }).await;
+    sent.map_err(|_| Problem::ending())?;
+    match timeout(LEAVE_TIMEOUT, shared.ended()).await {
+        Ok(()) => Ok(Json(answer).into_response()),
+        Err(_) => Ok((StatusCode::ACCEPTED, Json(json!({"left": false}))).into_response()),
+    }
+}
+
+/// `DELETE /v1/members/{name}`.
+pub(super) async fn remove(
+    State(shared): State<Arc<Shared>>,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
+    let Path(name) = name.map_err(|rejection| Problem::bad_name(&rejection))?;
+    let (reply, removal) = oneshot::channel();
+    let command = Command::Remove {
+        name: name.clone(),
+        reply,
+    };
+    let sent = shared.commands.send(command).await;
+    sent.map_err(|_| Problem::ending())?;
+    match removal.await.map_err(|_| Problem::ending())? {
+        Removal::Done => Ok(Json(json!({"removed": name})).into_response()),
+        Removal::Unknown => Err(Problem::no_member(&name)),
+        Removal::Refused(state) => Err(Problem::new(
+            StatusCode::CONFLICT,
+            format!(
+                "{name:?} is {}: only failed and departed members can be removed; \
+                 to end a living one, make its own agent leave",
+                state.as_str()
+            ),
+        )),
+    }
+}

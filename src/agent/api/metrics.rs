@@ -1,0 +1,125 @@
+//! `GET /metrics`: Prometheus text.
+
+use std::{
+    fmt::{Display, Write},
+    sync::Arc,
+};
+
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+
+use crate::{agent::shared::Shared, swim::Junk};
+
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Response {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text(&shared)).into_response()
+}
+
+fn text(shared: &Shared) -> String {
+    let mut page = Page::default();
+    feed(&mut page, shared);
+    traffic(&mut page, shared);
+    protocol(&mut page, shared);
+    page.0
+}
+
+fn feed(page: &mut Page, shared: &Shared) {
+    let (counts, seq, isolated) = {
+        let feed = shared.feed();
+        (feed.counts(), feed.seq(), feed.isolated())
+    };
+    page.head("members", "gauge", "Members by state, this agent included");
+    let states = [
+        ("alive", counts.alive),
+        ("suspect", counts.suspect),
+        ("failed", counts.failed),
+        ("left", counts.left),
+    ];
+    for (state, number) in states {
+        page.labelled("members", ("state", state), number);
+    }
+    page.counter("changes_total", "Changes published", seq);
+    page.gauge("seq", "Number of the newest change", seq);
+    let isolated = u8::from(isolated);
+    page.gauge("isolated", "1 while every other member is lost", isolated);
+    let subscribers = shared.subscribers();
+    page.gauge("subscribers", "Open change streams", subscribers);
+    let uptime = shared.clock.uptime().as_secs();
+    page.gauge("uptime_seconds", "Time since the start", uptime);
+}
+
+fn traffic(page: &mut Page, shared: &Shared) {
+    let vitals = *shared.vitals();
+    let node = &vitals.node;
+    page.head("datagrams_total", "counter", "Datagrams, junk included");
+    let received = ("direction", "received");
+    let sent = ("direction", "sent");
+    page.labelled("datagrams_total", received, node.datagrams_received);
+    page.labelled("datagrams_total", sent, node.datagrams_sent);
+    page.head("datagram_bytes_total", "counter", "Bytes of datagrams");
+    page.labelled("datagram_bytes_total", received, node.bytes_received);
+    page.labelled("datagram_bytes_total", sent, node.bytes_sent);
+    let help = "Datagrams and frames thrown away, by reason";
+    page.head("junk_total", "counter", help);
+    for reason in Junk::ALL {
+        page.labelled("junk_total", ("reason", reason.as_str()), node.junk(reason));
+    }
+    let help = "Errors of the gossip socket";
+    page.head("socket_errors_total", "counter", help);
+    page.labelled("socket_errors_total", received, vitals.receive_errors);
+    page.labelled("socket_errors_total", sent, vitals.send_errors);
+    page.gauge(
+        "streams",
+        "Open streams between agents",
+        vitals.streams_open,
+    );
+    let help = "Streams this agent opened";
+    page.counter("streams_opened_total", help, vitals.streams_opened);
+}
+
+fn protocol(page: &mut Page, shared: &Shared) {
+    let node = shared.vitals().node;
+    page.counter("probes_total", "Probes sent", node.probes);
+    let help = "Accusations of this agent that it refuted";
+    page.counter("refutations_total", help, node.refutations);
+    let help = "State exchanges completed";
+    page.counter("exchanges_total", help, node.exchanges);
+    let help = "False failures of this agent that it outlived";
+    page.counter("renewals_total", help, node.renewals);
+    let help = "Bugs: misuse that the engine reported";
+    page.counter("engine_errors_total", help, node.engine_errors);
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        self.line(format_args!("# HELP headcount_{name} {help}"));
+        self.line(format_args!("# TYPE headcount_{name} {kind}"));
+    }
+
+    fn labelled(&mut self, name: &str, (label, value): (&str, &str), number: impl Display) {
+        self.line(format_args!(
+            "headcount_{name}{{{label}=\"{value}\"}} {number}"
+        ));
+    }
+
+    fn counter(&mut self, name: &str, help: &str, number: impl Display) {
+        self.head(name, "counter", help);
+        self.line(format_args!("headcount_{name} {number}"));
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, number: impl Display) {
+        self.head(name, "gauge", help);
+        self.line(format_args!("headcount_{name} {number}"));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        writeln!(self.0, "{line}").expect("a string takes whatever is written");
+    }
+}

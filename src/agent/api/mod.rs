@@ -1,0 +1,58 @@
+//! The local HTTP API: the same routes on the Unix socket and, when asked for, on TCP.
+//!
+//! `serve` accepts and bounds connections, `access` says who may ask what, the rest is one file
+//! for each kind of answer. Every error is `application/problem+json`.
+
+mod access;
+mod body;
+mod commands;
+mod members;
+mod metrics;
+mod patience;
+mod problem;
+mod query;
+mod serve;
+mod status;
+mod watch;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{get, post},
+};
+
+use super::shared::Shared;
+
+use problem::Problem;
+pub(super) use serve::{Doors, serve};
+
+/// Largest request body, in bytes.
+const REQUEST_BYTES_MAX: usize = 64 * 1024;
+
+/// Every route, for any kind of connection.
+fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics::show))
+        .route("/v1/join", post(commands::join))
+        .route("/v1/leave", post(commands::leave))
+        .route("/v1/members", get(members::list))
+        .route(
+            "/v1/members/{name}",
+            get(members::show).delete(commands::remove),
+        )
+        .route("/v1/status", get(status::show))
+        .route("/v1/watch", get(watch::follow))
+        .fallback(|uri: axum::http::Uri| async move { Problem::no_route(uri.path()) })
+        .method_not_allowed_fallback(
+            |method: axum::http::Method, uri: axum::http::Uri| async move {
+                Problem::no_method(&method, uri.path())
+            },
+        )
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .with_state(shared)
+}
+
+#[cfg(test)]
+mod tests;

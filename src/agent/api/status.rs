@@ -1,0 +1,97 @@
+//! `GET /v1/status`: this agent.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::{
+    agent::shared::Shared,
+    swim::{Counts, Tags},
+};
+
+use super::Problem;
+
+#[derive(Serialize)]
+struct Record<'a> {
+    name: &'a str,
+    id: String,
+    generation: u32,
+    incarnation: u32,
+    address: SocketAddr,
+    cluster: &'a str,
+    version: &'static str,
+    health: &'static str,
+    profile: &'static str,
+    uptime_s: u64,
+    counts: CountsRecord,
+    epoch: String,
+    seq: u64,
+    pid: u32,
+    bind: SocketAddr,
+    socket: String,
+    http: Option<SocketAddr>,
+    subscribers: usize,
+    tags: &'a Tags,
+}
+
+#[derive(Serialize)]
+struct CountsRecord {
+    alive: usize,
+    suspect: usize,
+    failed: usize,
+    left: usize,
+}
+
+impl From<Counts> for CountsRecord {
+    fn from(counts: Counts) -> Self {
+        Self {
+            alive: counts.alive,
+            suspect: counts.suspect,
+            failed: counts.failed,
+            left: counts.left,
+        }
+    }
+}
+
+pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+    let facts = &shared.facts;
+    let (own, epoch, seq, counts, isolated) = {
+        let feed = shared.feed();
+        let own = feed.member(facts.id).ok_or_else(Problem::ending)?;
+        (
+            own,
+            feed.epoch(),
+            feed.seq(),
+            feed.counts(),
+            feed.isolated(),
+        )
+    };
+    let card = &own.view.card;
+    let record = Record {
+        name: &facts.name,
+        id: facts.id.to_string(),
+        generation: card.generation,
+        incarnation: own.view.incarnation,
+        address: card.address,
+        cluster: &facts.cluster,
+        version: env!("CARGO_PKG_VERSION"),
+        health: if isolated { "isolated" } else { "ok" },
+        profile: facts.profile.as_str(),
+        uptime_s: shared.clock.uptime().as_secs(),
+        counts: counts.into(),
+        epoch: epoch.to_string(),
+        seq,
+        pid: std::process::id(),
+        bind: facts.bind,
+        socket: facts.socket.display().to_string(),
+        http: facts.http,
+        subscribers: shared.subscribers(),
+        tags: &card.tags,
+    };
+    Ok(Json(record).into_response())
+}

@@ -1,0 +1,398 @@
+//! The routes, driven in process with a hand-made feed and nobody behind the commands.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, Response, StatusCode, header},
+};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tokio::{sync::mpsc, time::timeout};
+use tower_service::Service;
+
+use super::*;
+use crate::{
+    agent::{
+        clock::Clock,
+        shared::{Command, Facts, Removal},
+    },
+    feed::{Epoch, Feed},
+    swim::{Card, Change, MemberId, MemberState, MemberView, Profile, Tags},
+};
+
+struct Desk {
+    shared: Arc<Shared>,
+    commands: mpsc::Receiver<Command>,
+    router: Router,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let clock = Clock::start();
+        let address = "127.0.0.1:7946".parse().unwrap();
+        let facts = Facts {
+            id: MemberId::new("test", "n1"),
+            name: "n1".into(),
+            cluster: "test".into(),
+            profile: Profile::Lan,
+            bind: address,
+            socket: "/tmp/s".into(),
+            http: None,
+        };
+        let own = view("n1", MemberState::Alive);
+        let feed = Feed::new(Epoch(0xe), clock.now(), &own).with_journal_limits(4, 1 << 20);
+        let (shared, commands) = Shared::new(clock, facts, feed);
+        Self {
+            router: router(shared.clone()),
+            shared,
+            commands,
+        }
+    }
+
+    fn publish(&self, change: &Change) {
+        self.shared.feed().publish(self.shared.clock.now(), change);
+        self.shared.beat();
+    }
+
+    fn join(&self, name: &str) {
+        self.publish(&Change::Join {
+            member: view(name, MemberState::Alive),
+            previous: None,
+        });
+    }
+
+    async fn send(&mut self, request: Request<Body>) -> Response<Body> {
+        self.router.call(request).await.unwrap()
+    }
+
+    async fn get(&mut self, path: &str) -> (StatusCode, Value) {
+        answer(self.send(request("GET", path, "")).await).await
+    }
+
+    async fn ask(&mut self, method: &str, path: &str, body: &str) -> (StatusCode, Value) {
+        answer(self.send(request(method, path, body)).await).await
+    }
+
+    async fn names(&mut self, path: &str) -> Vec<String> {
+        let (status, listing) = self.get(path).await;
+        assert_eq!(status, StatusCode::OK, "{listing}");
+        let members = listing["members"].as_array().unwrap();
+        let name = |member: &Value| member["name"].as_str().unwrap().to_owned();
+        members.iter().map(name).collect()
+    }
+}
+
+fn view(name: &str, state: MemberState) -> MemberView {
+    MemberView {
+        card: Arc::new(Card {
+            id: MemberId::new("test", name),
+            name: name.into(),
+            generation: 1,
+            address: "127.0.0.1:7946".parse().unwrap(),
+            tags: Tags::from_iter([("initial".into(), name[..1].into())]),
+        }),
+        state,
+        incarnation: 0,
+        suspicion: None,
+        reason: None,
+    }
+}
+
+fn request(method: &str, path: &str, body: &str) -> Request<Body> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .body(Body::from(body.to_owned()))
+        .unwrap()
+}
+
+async fn answer(response: Response<Body>) -> (StatusCode, Value) {
+    let status = response.status();
+    let kind = response.headers()[header::CONTENT_TYPE].clone();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    let json: Value = serde_json::from_slice(&bytes).unwrap();
+    if !status.is_success() {
+        assert_eq!(kind, "application/problem+json");
+        assert_eq!(json["status"], status.as_u16());
+        assert!(json["type"].is_string() && json["title"].is_string());
+    }
+    (status, json)
+}
+
+/// Reads a stream until it has `lines` lines.
+async fn read(body: &mut Body, lines: usize) -> Vec<String> {
+    let mut text = String::new();
+    while text.matches('\n').count() < lines {
+        let frame = timeout(Duration::from_secs(5), body.frame()).await;
+        let frame = frame.expect("the stream has more to say").unwrap().unwrap();
+        text += std::str::from_utf8(frame.data_ref().unwrap()).unwrap();
+    }
+    text.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn members_are_listed_and_filtered() {
+    let mut desk = Desk::new();
+    desk.join("n2");
+    desk.join("m3");
+    desk.publish(&Change::Failed(view("n2", MemberState::Failed)));
+    assert_eq!(desk.names("/v1/members").await, ["m3", "n1", "n2"]);
+    assert_eq!(desk.names("/v1/members?state=alive").await, ["m3", "n1"]);
+    assert_eq!(desk.names("/v1/members?tag=initial:n").await, ["n1", "n2"]);
+    let both = "/v1/members?state=failed,left&tag=initial%3An";
+    assert_eq!(desk.names(both).await, ["n2"]);
+    let either = "/v1/members?name=n1&name=m3";
+    assert_eq!(desk.names(either).await, ["m3", "n1"]);
+    let (_, listing) = desk.get("/v1/members").await;
+    assert_eq!(listing["epoch"], "000000000000000e");
+    assert_eq!(listing["seq"], 3);
+    for wrong in ["state=dead", "tag=role", "colour=red"] {
+        let (status, problem) = desk.get(&format!("/v1/members?{wrong}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn one_member_is_found_by_name() {
+    let mut desk = Desk::new();
+    desk.join("n 2/é");
+    let (status, member) = desk.get("/v1/members/n%202%2F%C3%A9").await;
+    assert_eq!((status, &member["name"]), (StatusCode::OK, &json!("n 2/é")));
+    let (status, problem) = desk.get("/v1/members/nobody").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(problem["detail"], r#"no member is called "nobody""#);
+}
+
+#[tokio::test]
+async fn status_says_who_we_are() {
+    let mut desk = Desk::new();
+    desk.join("n2");
+    let (_, status) = desk.get("/v1/status").await;
+    assert_eq!(status["name"], "n1");
+    assert_eq!(
+        status["counts"],
+        json!({"alive":2,"suspect":0,"failed":0,"left":0})
+    );
+    assert_eq!(status["health"], "ok");
+    assert_eq!(status["pid"], std::process::id());
+    desk.publish(&Change::Isolated);
+    assert_eq!(desk.get("/v1/status").await.1["health"], "isolated");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_problem_too() {
+    let mut desk = Desk::new();
+    assert_eq!(desk.get("/v2").await.0, StatusCode::NOT_FOUND);
+    let response = desk.send(request("PUT", "/v1/members/n1", "")).await;
+    assert_eq!(response.headers()[header::ALLOW], "GET,HEAD,DELETE");
+    let (status, _) = answer(response).await;
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn malformed_bodies_change_nothing() {
+    let mut desk = Desk::new();
+    let huge = format!(r#"{{"addresses":["{}"]}}"#, "x".repeat(REQUEST_BYTES_MAX));
+    let bad = StatusCode::BAD_REQUEST;
+    for (path, body, expected) in [
+        ("/v1/join", "", bad),
+        ("/v1/join", "{", bad),
+        ("/v1/join", "\u{1}", bad),
+        ("/v1/join", r#"{"addresses":[]}"#, bad),
+        ("/v1/join", r#"{"addresses":"n1"}"#, bad),
+        ("/v1/join", r#"{"addresses":["n1:x"]}"#, bad),
+        ("/v1/join", r#"{"addresses":["nowhere.invalid"]}"#, bad),
+        ("/v1/join", &huge, StatusCode::PAYLOAD_TOO_LARGE),
+        ("/v1/leave", "[1]", bad),
+        ("/v1/leave", r#"{"reasons":"x"}"#, bad),
+    ] {
+        let (status, problem) = desk.ask("POST", path, body).await;
+        assert_eq!(status, expected, "{path}: {problem}");
+    }
+    assert!(desk.commands.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn join_names_the_address_that_is_wrong() {
+    let mut desk = Desk::new();
+    let body = r#"{"addresses":["127.0.0.1:1","10.0.0.256"]}"#;
+    let (_, problem) = desk.ask("POST", "/v1/join", body).await;
+    assert!(problem["detail"].as_str().unwrap().contains("10.0.0.256"));
+}
+
+#[tokio::test]
+async fn join_tells_who_answered() {
+    let mut desk = Desk::new();
+    let shared = desk.shared.clone();
+    let mut commands = desk.commands;
+    let protocol = tokio::spawn(async move {
+        let Some(Command::Contact(addresses)) = commands.recv().await else {
+            panic!("a join contacts");
+        };
+        for address in &addresses {
+            shared.joined.send(*address).unwrap();
+        }
+        addresses
+    });
+    desk.commands = mpsc::channel(1).1;
+    let body = r#"{"addresses":["127.0.0.1:1","127.0.0.2"]}"#;
+    let (status, answer) = desk.ask("POST", "/v1/join", body).await;
+    assert_eq!(status, StatusCode::OK);
+    let expected = json!({"joined":["127.0.0.1:1","127.0.0.2"],"pending":[]});
+    assert_eq!(answer, expected);
+    assert_eq!(protocol.await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn removal_answers_what_the_protocol_says() {
+    for (removal, expected) in [
+        (Removal::Done, StatusCode::OK),
+        (Removal::Unknown, StatusCode::NOT_FOUND),
+        (Removal::Refused(MemberState::Alive), StatusCode::CONFLICT),
+    ] {
+        let mut desk = Desk::new();
+        let mut commands = std::mem::replace(&mut desk.commands, mpsc::channel(1).1);
+        tokio::spawn(async move {
+            if let Some(Command::Remove { name, reply }) = commands.recv().await {
+                assert_eq!(name, "n2");
+                reply.send(removal).unwrap();
+            }
+        });
+        let (status, _) = desk.ask("DELETE", "/v1/members/n2", "").await;
+        assert_eq!(status, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_is_a_snapshot_and_every_change() {
+    let mut desk = Desk::new();
+    desk.join("n2");
+    let response = desk.send(request("GET", "/v1/watch", "")).await;
+    assert_eq!(
+        response.headers()[header::CONTENT_TYPE],
+        "application/x-ndjson"
+    );
+    let mut body = response.into_body();
+    let lines = read(&mut body, 1).await;
+    assert!(lines[0].starts_with(r#"{"type":"snapshot","epoch":"000000000000000e","seq":1,"#));
+    assert_eq!(desk.shared.subscribers(), 1);
+    desk.join("n3");
+    let lines = read(&mut body, 1).await;
+    assert!(lines[0].starts_with(r#"{"type":"join","seq":2,"#));
+    drop(body);
+    while desk.shared.subscribers() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_stream_resumes_or_says_what_it_misses() {
+    let mut desk = Desk::new();
+    for number in 0..6 {
+        desk.join(&format!("m{number}"));
+    }
+    let resume = |seq: u64| format!("/v1/watch?resume=000000000000000e:{seq}");
+    let mut body = desk.send(request("GET", &resume(4), "")).await.into_body();
+    let lines = read(&mut body, 2).await;
+    assert!(lines[0].starts_with(r#"{"type":"join","seq":5,"#));
+    let mut body = desk.send(request("GET", &resume(1), "")).await.into_body();
+    let lines = read(&mut body, 2).await;
+    assert_eq!(lines[0], r#"{"type":"gap","from":2,"to":6}"#);
+    assert!(lines[1].starts_with(r#"{"type":"snapshot","epoch":"000000000000000e","seq":6,"#));
+    let (status, _) = desk.get("/v1/watch?resume=yesterday").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn server_sent_events_carry_their_position() {
+    let mut desk = Desk::new();
+    desk.join("n2");
+    let ask = |last: &str| {
+        Request::builder()
+            .uri("/v1/watch")
+            .header(header::ACCEPT, "text/event-stream")
+            .header("last-event-id", last)
+            .body(Body::empty())
+            .unwrap()
+    };
+    let response = desk.send(ask("")).await;
+    assert_eq!(
+        response.headers()[header::CONTENT_TYPE],
+        "text/event-stream"
+    );
+    let lines = read(&mut response.into_body(), 3).await;
+    assert_eq!(lines[0], "id: 000000000000000e:1");
+    assert!(lines[1].starts_with(r#"data: {"type":"snapshot","#));
+    assert_eq!(lines[2], "");
+    let response = desk.send(ask("000000000000000e:0")).await;
+    let lines = read(&mut response.into_body(), 3).await;
+    assert_eq!(lines[0], "id: 000000000000000e:1");
+    assert!(lines[1].starts_with(r#"data: {"type":"join","#));
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_agent_after_its_last_line() {
+    let mut desk = Desk::new();
+    let mut body = desk
+        .send(request("GET", "/v1/watch?types=left", ""))
+        .await
+        .into_body();
+    read(&mut body, 1).await;
+    desk.join("n2");
+    desk.publish(&Change::Left(view("n1", MemberState::Left)));
+    desk.shared.end();
+    let rest = timeout(Duration::from_secs(5), body.collect()).await;
+    let rest = rest.unwrap().unwrap().to_bytes();
+    let rest = std::str::from_utf8(&rest).unwrap();
+    assert!(rest.starts_with(r#"{"type":"left","seq":2,"#) && rest.lines().count() == 1);
+}
+
+#[tokio::test]
+async fn metrics_are_prometheus_text() {
+    let mut desk = Desk::new();
+    desk.join("n2");
+    let response = desk.send(request("GET", "/metrics", "")).await;
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    let text = std::str::from_utf8(&bytes).unwrap();
+    for line in [
+        "headcount_members{state=\"alive\"} 2",
+        "headcount_seq 1",
+        "headcount_junk_total{reason=\"checksum\"} 0",
+        "headcount_subscribers 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    let mut typed = std::collections::BTreeSet::new();
+    for line in text.lines().filter(|line| line.starts_with("# TYPE")) {
+        assert!(typed.insert(line), "{line} twice");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_announced_too_large_is_not_awaited() {
+    let mut desk = Desk::new();
+    let mut request = request("POST", "/v1/leave", "");
+    let length = header::HeaderValue::from_static("99999999999");
+    request.headers_mut().insert(header::CONTENT_LENGTH, length);
+    let (status, _) = answer(desk.send(request).await).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_text_is_a_problem() {
+    let mut desk = Desk::new();
+    for method in ["GET", "DELETE"] {
+        let (status, _) = desk.ask(method, "/v1/members/%ff", "").await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+    }
+}
+
+#[tokio::test]
+async fn joining_ourselves_is_pointless() {
+    let mut desk = Desk::new();
+    let body = r#"{"addresses":["127.0.0.1"]}"#;
+    let (_, problem) = desk.ask("POST", "/v1/join", body).await;
+    assert_eq!(problem["detail"], "127.0.0.1:7946 is this agent itself");
+}

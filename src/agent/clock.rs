@@ -1,0 +1,80 @@
+//! The clock and the dice: the only place that reads time and asks the system for randomness.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::swim::Timestamp;
+
+/// Time as the protocol sees it: the wall clock when the agent started plus what the monotonic
+/// clock counted since. A wall clock that is stepped later moves nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    start: Timestamp,
+    anchor: Instant,
+}
+
+impl Clock {
+    /// A clock anchored to the wall clock now. Before 1970 it starts at zero.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the clocks"
+    )]
+    pub(super) fn start() -> Self {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Self {
+            start: Timestamp::ZERO + wall.unwrap_or(Duration::ZERO),
+            anchor: Instant::now(),
+        }
+    }
+
+    /// Now. Never goes back.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the clocks"
+    )]
+    pub(super) fn now(&self) -> Timestamp {
+        self.start + self.anchor.elapsed()
+    }
+
+    /// Time since the clock was started.
+    pub(super) fn uptime(&self) -> Duration {
+        self.now().saturating_since(self.start)
+    }
+
+    /// The same moment on tokio's clock, to sleep until. What lies before the start is the start.
+    pub(super) fn instant(&self, at: Timestamp) -> tokio::time::Instant {
+        (self.anchor + at.saturating_since(self.start)).into()
+    }
+}
+
+/// Eight bytes from the system's generator.
+///
+/// When the system has none to give, which no supported kernel does after boot, the clock and
+/// the process id must do: two agents still differ.
+pub(super) fn random() -> u64 {
+    let mut bytes = [0; 8];
+    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
+        Ok(8) => u64::from_ne_bytes(bytes),
+        _ => Clock::start().start.as_micros() ^ (u64::from(std::process::id()) << 40),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_goes_on_and_survives_the_way_to_tokio() {
+        let clock = Clock::start();
+        let (first, second) = (clock.now(), clock.now());
+        assert!(first <= second);
+        assert_eq!(
+            clock.instant(first + Duration::from_secs(1)) - clock.instant(first),
+            Duration::from_secs(1)
+        );
+    }
+
+    #[test]
+    fn dice_differ() {
+        assert_ne!(random(), random());
+    }
+}

@@ -1,0 +1,183 @@
+//! `Error`: why an agent could not start or had to stop, always naming what was touched.
+
+use std::{
+    io::{self, ErrorKind},
+    net::SocketAddr,
+    path::PathBuf,
+};
+
+/// Longest path of a Unix socket, in bytes: `sun_path` holds 108 with the closing zero.
+pub(super) const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+/// Why an agent could not start or had to stop. Nothing was left behind: sockets are closed and
+/// files removed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The gossip port could not be opened. Not started.
+    #[error("cannot bind gossip address {address}")]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process has our name and stays. This agent stopped, so that the cluster does not
+    /// see one member at two places.
+    #[error("another agent is called {name:?}: it is at {holder}, this one was at {address}")]
+    Conflict {
+        /// The name both use.
+        name: String,
+        /// Where we were.
+        address: SocketAddr,
+        /// Where the other one is.
+        holder: SocketAddr,
+    },
+    /// The API's TCP port could not be opened. Not started.
+    #[error("cannot bind http address {address}")]
+    Http {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A thread or its runtime could not be made. Not started.
+    #[error("cannot start the {part} thread")]
+    Runtime {
+        /// Which thread.
+        part: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A seed names no place. Not started.
+    #[error("cannot join {seed:?}: not HOST, HOST:PORT, IP or IP:PORT")]
+    Seed {
+        /// The seed as typed.
+        seed: String,
+    },
+    /// The API's Unix socket could not be made. Not started.
+    #[error("cannot listen on socket {}", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A living agent listens on the API's Unix socket. Not started; the other one is unharmed.
+    #[error("socket {} belongs to a running agent", path.display())]
+    SocketInUse {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// Something that is no socket is where the API's Unix socket should be. Not started; the
+    /// file is unharmed.
+    #[error("{} exists and is not a socket", path.display())]
+    SocketOccupied {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The system cannot address a socket at so long a path. Not started.
+    #[error(
+        "socket path {} takes {bytes} bytes, at most {SOCKET_PATH_BYTES_MAX} fit",
+        path.display()
+    )]
+    SocketPathTooLong {
+        /// The path.
+        path: PathBuf,
+        /// Its length.
+        bytes: usize,
+    },
+}
+
+impl Error {
+    /// What the operator could do about it, one line without the word "hint".
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Bind { address, source } => bind_hint(*address, source, "--bind"),
+            Self::Http { address, source } => bind_hint(*address, source, "--http"),
+            Self::Conflict { .. } => {
+                Some("names are unique in a cluster: choose another with --name".into())
+            }
+            Self::Runtime { .. } => None,
+            Self::Seed { .. } => Some(
+                "an IPv6 address with a port is written [IP]:PORT; the port is 7946 if not given"
+                    .into(),
+            ),
+            Self::Socket { path, source } => socket_hint(path, source),
+            Self::SocketInUse { .. } => {
+                Some("choose another path with --socket or HEADCOUNT_SOCKET".into())
+            }
+            Self::SocketOccupied { .. } => {
+                Some("choose another path with --socket, or move the file away".into())
+            }
+            Self::SocketPathTooLong { .. } => {
+                Some("choose a shorter path with --socket, such as /run/headcount.sock".into())
+            }
+        }
+    }
+}
+
+fn bind_hint(address: SocketAddr, source: &io::Error, flag: &str) -> Option<String> {
+    Some(match source.kind() {
+        ErrorKind::AddrInUse => format!(
+            "is another agent running? choose another port, or {flag} {}:0 for any free one",
+            bracketed(address)
+        ),
+        ErrorKind::AddrNotAvailable => {
+            format!(
+                "{} is not an address of this host: see `ip address`",
+                address.ip()
+            )
+        }
+        ErrorKind::PermissionDenied if address.port() < 1024 => {
+            format!("ports below 1024 need privileges: choose a higher one with {flag}")
+        }
+        ErrorKind::PermissionDenied => "this user may not open that port".into(),
+        _ => return None,
+    })
+}
+
+fn bracketed(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(address) => address.ip().to_string(),
+        SocketAddr::V6(address) => format!("[{}]", address.ip()),
+    }
+}
+
+fn socket_hint(path: &std::path::Path, source: &io::Error) -> Option<String> {
+    let folder = path.parent()?.display();
+    Some(match source.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            format!("this user cannot write in {folder}: choose another path with --socket")
+        }
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            format!("{folder} is not a directory: choose another path with --socket")
+        }
+        _ => "choose another path with --socket".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bind(address: &str, kind: ErrorKind) -> String {
+        let error = Error::Bind {
+            address: address.parse().unwrap(),
+            source: kind.into(),
+        };
+        format!("{error}; {}", error.hint().unwrap_or_default())
+    }
+
+    #[test]
+    fn errors_name_what_was_touched_and_what_to_do() {
+        assert_eq!(
+            bind("127.0.0.1:7946", ErrorKind::AddrInUse),
+            "cannot bind gossip address 127.0.0.1:7946; is another agent running? \
+             choose another port, or --bind 127.0.0.1:0 for any free one"
+        );
+        assert!(bind("[::1]:7946", ErrorKind::AddrInUse).contains("--bind [::1]:0"));
+        assert!(bind("192.0.2.1:7946", ErrorKind::AddrNotAvailable).contains("not an address"));
+        assert!(bind("127.0.0.1:80", ErrorKind::PermissionDenied).contains("below 1024"));
+    }
+}

@@ -1,0 +1,228 @@
+//! The API's Unix socket: made safely, guarded by credentials, removed at the end.
+
+use std::{
+    fs::{self, DirBuilder},
+    io::{self, ErrorKind},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
+        net::UnixListener,
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::process::geteuid;
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::error::{Error, SOCKET_PATH_BYTES_MAX};
+
+const MODE: u32 = 0o660;
+const BACKLOG: i32 = 256;
+
+/// The socket file. Removed when this is dropped, unless another has taken its place.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    made: Mark,
+}
+
+/// Tells one socket file from the next at the same path. The number alone would not: a file
+/// system gives it away again at once.
+type Mark = (u64, u64, i64, i64);
+
+/// Who may connect.
+#[derive(Clone, Debug)]
+pub(super) struct Guard {
+    uid: u32,
+    /// The socket, whose group counts as it is now: operators change it after the start.
+    socket: PathBuf,
+}
+
+/// Listens at `path`: makes its folder if there is none, replaces a stale socket, refuses a
+/// living one.
+pub(super) fn bind(path: &Path) -> Result<(UnixListener, SocketFile, Guard), Error> {
+    let bytes = path.as_os_str().as_bytes().len();
+    if bytes > SOCKET_PATH_BYTES_MAX {
+        let path = path.into();
+        return Err(Error::SocketPathTooLong { path, bytes });
+    }
+    let failed = |source| Error::Socket {
+        path: path.into(),
+        source,
+    };
+    make_folder(path).map_err(failed)?;
+    clear(path)?;
+    let listener = listen(path).map_err(|source| match source.kind() {
+        ErrorKind::AddrInUse => Error::SocketInUse { path: path.into() },
+        _ => failed(source),
+    })?;
+    let made = fs::symlink_metadata(path).map_err(failed)?;
+    let file = SocketFile {
+        path: path.into(),
+        made: mark(&made),
+    };
+    let guard = Guard {
+        uid: geteuid().as_raw(),
+        socket: path.into(),
+    };
+    Ok((listener, file, guard))
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            DirBuilder::new().recursive(true).mode(0o755).create(folder)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Takes a socket that nobody listens at out of the way.
+fn clear(path: &Path) -> Result<(), Error> {
+    let failed = |source| Error::Socket {
+        path: path.into(),
+        source,
+    };
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(failed)?,
+    };
+    if !found.file_type().is_socket() {
+        return Err(Error::SocketOccupied { path: path.into() });
+    }
+    match probe(path) {
+        // A full queue is one that somebody owns.
+        Ok(()) => Err(Error::SocketInUse { path: path.into() }),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            Err(Error::SocketInUse { path: path.into() })
+        }
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map_err(failed)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn mark(file: &fs::Metadata) -> Mark {
+    (file.dev(), file.ino(), file.mtime(), file.mtime_nsec())
+}
+
+/// Connects without waiting: an agent that hangs does not keep another from starting.
+fn probe(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
+}
+
+/// Sets the mode between binding and listening: nobody can connect before it holds.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let ours = fs::symlink_metadata(&self.path).is_ok_and(|found| mark(&found) == self.made);
+        if ours {
+            // Whoever starts next replaces it as a stale one if this fails.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Guard {
+    /// Whether a process with these credentials may use the API: root, the agent's user, or a
+    /// member of the socket's group, by first or further group.
+    pub(super) fn admits(&self, uid: u32, gid: u32, pid: Option<i32>) -> bool {
+        if uid == 0 || uid == self.uid {
+            return true;
+        }
+        let Ok(socket) = fs::symlink_metadata(&self.socket) else {
+            return false;
+        };
+        gid == socket.gid() || pid.is_some_and(|pid| further_groups(pid).contains(&socket.gid()))
+    }
+}
+
+/// The system tells the first group of a peer; the others are in its status file. The socket's
+/// mode has been checked by the kernel before, so a process that is gone loses nothing here.
+fn further_groups(pid: i32) -> Vec<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let groups = status.lines().find_map(|line| line.strip_prefix("Groups:"));
+    groups
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|group| group.parse().ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_socket_is_for_user_and_group_and_goes_with_the_agent() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("new/folder/s.sock");
+        let (listener, file, _) = bind(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, MODE);
+        assert!(matches!(bind(&path), Err(Error::SocketInUse { .. })));
+        drop((listener, file));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_stale_socket_is_replaced_and_a_successor_is_left_alone() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("s.sock");
+        let (listener, first, _) = bind(&path).unwrap();
+        drop(listener);
+        let (_listener, second, _) = bind(&path).unwrap();
+        drop(first);
+        assert!(path.exists());
+        drop(second);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_no_socket_is_left_alone() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("notes.txt");
+        fs::write(&path, "dear diary").unwrap();
+        assert!(matches!(bind(&path), Err(Error::SocketOccupied { .. })));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "dear diary");
+        assert!(matches!(bind(&path.join("s")), Err(Error::Socket { .. })));
+    }
+
+    #[test]
+    fn a_path_too_long_says_how_long() {
+        let error = bind(Path::new(&format!("/tmp/{}", "x".repeat(120)))).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("takes 125 bytes, at most 107 fit")
+        );
+    }
+
+    #[test]
+    fn strangers_are_not_admitted() {
+        let temp = tempfile::tempdir().unwrap();
+        let gid = fs::metadata(temp.path()).unwrap().gid();
+        let guard = Guard {
+            uid: 1000,
+            socket: temp.path().into(),
+        };
+        assert!(guard.admits(0, gid + 1, None));
+        assert!(guard.admits(1000, gid + 1, None));
+        assert!(guard.admits(1001, gid, None));
+        assert!(!guard.admits(1001, gid + 1, None));
+        assert!(!guard.admits(1001, gid + 1, Some(i32::MAX)));
+        drop(temp);
+        assert!(!guard.admits(1001, gid, None));
+    }
+}

@@ -1,0 +1,323 @@
+//! `Protocol`: the loop that owns the node. It waits for whatever comes next, hands it to the
+//! node and does what the node asks. It never waits for a consumer, a peer or a disk.
+
+use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep_until,
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    feed::Filter,
+    swim::{Card, Input, MemberState, MemberView, Node, Output, StopReason, Timestamp},
+};
+
+use super::{
+    gossip::{Datagrams, Received},
+    report,
+    shared::{Command, Removal, Shared},
+    streams::{StreamEvent, Streams},
+};
+
+/// Datagrams read before timers get their turn: more than the socket's buffer holds, so that
+/// after a stop every queued answer is read before the probe that waited for it gives up, and
+/// yet an end for a flood.
+const DATAGRAMS_PER_TURN: usize = 4_096;
+/// How long leaving may take before the agent ends without it.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The reason others read when a signal ended the agent.
+const SHUTDOWN_REASON: &str = "shutdown";
+
+/// How the loop ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Asked twice: at once and without a word.
+    Forced,
+    /// The node said so, or took too long to say goodbye.
+    Stopped(StopReason),
+}
+
+/// The node and everything that brings it input.
+#[derive(Debug)]
+pub(super) struct Protocol {
+    node: Node,
+    hands: Hands,
+    commands: mpsc::Receiver<Command>,
+    shutdown: mpsc::Receiver<()>,
+    /// When to stop waiting for the node's goodbye.
+    leaving_until: Option<Timestamp>,
+    /// More datagrams may be waiting than the last turn had room for.
+    is_flooded: bool,
+}
+
+/// Everything that does what the node asks.
+#[derive(Debug)]
+struct Hands {
+    shared: Arc<Shared>,
+    datagrams: Datagrams,
+    streams: Streams,
+    generation: watch::Sender<u32>,
+    streams_opened: u64,
+    stopped: Option<StopReason>,
+}
+
+/// What the loop waited for.
+#[derive(Debug)]
+enum Event {
+    Command(Command),
+    Datagrams,
+    Deadline,
+    Shutdown,
+    Stream(StreamEvent),
+}
+
+impl Protocol {
+    /// Puts the loop together. Generations to remember go to `generation`.
+    pub(super) fn new(
+        node: Node,
+        shared: Arc<Shared>,
+        (datagrams, streams): (Datagrams, Streams),
+        (commands, shutdown): (mpsc::Receiver<Command>, mpsc::Receiver<()>),
+        generation: watch::Sender<u32>,
+    ) -> Self {
+        Self {
+            node,
+            hands: Hands {
+                shared,
+                datagrams,
+                streams,
+                generation,
+                streams_opened: 0,
+                stopped: None,
+            },
+            commands,
+            shutdown,
+            leaving_until: None,
+            is_flooded: false,
+        }
+    }
+
+    /// Runs until the node stops, or `shutdown` asked twice.
+    ///
+    /// # Errors
+    /// When the system takes the UDP socket's readiness away, which it never does.
+    pub(super) async fn run(mut self) -> io::Result<Outcome> {
+        // Nothing is due yet, but the node learns what time it is and sets its timers.
+        self.handle(Input::Deadline);
+        loop {
+            match self.next().await? {
+                Event::Command(command) => self.obey(command),
+                Event::Shutdown if self.leaving_until.is_some() => return Ok(Outcome::Forced),
+                Event::Shutdown => self.leave(SHUTDOWN_REASON),
+                Event::Stream(event) => self.stream(event),
+                Event::Datagrams | Event::Deadline => {}
+            }
+            // Whatever woke us: first everything that others said meanwhile, then the timers
+            // that may have waited for just that.
+            self.drain();
+            self.tick();
+            self.hands.show(&self.node);
+            if let Some(reason) = self.hands.stopped.take() {
+                return Ok(Outcome::Stopped(reason));
+            }
+            if self.is_past(self.leaving_until) {
+                warn!("the goodbye took too long: ending without it");
+                return Ok(Outcome::Stopped(StopReason::Left));
+            }
+        }
+    }
+
+    async fn next(&mut self) -> io::Result<Event> {
+        let clock = self.hands.shared.clock;
+        let wake = [self.node.deadline(), self.leaving_until]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| clock.instant(at));
+        let deadline = async {
+            match wake {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let is_flooded = self.is_flooded;
+        let readable = async {
+            if is_flooded {
+                tokio::task::yield_now().await;
+                Ok(())
+            } else {
+                self.hands.datagrams.readable().await
+            }
+        };
+        Ok(tokio::select! {
+            Some(()) = self.shutdown.recv() => Event::Shutdown,
+            Some(command) = self.commands.recv() => Event::Command(command),
+            event = self.hands.streams.next() => Event::Stream(event),
+            ready = readable => { ready?; Event::Datagrams }
+            () = deadline => Event::Deadline,
+        })
+    }
+
+    fn handle(&mut self, input: Input<'_>) {
+        let now = self.hands.shared.clock.now();
+        for output in self.node.handle(now, input) {
+            self.hands.perform(now, output);
+        }
+    }
+
+    fn drain(&mut self) {
+        self.is_flooded = true;
+        for _ in 0..DATAGRAMS_PER_TURN {
+            let now = self.hands.shared.clock.now();
+            match self.hands.datagrams.receive() {
+                Received::Datagram { from, bytes } => {
+                    let input = Input::Datagram { from, bytes };
+                    for output in self.node.handle(now, input) {
+                        self.hands.perform(now, output);
+                    }
+                }
+                Received::Error => {}
+                Received::Nothing => {
+                    self.is_flooded = false;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        if self.is_past(self.node.deadline()) {
+            self.handle(Input::Deadline);
+        }
+    }
+
+    fn is_past(&self, deadline: Option<Timestamp>) -> bool {
+        deadline.is_some_and(|deadline| deadline <= self.hands.shared.clock.now())
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Contact(addresses) => self.handle(Input::Join(&addresses)),
+            Command::Leave { reason } => self.leave(&reason),
+            Command::Remove { name, reply } => {
+                let removal = self.remove(&name);
+                // Who asked may have gone.
+                let _ = reply.send(removal);
+            }
+        }
+    }
+
+    fn leave(&mut self, reason: &str) {
+        if self.leaving_until.is_none() {
+            info!(reason, "leaving");
+            self.audit();
+            self.leaving_until = Some(self.hands.shared.clock.now() + LEAVE_TIMEOUT);
+            self.handle(Input::Leave { reason });
+        }
+    }
+
+    /// The changes told so far add up to what the node believes, or one of the two has a bug.
+    /// Checked once in each debug build's life, as it costs O(n).
+    fn audit(&self) {
+        if cfg!(debug_assertions) {
+            let told = self.hands.shared.feed().snapshot(&Filter::default());
+            let told: BTreeMap<_, _> = told
+                .members
+                .iter()
+                .map(|member| (member.view.card.id, essence(&member.view)))
+                .collect();
+            let believed = self.node.members();
+            let believed: BTreeMap<_, _> = believed
+                .map(|view| (view.card.id, essence(&view)))
+                .collect();
+            assert_eq!(told, believed, "the feed and the node disagree");
+        }
+    }
+
+    fn remove(&mut self, name: &str) -> Removal {
+        match self.node.member(name).map(|member| member.state) {
+            None => Removal::Unknown,
+            Some(MemberState::Failed | MemberState::Left) => {
+                self.handle(Input::Remove { name });
+                self.hands.shared.beat();
+                Removal::Done
+            }
+            Some(state) => Removal::Refused(state),
+        }
+    }
+
+    fn stream(&mut self, event: StreamEvent) {
+        match event {
+            StreamEvent::Accepted { .. } => {}
+            StreamEvent::Closed { stream } => self.handle(Input::StreamClosed { stream }),
+            StreamEvent::Frame {
+                stream,
+                from,
+                frame,
+            } => self.handle(Input::StreamFrame {
+                stream,
+                from,
+                bytes: &frame.bytes,
+            }),
+        }
+    }
+}
+
+/// What of a member must be the same for consumers and node.
+fn essence(view: &MemberView) -> (Arc<Card>, MemberState, u32) {
+    (view.card.clone(), view.state, view.incarnation)
+}
+
+impl Hands {
+    fn perform(&mut self, now: Timestamp, output: Output) {
+        match output {
+            Output::Change(change) => {
+                let seq = self.shared.feed().publish(now, &change);
+                report::change(seq, &change);
+            }
+            Output::CloseStream(stream) => self.streams.close(stream),
+            Output::Joined(address) => self.joined(address),
+            Output::Notice(notice) => warn!("{notice}"),
+            Output::OpenStream { stream, to, frame } => {
+                self.streams_opened += 1;
+                self.streams.dial(stream, to, frame);
+            }
+            Output::Remember { generation } => {
+                self.generation.send_replace(generation);
+            }
+            Output::Send { to, bytes } => self.datagrams.send(to, &bytes),
+            Output::Stop(reason) => self.stop(reason),
+            Output::StreamFrame { stream, bytes } => self.streams.write(stream, bytes),
+        }
+    }
+
+    fn joined(&self, address: SocketAddr) {
+        info!(%address, "joined");
+        // Nobody waits for most of them.
+        let _ = self.shared.joined.send(address);
+    }
+
+    fn stop(&mut self, reason: StopReason) {
+        match &reason {
+            StopReason::Conflict { holder } => error!(
+                name = self.shared.facts.name, ours = %self.shared.facts.bind, theirs = %holder,
+                "another agent has our name and stays: stopping"
+            ),
+            StopReason::Left => info!("left"),
+        }
+        self.stopped.get_or_insert(reason);
+    }
+
+    /// Lets the API's thread see what this turn did.
+    fn show(&self, node: &Node) {
+        self.shared.beat();
+        let mut vitals = self.shared.vitals();
+        vitals.node = *node.stats();
+        vitals.send_errors = self.datagrams.send_errors;
+        vitals.receive_errors = self.datagrams.receive_errors;
+        vitals.streams_open = self.streams.len();
+        vitals.streams_opened = self.streams_opened;
+    }
+}

@@ -1,0 +1,356 @@
+//! `Agent`: one agent from its configuration to its end.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    os::unix::net::UnixListener,
+    path::Path,
+    sync::Arc,
+    thread,
+};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    config::Config,
+    feed::{Epoch, Feed},
+    swim::{Directory, Node, Settings, StopReason, Tuning},
+};
+
+use super::{
+    Error,
+    api::{self, Doors},
+    clock::{self, Clock},
+    gossip::{self, Datagrams, Gossip},
+    local::{self, Guard, SocketFile},
+    protocol::{Outcome, Protocol},
+    seeds::Seed,
+    shared::{Facts, Shared},
+    store::Store,
+    streams::Streams,
+};
+
+/// File descriptors that the API's connections, the streams and the rest take together.
+const FILES: u64 = 4_096;
+
+/// Runs an agent until it leaves or is told to end by SIGTERM or SIGINT; a second signal ends it
+/// at once. Blocks.
+///
+/// # Errors
+/// Whatever kept it from starting, or [`Error::Conflict`].
+pub fn run(config: Config) -> Result<Exit, Error> {
+    Agent::bind(config)?.drive(signals)
+}
+
+/// How an agent ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It was told twice and did not say goodbye.
+    Forced,
+    /// It left the cluster.
+    Left,
+}
+
+/// An agent whose sockets are open, so that nothing but the network can go wrong any more.
+#[derive(Debug)]
+pub struct Agent {
+    config: Config,
+    seeds: Vec<Seed>,
+    gossip: Gossip,
+    local: (UnixListener, SocketFile, Guard),
+    http: Option<(TcpListener, SocketAddr)>,
+}
+
+impl Agent {
+    /// Opens every socket that `config` asks for. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// The socket that could not be opened and why. Those opened before are closed again.
+    pub fn bind(config: Config) -> Result<Self, Error> {
+        raise_file_limit();
+        let seeds = seeds(&config.join)?;
+        // The local socket first: it tells most surely that an agent is running already.
+        let local = local::bind(&config.socket)?;
+        let gossip = Gossip::bind(config.bind).map_err(|source| Error::Bind {
+            address: config.bind,
+            source,
+        })?;
+        let http = config.http.map(bind_http).transpose()?;
+        Ok(Self {
+            config,
+            seeds,
+            gossip,
+            local,
+            http,
+        })
+    }
+
+    /// Where gossip is heard, with the real port.
+    pub const fn address(&self) -> SocketAddr {
+        self.gossip.address
+    }
+
+    /// The API's Unix socket.
+    pub fn socket(&self) -> &Path {
+        &self.config.socket
+    }
+
+    /// Where the API is served on TCP, with the real port.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(|(_, address)| *address)
+    }
+
+    /// Runs until it leaves. The first message on `shutdown` makes it leave, the second ends it
+    /// at once. Blocks, so it wants a thread of its own.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] or [`Error::Conflict`].
+    pub fn run(self, shutdown: mpsc::Receiver<()>) -> Result<Exit, Error> {
+        self.drive(|| Ok(shutdown))
+    }
+
+    fn drive(
+        self,
+        shutdown: impl FnOnce() -> io::Result<mpsc::Receiver<()>>,
+    ) -> Result<Exit, Error> {
+        let failed = |source| Error::Runtime {
+            part: "protocol",
+            source,
+        };
+        let runtime = runtime("protocol")?;
+        let entered = runtime.enter();
+        let shutdown = shutdown().map_err(failed)?;
+        let (name, ours) = (self.config.name.clone(), self.gossip.address);
+        let (running, protocol, file) = self.start(shutdown)?;
+        drop(entered);
+        let outcome = runtime.block_on(protocol.run()).map_err(failed);
+        // The disk may be busy; whoever is told to end at once does not wait for it.
+        runtime.shutdown_background();
+        running.shared.end();
+        let exit = match outcome? {
+            Outcome::Forced => Ok(Exit::Forced),
+            Outcome::Stopped(reason) => {
+                running.finish();
+                exit(reason, name, ours)
+            }
+        };
+        drop(file);
+        exit
+    }
+
+    /// Starts everything but the protocol loop. Must be called inside its runtime.
+    fn start(self, shutdown: mpsc::Receiver<()>) -> Result<(Running, Protocol, SocketFile), Error> {
+        let http = self.http_address();
+        let facts = Facts::new(&self.config, self.gossip.address, http);
+        let (store, generation) = Store::open(&self.config.data_dir);
+        let node = Node::new(settings(&self.config, self.gossip.address, generation));
+        let clock = Clock::start();
+        let own = node.members().next().expect("a node knows itself");
+        let feed = Feed::new(Epoch(clock::random()), clock.now(), &own);
+        let (shared, commands) = Shared::new(clock, facts, feed);
+        let failed = |source| Error::Runtime {
+            part: "protocol",
+            source,
+        };
+        let datagrams = Datagrams::new(self.gossip.udp).map_err(failed)?;
+        let listener = tokio::net::TcpListener::from_std(self.gossip.tcp).map_err(failed)?;
+        let streams = Streams::new(listener, self.gossip.address.ip());
+        let (remember, generations) = watch::channel(generation);
+        let (listener, file, guard) = self.local;
+        let doors = Doors {
+            local: (listener, guard),
+            http: self.http.map(|(listener, _)| listener),
+        };
+        announce(&shared.facts, generation, self.config.insecure);
+        let running = Running {
+            api: start_api(doors, shared.clone(), self.seeds)?,
+            disk: start_disk(store, generations)?,
+            shared: shared.clone(),
+        };
+        let ports = (datagrams, streams);
+        let protocol = Protocol::new(node, shared, ports, (commands, shutdown), remember);
+        Ok((running, protocol, file))
+    }
+}
+
+/// Every consumer takes a file descriptor, and 1,024 are a usual limit that may be raised.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(FILES, |maximum| maximum.min(FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = Rlimit {
+            current: Some(wanted),
+            ..limit
+        };
+        // With fewer, consumers are refused sooner; that is no reason not to start.
+        let _ = setrlimit(Resource::Nofile, raised);
+    }
+}
+
+fn exit(reason: StopReason, name: String, address: SocketAddr) -> Result<Exit, Error> {
+    match reason {
+        StopReason::Conflict { holder } => Err(Error::Conflict {
+            name,
+            address,
+            holder,
+        }),
+        StopReason::Left => Ok(Exit::Left),
+    }
+}
+
+/// Everything beside the protocol.
+#[derive(Debug)]
+struct Running {
+    shared: Arc<Shared>,
+    api: thread::JoinHandle<()>,
+    disk: thread::JoinHandle<()>,
+}
+
+impl Running {
+    /// Waits until the last answers are out and the last generation is stored.
+    fn finish(self) {
+        for (part, thread) in [("api", self.api), ("disk", self.disk)] {
+            if thread.join().is_err() {
+                error!(part, "a thread panicked");
+            }
+        }
+    }
+}
+
+fn seeds(typed: &[String]) -> Result<Vec<Seed>, Error> {
+    let parse = |seed: &String| seed.parse().map_err(|_| Error::Seed { seed: seed.clone() });
+    typed.iter().map(parse).collect()
+}
+
+fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let bind = || {
+        let listener = gossip::bind_tcp(address)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    bind().map_err(|source| Error::Http { address, source })
+}
+
+fn settings(config: &Config, bound: SocketAddr, generation: u32) -> Settings {
+    let advertised = config.advertise.map(|address| match address.port() {
+        0 => SocketAddr::new(address.ip(), bound.port()),
+        _ => address,
+    });
+    Settings {
+        cluster: config.cluster.clone(),
+        name: config.name.clone(),
+        address: advertised.unwrap_or(bound),
+        generation,
+        tags: config.tags.clone(),
+        tuning: Tuning::new(config.profile),
+        seed: clock::random(),
+        directory: Directory::new(),
+    }
+}
+
+fn announce(facts: &Facts, generation: u32, insecure: bool) {
+    info!(
+        name = facts.name,
+        id = %facts.id,
+        generation,
+        gossip = %facts.bind,
+        socket = %facts.socket.display(),
+        http = facts.http.map(tracing::field::display),
+        cluster = facts.cluster,
+        profile = facts.profile.as_str(),
+        version = env!("CARGO_PKG_VERSION"),
+        "started"
+    );
+    if let Some(http) = facts.http.filter(|http| !http.ip().is_loopback()) {
+        warn!(
+            %http,
+            "THE HTTP API HAS NO PASSWORD: anyone who can reach this port can make this agent \
+             leave. Keep it on loopback or behind a proxy that asks"
+        );
+    }
+    if !facts.bind.ip().is_loopback() && !insecure {
+        warn!(
+            gossip = %facts.bind,
+            "GOSSIP IS NOT ENCRYPTED: anyone who can reach this port can read and forge \
+             membership. Keep it in a trusted network and say so with --insecure"
+        );
+    }
+}
+
+fn runtime(part: &'static str) -> Result<Runtime, Error> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::Runtime { part, source })
+}
+
+fn spawn(
+    part: &'static str,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<thread::JoinHandle<()>, Error> {
+    thread::Builder::new()
+        .name(part.into())
+        .spawn(body)
+        .map_err(|source| Error::Runtime { part, source })
+}
+
+/// Serves the API and follows the seeds until nothing more comes.
+fn start_api(
+    doors: Doors,
+    shared: Arc<Shared>,
+    seeds: Vec<Seed>,
+) -> Result<thread::JoinHandle<()>, Error> {
+    let runtime = runtime("api")?;
+    for seed in seeds {
+        runtime.spawn(seed.follow(shared.commands.clone()));
+    }
+    spawn("api", move || {
+        if let Err(error) = runtime.block_on(api::serve(doors, shared)) {
+            error!(%error, "the local API ended");
+        }
+        // A resolver may take long; nobody waits for it now.
+        runtime.shutdown_background();
+    })
+}
+
+/// Stores generations as they come, away from every thread that has anything else to do.
+fn start_disk(
+    store: Store,
+    mut generations: watch::Receiver<u32>,
+) -> Result<thread::JoinHandle<()>, Error> {
+    let runtime = runtime("disk")?;
+    spawn("disk", move || {
+        runtime.block_on(async move {
+            // The protocol drops its end when it ends; what it said last is seen before that.
+            while generations.changed().await.is_ok() {
+                let generation = *generations.borrow_and_update();
+                store.remember(generation);
+            }
+        });
+    })
+}
+
+/// Turns SIGTERM and SIGINT into messages. Must be called inside a runtime.
+fn signals() -> io::Result<mpsc::Receiver<()>> {
+    let (sender, receiver) = mpsc::channel(2);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if sender.send(()).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(receiver)
+}

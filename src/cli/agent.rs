@@ -1,0 +1,144 @@
+//! `headcount agent`: runs an agent until it leaves.
+
+use tracing::{Level, level_filters::LevelFilter, warn};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+
+use super::Failure;
+use crate::{
+    agent::{self, Exit},
+    config::{self, Flags, Logging, Surroundings},
+};
+
+/// Run an agent on this host
+///
+/// Runs until it is told to leave by SIGTERM, SIGINT or `headcount leave`; a second signal ends it
+/// at once. Without any option it is a cluster of its own on loopback.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Every option can also be set by a variable (--log-level as \
+    HEADCOUNT_LOG_LEVEL, lists with commas)\nor by the file (log-level = \"debug\"). Options beat \
+    variables, variables beat the file."
+)]
+pub(super) struct Args {
+    /// Name of this member, unique in the cluster [default: this host's name]
+    #[arg(long)]
+    name: Option<String>,
+    /// Address for gossip, UDP and TCP: IP:PORT, IP or :PORT; port 0 takes any free one
+    /// [default: 127.0.0.1:7946]
+    #[arg(long, value_name = "ADDRESS")]
+    bind: Option<String>,
+    /// Address at which others reach this agent: IP:PORT or IP [default: as they see it]
+    #[arg(long, value_name = "ADDRESS")]
+    advertise: Option<String>,
+    /// Members to find the cluster by: HOST:PORT or HOST; tried for ever [default: none, port 7946]
+    #[arg(long, value_name = "HOST[:PORT]", num_args = 1.., value_delimiter = ',')]
+    join: Vec<String>,
+    /// Name of the cluster; agents of different clusters never mix [default: default]
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// Timing for one data centre, the internet or one machine [default: lan]
+    #[arg(long, value_name = "lan|wan|local")]
+    profile: Option<String>,
+    /// Socket of the local API [default: $XDG_RUNTIME_DIR/headcount.sock, as root
+    /// /run/headcount.sock]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<String>,
+    /// Serve the local API on TCP too: IP:PORT or :PORT, which is on loopback [default: off]
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<String>,
+    /// Where this member's generation is kept over restarts [default:
+    /// $XDG_STATE_HOME/headcount/NAME, as root /var/lib/headcount/NAME]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Tag that members see, such as role=web; at most 512 bytes in all [default: none]
+    #[arg(long = "tag", value_name = "KEY=VALUE", num_args = 1..)]
+    tags: Vec<String>,
+    /// Accept that gossip is not encrypted, which other than loopback addresses need [default: off]
+    #[arg(long)]
+    insecure: bool,
+    /// TOML file with the same names as these options [env: HEADCOUNT_CONFIG] [default: none]
+    #[arg(long, value_name = "FILE")]
+    config: Option<String>,
+    /// Least severe lines to log: error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Format of the log on standard error [default: text]
+    #[arg(long, value_name = "text|json")]
+    log_format: Option<String>,
+    /// Ends this agent with the process that started it, which has this id.
+    #[arg(long, value_name = "PID", hide = true)]
+    exit_with_parent: Option<i32>,
+}
+
+impl Args {
+    fn flags(self) -> Flags {
+        let mut flags = Flags::default();
+        flags.set("advertise", self.advertise);
+        flags.set("bind", self.bind);
+        flags.set("cluster", self.cluster);
+        flags.set("config", self.config);
+        flags.set("data-dir", self.data_dir);
+        flags.set("http", self.http);
+        flags.set("insecure", self.insecure.then(|| "true".into()));
+        flags.set("join", self.join);
+        flags.set("log-format", self.log_format);
+        flags.set("log-level", self.log_level);
+        flags.set("name", self.name);
+        flags.set("profile", self.profile);
+        flags.set("socket", self.socket);
+        flags.set("tag", self.tags);
+        flags
+    }
+}
+
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    if let Some(parent) = args.exit_with_parent {
+        exit_with(parent)?;
+    }
+    let launch = config::load(args.flags(), &Surroundings::look())?;
+    log(launch.logging);
+    for warning in launch.warnings {
+        warn!("{warning}");
+    }
+    match agent::run(launch.config)? {
+        Exit::Left => Ok(()),
+        Exit::Forced => Err(Failure::no("ended without saying goodbye")
+            .hint("the others will take this member for failed")),
+    }
+}
+
+/// Our own lines from `level` on; of the libraries below us only what goes wrong.
+fn log(logging: Logging) {
+    let others = LevelFilter::from_level(logging.level.min(Level::WARN));
+    let targets = Targets::new()
+        .with_default(others)
+        .with_target("headcount", logging.level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(targets);
+    if logging.json {
+        registry.with(lines.json().flatten_event(true)).init();
+    } else {
+        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        registry
+            .with(lines.with_ansi(is_terminal).with_target(false))
+            .init();
+    }
+}
+
+/// Has the kernel kill us when `parent` ends, even if it is killed itself.
+#[cfg(target_os = "linux")]
+fn exit_with(parent: i32) -> Result<(), Failure> {
+    use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+    let set = set_parent_process_death_signal(Some(Signal::KILL));
+    set.map_err(|error| Failure::trouble(format!("cannot follow process {parent}: {error}")))?;
+    // It may have ended before we asked; then somebody else is our parent.
+    match getppid() == Pid::from_raw(parent) {
+        true => Ok(()),
+        false => Err(Failure::trouble(format!("process {parent} is gone"))),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exit_with(_parent: i32) -> Result<(), Failure> {
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! `Failure`: why a command did not do what it was asked, and with which code it ends.
+
+use std::{error::Error, fmt, io};
+
+use crate::{agent, config::ConfigError};
+
+/// The end of a command that did not succeed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Nobody reads what we print any more, which is no failure at all.
+    Unread,
+    /// The question was understood, and the answer is no.
+    No,
+    /// The command line, the configuration or the system is in the way.
+    Trouble,
+}
+
+impl Failure {
+    /// The answer is no.
+    pub(super) fn no(message: impl Into<String>) -> Self {
+        Self::new(Kind::No, message)
+    }
+
+    /// The command line, the configuration or the system is in the way.
+    pub(super) fn trouble(message: impl Into<String>) -> Self {
+        Self::new(Kind::Trouble, message)
+    }
+
+    /// Nobody reads what we print any more.
+    pub(super) fn unread() -> Self {
+        Self::new(Kind::Unread, "nobody reads")
+    }
+
+    /// Says what to do about it.
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The process's exit code.
+    pub(super) const fn code(&self) -> u8 {
+        match self.kind {
+            Kind::Unread => 0,
+            Kind::No => 1,
+            Kind::Trouble => 2,
+        }
+    }
+
+    /// Whether there is anything to say.
+    pub(super) fn is_told(&self) -> bool {
+        self.kind != Kind::Unread
+    }
+
+    /// What to do about it, if anything is known to help.
+    pub(super) fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+/// An error and, after colons, what it was caused by.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::trouble(error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<agent::Error> for Failure {
+    fn from(error: agent::Error) -> Self {
+        let failure = Self::trouble(chain(&error));
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// Errors of standard output; everything else says what it touched.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::unread(),
+            _ => Self::trouble(format!("cannot write to standard output: {error}")),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `headcount leave`: makes a running agent say goodbye and end.
+
+use serde_json::{Value, json};
+
+use super::{Failure, Output, Target};
+
+/// Make the agent say goodbye to the cluster and end
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Why, for the others to read; at most 256 bytes are told [default: leave]
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    target: Target,
+    /// Print the agent's JSON answer
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
+    let client = args.target.client()?;
+    let body = match args.reason {
+        Some(reason) => json!({"reason": reason}),
+        None => json!({}),
+    };
+    let answer = client.post("/v1/leave", &body).await?;
+    let has_left = answer.read::<Value>()?["left"] == true;
+    if args.json {
+        output.data(answer)?;
+    } else if has_left {
+        output.data("left")?;
+    }
+    match has_left {
+        true => Ok(()),
+        false => {
+            Err(Failure::no("the agent is still leaving").hint("its log says why it takes long"))
+        }
+    }
+}

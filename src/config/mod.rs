@@ -1,0 +1,112 @@
+//! `Config`: what an agent runs with, validated. Flags, environment and file are merged here,
+//! and nothing else reads the environment.
+//!
+//! Every key can be given as a flag (`--log-level`), as a variable (`HEADCOUNT_LOG_LEVEL`) and in
+//! a TOML file (`log-level`). A flag beats a variable, a variable beats the file, and a list is
+//! taken whole from the strongest of them. Whatever cannot be used is refused with the key, the
+//! value, what is allowed and where it came from; nothing is ever corrected in silence.
+
+mod error;
+mod keys;
+mod sources;
+mod surroundings;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+pub use error::{ConfigError, InvalidValue, Origin};
+pub use sources::Flags;
+pub use surroundings::Surroundings;
+
+use crate::swim::{Profile, Tags};
+use sources::Values;
+
+/// The gossip port, unless an address names another.
+pub const PORT_DEFAULT: u16 = 7946;
+
+/// What one agent runs with. Every field has been checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Our name, unique in the cluster.
+    pub name: String,
+    /// The gossip port, UDP and TCP. Port 0 lets the system choose.
+    pub bind: SocketAddr,
+    /// Where others reach us, when that is not `bind`.
+    pub advertise: Option<SocketAddr>,
+    /// Seeds as typed: `host:port`, `host` or an address; the port defaults to 7946.
+    pub join: Vec<String>,
+    /// The cluster's name.
+    pub cluster: String,
+    /// Which set of protocol numbers.
+    pub profile: Profile,
+    /// The local API's Unix socket.
+    pub socket: PathBuf,
+    /// The local API on TCP, off unless given.
+    pub http: Option<SocketAddr>,
+    /// Where identity and generation are kept.
+    pub data_dir: PathBuf,
+    /// Our tags.
+    pub tags: Tags,
+    /// The operator accepts plaintext off loopback.
+    pub insecure: bool,
+}
+
+/// How the agent logs on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// The least severe lines that are still written.
+    pub level: tracing::Level,
+    /// One JSON object a line instead of text.
+    pub json: bool,
+}
+
+/// A whole agent start: what to run, how to log, and what to warn of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Launch {
+    /// What to run.
+    pub config: Config,
+    /// How to log.
+    pub logging: Logging,
+    /// Not wrong, but probably not meant. One line each.
+    pub warnings: Vec<String>,
+}
+
+/// Merges flags, variables and the file, and checks the result.
+///
+/// # Errors
+/// The first value that cannot be used.
+pub fn load(flags: Flags, around: &Surroundings) -> Result<Launch, ConfigError> {
+    let values = Values::merge(flags, around)?;
+    let config = values.config(around)?;
+    let mut warnings = around.unknown_variables();
+    warnings.extend(doubts(&config));
+    Ok(Launch {
+        logging: values.logging()?,
+        config,
+        warnings,
+    })
+}
+
+/// The local API's socket for a command that talks to an agent: the flag, else
+/// `HEADCOUNT_SOCKET`, else where an agent of this user puts it.
+///
+/// # Errors
+/// When the path is too long, or none was given and the user has no directory for one.
+pub fn socket(flag: Option<String>, around: &Surroundings) -> Result<PathBuf, ConfigError> {
+    let mut flags = Flags::default();
+    flags.set("socket", flag);
+    Values::without_file(flags, around).socket(around)
+}
+
+/// What an operator who wrote this probably did not want.
+fn doubts(config: &Config) -> Vec<String> {
+    let bind = config.bind;
+    let advertised = config.advertise.filter(|a| !values::is_loopback(*a));
+    let unreached = advertised.filter(|_| values::is_loopback(bind));
+    let doubt = |address| {
+        format!("advertise says {address}, but bind {bind} is reached from this host only")
+    };
+    unreached.into_iter().map(doubt).collect()
+}

@@ -1,0 +1,159 @@
+//! The three sources of values, and the merge of them: flags over variables over the file.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    ConfigError, Origin, Surroundings,
+    keys::{self, CONFIG_VARIABLE, KEYS, Key, Refusal, refusal},
+};
+
+/// What was typed on the command line: key to values. An absent key was not given.
+#[derive(Clone, Debug, Default)]
+pub struct Flags(BTreeMap<&'static str, Vec<String>>);
+
+impl Flags {
+    /// Records `values` for the flag `--key`; none means that it was not given.
+    pub fn set(&mut self, key: &'static str, values: impl IntoIterator<Item = String>) {
+        let values: Vec<_> = values.into_iter().collect();
+        if !values.is_empty() {
+            self.0.insert(key, values);
+        }
+    }
+}
+
+/// What somebody gave for one key.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    pub(super) values: Vec<String>,
+    pub(super) origin: Origin,
+}
+
+/// For each key the strongest source that gave it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Values(BTreeMap<&'static str, Given>);
+
+impl Values {
+    /// All three sources; the file is the one that `--config` or `HEADCOUNT_CONFIG` names.
+    pub(super) fn merge(flags: Flags, around: &Surroundings) -> Result<Self, ConfigError> {
+        let flag = flags.0.get("config").and_then(|paths| paths.last());
+        let file = match (flag, around.variable(CONFIG_VARIABLE)) {
+            (Some(path), _) => read(path.into(), Origin::Flag("config"))?,
+            (None, Some(path)) => read(path.into(), Origin::Variable(CONFIG_VARIABLE.into()))?,
+            (None, None) => Self::default(),
+        };
+        Ok(file.overlaid(flags, around))
+    }
+
+    /// Flags and variables.
+    pub(super) fn without_file(flags: Flags, around: &Surroundings) -> Self {
+        Self::default().overlaid(flags, around)
+    }
+
+    /// What was given for `key`.
+    pub(super) fn given(&self, key: &str) -> Option<&Given> {
+        self.0.get(key)
+    }
+
+    fn overlaid(mut self, mut flags: Flags, around: &Surroundings) -> Self {
+        for key in &KEYS {
+            let name = keys::variable(key.name);
+            let strongest = match (flags.0.remove(key.name), around.variable(&name)) {
+                (Some(values), _) => Given {
+                    values,
+                    origin: Origin::Flag(key.name),
+                },
+                (None, Some(text)) => Given {
+                    values: split(key, text),
+                    origin: Origin::Variable(name),
+                },
+                (None, None) => continue,
+            };
+            self.0.insert(key.name, strongest);
+        }
+        self
+    }
+}
+
+/// A variable holds a list with commas between the values.
+fn split(key: &Key, text: &str) -> Vec<String> {
+    if !key.many {
+        return vec![text.into()];
+    }
+    let values = text.split(',').map(str::trim);
+    values.filter(|v| !v.is_empty()).map(Into::into).collect()
+}
+
+fn read(path: PathBuf, origin: Origin) -> Result<Values, ConfigError> {
+    match std::fs::read_to_string(&path) {
+        Ok(text) => parse(&text, &path),
+        Err(error) => Err(ConfigError::Unreadable {
+            path,
+            origin,
+            why: error.to_string(),
+        }),
+    }
+}
+
+/// Reads a whole TOML file. Every key must be one of [`KEYS`].
+pub(super) fn parse(text: &str, path: &Path) -> Result<Values, ConfigError> {
+    let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
+    let table: BTreeMap<toml::Spanned<String>, toml::Value> =
+        toml::from_str(text).map_err(|error| ConfigError::Syntax {
+            path: path.into(),
+            line: line(error.span().map_or(0, |span| span.start)),
+            message: error.message().into(),
+        })?;
+    let mut values = Values::default();
+    for (name, value) in table {
+        let line = line(name.span().start);
+        let Some(key) = keys::find(name.get_ref()) else {
+            return Err(ConfigError::UnknownKey {
+                key: name.into_inner(),
+                path: path.into(),
+                line,
+            });
+        };
+        let origin = Origin::File(path.into(), line);
+        let texts = texts(key, &value);
+        let texts = texts.map_err(|why| key.refuse(&value.to_string(), &origin, why))?;
+        let given = Given {
+            values: texts,
+            origin,
+        };
+        values.0.insert(key.name, given);
+    }
+    Ok(values)
+}
+
+/// A TOML value as the texts that flags would have given.
+fn texts(key: &Key, value: &toml::Value) -> Result<Vec<String>, Refusal> {
+    use toml::Value::{Array, Boolean, String, Table};
+    match value {
+        String(text) => Ok(vec![text.clone()]),
+        Boolean(yes) if key.name == "insecure" => Ok(vec![yes.to_string()]),
+        Array(items) if key.many => items.iter().map(|item| text(key, item)).collect(),
+        Table(pairs) if key.name == "tag" => {
+            let pair = |(k, v)| Ok(format!("{k}={}", text(key, v)?));
+            pairs.iter().map(pair).collect()
+        }
+        _ => Err(wrong_type(key)),
+    }
+}
+
+fn text(key: &Key, value: &toml::Value) -> Result<String, Refusal> {
+    let text = value.as_str().ok_or_else(|| wrong_type(key))?;
+    Ok(text.into())
+}
+
+fn wrong_type(key: &Key) -> Refusal {
+    let example = match key.name {
+        "insecure" => "insecure = true".into(),
+        "join" => "join = [\"10.0.0.1:7946\"]".into(),
+        "tag" => "tag = { role = \"web\" }".into(),
+        name => format!("{name} = \"…\""),
+    };
+    refusal("has the wrong type", format!("write {example}"))
+}

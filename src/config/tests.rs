@@ -1,0 +1,248 @@
+use std::{io::Write as _, path::Path};
+
+use super::*;
+
+fn around(variables: &[(&str, &str)]) -> Surroundings {
+    let variables = variables.iter();
+    Surroundings {
+        variables: variables
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect(),
+        host_name: "box".into(),
+        root: true,
+    }
+}
+
+fn flags(given: &[(&'static str, &str)]) -> Flags {
+    let mut flags = Flags::default();
+    for (key, value) in given {
+        flags.set(key, value.split(' ').map(Into::into));
+    }
+    flags
+}
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn path(file: &tempfile::NamedTempFile) -> &str {
+    file.path().to_str().unwrap()
+}
+
+/// The error and the hint of a start with these flags.
+fn refused(given: &[(&'static str, &str)]) -> (String, String) {
+    let error = load(flags(given), &around(&[])).unwrap_err();
+    (error.to_string(), error.hint())
+}
+
+#[test]
+fn nothing_given_is_enough() {
+    let launch = load(Flags::default(), &around(&[])).unwrap();
+    let expected = Config {
+        name: "box".into(),
+        bind: "127.0.0.1:7946".parse().unwrap(),
+        advertise: None,
+        join: vec![],
+        cluster: "default".into(),
+        profile: Profile::Lan,
+        socket: "/run/headcount.sock".into(),
+        http: None,
+        data_dir: "/var/lib/headcount/box".into(),
+        tags: Tags::default(),
+        insecure: false,
+    };
+    assert_eq!(launch.config, expected);
+    assert_eq!(launch.warnings, Vec::<String>::new());
+    assert_eq!(launch.logging.level, tracing::Level::INFO);
+}
+
+#[test]
+fn an_ordinary_user_gets_the_xdg_directories() {
+    let mut user = around(&[
+        ("XDG_RUNTIME_DIR", "/run/user/7"),
+        ("XDG_STATE_HOME", "/state"),
+    ]);
+    user.root = false;
+    let config = load(Flags::default(), &user).unwrap().config;
+    assert_eq!(config.socket, Path::new("/run/user/7/headcount.sock"));
+    assert_eq!(config.data_dir, Path::new("/state/headcount/box"));
+
+    let mut bare = around(&[("HOME", "/home/u"), ("XDG_STATE_HOME", "relative")]);
+    bare.root = false;
+    let config = load(Flags::default(), &bare).unwrap().config;
+    let state = Path::new("/home/u/.local/state/headcount");
+    assert_eq!(config.socket, state.join("headcount.sock"));
+    assert_eq!(config.data_dir, state.join("box"));
+
+    let mut homeless = around(&[]);
+    homeless.root = false;
+    let error = load(Flags::default(), &homeless).unwrap_err();
+    assert_eq!(error.hint(), "say --socket, or set HEADCOUNT_SOCKET");
+}
+
+#[test]
+fn flags_beat_variables_beat_the_file() {
+    let file = file("name = \"from-file\"\ncluster = \"from-file\"\nprofile = \"wan\"\n");
+    let around = around(&[
+        ("HEADCOUNT_CONFIG", path(&file)),
+        ("HEADCOUNT_NAME", "from-variable"),
+        ("HEADCOUNT_CLUSTER", "from-variable"),
+    ]);
+    let config = load(flags(&[("name", "from-flag")]), &around)
+        .unwrap()
+        .config;
+    assert_eq!(config.name, "from-flag");
+    assert_eq!(config.cluster, "from-variable");
+    assert_eq!(config.profile, Profile::Wan);
+}
+
+#[test]
+fn a_list_comes_whole_from_its_strongest_source() {
+    let file = file("join = [\"a\", \"b:1\"]\n[tag]\nrole = \"web\"\nzone = \"x=y\"\n");
+    let given = flags(&[("config", path(&file))]);
+    let config = load(given.clone(), &around(&[])).unwrap().config;
+    assert_eq!(config.join, ["a", "b:1"]);
+    assert_eq!(config.tags.value("zone"), Some("x=y"));
+
+    let around = around(&[("HEADCOUNT_JOIN", "c, [::1]:9,"), ("HEADCOUNT_TAG", "k=v")]);
+    let config = load(given, &around).unwrap().config;
+    assert_eq!(config.join, ["c", "[::1]:9"]);
+    assert_eq!(config.tags.iter().count(), 1);
+}
+
+#[test]
+fn every_way_to_write_an_address() {
+    let bind = |text| {
+        let given = flags(&[("bind", text), ("insecure", "true")]);
+        let launch = load(given, &around(&[])).unwrap();
+        launch.config.bind.to_string()
+    };
+    assert_eq!(bind("10.1.2.3:99"), "10.1.2.3:99");
+    assert_eq!(bind("10.1.2.3"), "10.1.2.3:7946");
+    assert_eq!(bind(":0"), "127.0.0.1:0");
+    assert_eq!(bind("::1"), "[::1]:7946");
+    assert_eq!(bind("[::1]"), "[::1]:7946");
+    assert_eq!(bind("[::]:5"), "[::]:5");
+
+    let given = flags(&[("bind", ":9"), ("advertise", "127.0.0.7"), ("http", ":80")]);
+    let config = load(given, &around(&[])).unwrap().config;
+    assert_eq!(config.advertise, "127.0.0.7:9".parse().ok());
+    assert_eq!(config.http, "127.0.0.1:80".parse().ok());
+}
+
+#[test]
+fn errors_name_key_value_source_range_and_hint() {
+    assert_eq!(
+        refused(&[("bind", "localhost")]),
+        (
+            "bind \"localhost\" (flag --bind) is not an IP address; \
+             allowed: IP:PORT, IP or :PORT"
+                .into(),
+            "write an IP of this host, for example 127.0.0.1:7946; only join takes names".into()
+        )
+    );
+    let file = file("\n# about\nlog-level = \"loud\"\n");
+    let (error, _) = refused(&[("config", path(&file))]);
+    let expected = format!(
+        "log-level \"loud\" ({}:3) is not a log level; allowed: error, warn, info, debug or trace",
+        path(&file)
+    );
+    assert_eq!(error, expected);
+    let error = load(Flags::default(), &around(&[("HEADCOUNT_PROFILE", "LAN")])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "profile \"LAN\" (variable HEADCOUNT_PROFILE) is not a profile; \
+         allowed: lan, wan or local"
+    );
+}
+
+#[test]
+fn what_cannot_be_used_is_refused() {
+    let long_path = format!("/{}", "x".repeat(107));
+    let long_tag = format!("k={}", "x".repeat(600));
+    let cases = [
+        ("advertise", ":7946", "has no IP"),
+        ("advertise", "0.0.0.0", "is nowhere to reach us at"),
+        ("advertise", "::1", "is of another IP version"),
+        ("bind", ":65536", "has no port from 0 to 65535"),
+        ("bind", "10.0.0.1", "is not a loopback address"),
+        ("cluster", "a\tb", "is not a cluster name"),
+        ("data-dir", "", "is not a path"),
+        ("http", "127.0.0.1", "has no port"),
+        ("insecure", "maybe", "is neither true nor false"),
+        ("join", "seed:0", "has no port from 1 to 65535"),
+        ("join", "se/ed", "is neither a host name nor an IP"),
+        ("join", "http://seed:1", "is neither a host name nor an IP"),
+        ("log-format", "xml", "is not a log format"),
+        ("log-level", "3", "is not a log level"),
+        ("name", "", "is not a member name"),
+        ("socket", long_path.as_str(), "is 108 bytes long"),
+        ("tag", "novalue", "has no `=`"),
+        ("tag", "a:b=c", "cannot be used"),
+        ("tag", long_tag.as_str(), "tags take 601 bytes"),
+    ];
+    for (key, value, expected) in cases {
+        let (error, hint) = refused(&[(key, value)]);
+        assert!(error.contains(expected), "{error}");
+        assert!(error.contains(&format!("flag --{key}")), "{error}");
+        assert!(!hint.is_empty(), "{error}");
+    }
+}
+
+#[test]
+fn a_bad_file_is_refused_with_its_line() {
+    let refused_file = |text: &str| {
+        let file = file(text);
+        let (error, hint) = refused(&[("config", path(&file))]);
+        (error.replace(path(&file), "FILE"), hint)
+    };
+    let (error, hint) = refused_file("name = \"a\"\nbinde = \"1\"\n");
+    assert_eq!(error, "unknown key \"binde\" (FILE:2)");
+    assert!(hint.starts_with("did you mean `bind`?"), "{hint}");
+
+    let (error, _) = refused_file("name = \"a\"\nbind = \n");
+    assert!(error.starts_with("FILE:2: "), "{error}");
+
+    let (error, hint) = refused_file("tag = [1]\n");
+    assert!(error.starts_with("tag \"[1]\" (FILE:1) has the wrong type"));
+    assert_eq!(hint, "write tag = { role = \"web\" }");
+
+    let (error, _) = refused(&[("config", "/nowhere")]);
+    assert!(error.starts_with("config \"/nowhere\" (flag --config): No such file"));
+}
+
+#[test]
+fn what_is_odd_but_possible_is_warned_of() {
+    let around = around(&[("HEADCOUNT_NAMES", "n"), ("HEADCOUNT_BIND", ":1")]);
+    let given = flags(&[("advertise", "10.0.0.1")]);
+    let warnings = load(given, &around).unwrap().warnings;
+    assert_eq!(
+        warnings[0],
+        "ignored unknown variable HEADCOUNT_NAMES; did you mean HEADCOUNT_NAME?"
+    );
+    assert!(warnings[1].contains("reached from this host only"));
+}
+
+#[test]
+fn a_name_never_leads_out_of_the_data_directory() {
+    let dir = |name| {
+        let given = flags(&[("name", name)]);
+        let launch = load(given, &around(&[])).unwrap();
+        let dir = launch.config.data_dir;
+        dir.strip_prefix("/var/lib/headcount").unwrap().to_owned()
+    };
+    assert_eq!(dir("../x"), Path::new("..%2Fx"));
+    assert_eq!(dir(".."), Path::new("%2E%2E"));
+    assert_eq!(dir("n.1"), Path::new("n.1"));
+}
+
+#[test]
+fn clients_find_the_socket_the_agent_made() {
+    let around = around(&[("HEADCOUNT_SOCKET", "/tmp/a.sock")]);
+    let agent = load(Flags::default(), &around).unwrap().config.socket;
+    assert_eq!(socket(None, &around).unwrap(), agent);
+    let given = socket(Some("/tmp/b.sock".into()), &around).unwrap();
+    assert_eq!(given, Path::new("/tmp/b.sock"));
+}

@@ -1,0 +1,304 @@
+//! The values themselves: from the texts that were given to the checked [`Config`].
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use super::{
+    Config, ConfigError, Logging, Origin, PORT_DEFAULT, Surroundings,
+    keys::{self, Key, Refusal, refusal},
+    sources::Values,
+};
+use crate::swim::{self, Profile, Tags};
+
+/// The longest path the kernel takes for a Unix socket, its closing zero not counted.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+impl Values {
+    /// The agent's configuration, with a default for whatever was not given.
+    pub(super) fn config(&self, around: &Surroundings) -> Result<Config, ConfigError> {
+        let insecure = self.parsed("insecure", parse_bool)?.unwrap_or(false);
+        let bind = self.bind(insecure)?;
+        let name = self.name(around)?;
+        Ok(Config {
+            bind,
+            advertise: self.parsed("advertise", |text| parse_advertise(text, bind))?,
+            join: self.every("join", parse_host)?,
+            cluster: self
+                .parsed("cluster", parse_cluster)?
+                .unwrap_or_else(|| "default".into()),
+            profile: self.parsed("profile", parse_profile)?.unwrap_or_default(),
+            socket: self.socket(around)?,
+            http: self.parsed("http", parse_http)?,
+            data_dir: self.data_dir(&name, around)?,
+            tags: self.tags()?,
+            insecure,
+            name,
+        })
+    }
+
+    /// The agent's logging.
+    pub(super) fn logging(&self) -> Result<Logging, ConfigError> {
+        let level = self.parsed("log-level", parse_level)?;
+        Ok(Logging {
+            level: level.unwrap_or(tracing::Level::INFO),
+            json: self.parsed("log-format", parse_format)?.unwrap_or(false),
+        })
+    }
+
+    /// The local API's socket.
+    pub(super) fn socket(&self, around: &Surroundings) -> Result<PathBuf, ConfigError> {
+        if let Some(path) = self.parsed("socket", parse_socket)? {
+            return Ok(path);
+        }
+        let Some(path) = around.socket() else {
+            let why = "neither XDG_RUNTIME_DIR nor HOME says where it could be";
+            return Err(ConfigError::Missing { key: "socket", why });
+        };
+        let text = path.to_string_lossy();
+        let origin = Origin::Default("from XDG_RUNTIME_DIR or HOME");
+        parse_socket(&text).map_err(|why| key("socket").refuse(&text, &origin, why))
+    }
+
+    fn bind(&self, insecure: bool) -> Result<SocketAddr, ConfigError> {
+        let parse = |text: &str| {
+            let bind = parse_address(text, LOOPBACK, PORT_DEFAULT)?;
+            match insecure || is_loopback(bind) {
+                true => Ok(bind),
+                false => Err(refusal(
+                    "is not a loopback address, and this version sends plain text",
+                    "on a network you trust say --insecure; else bind to 127.0.0.1",
+                )),
+            }
+        };
+        let default = SocketAddr::new(LOOPBACK, PORT_DEFAULT);
+        Ok(self.parsed("bind", parse)?.unwrap_or(default))
+    }
+
+    fn name(&self, around: &Surroundings) -> Result<String, ConfigError> {
+        if let Some(name) = self.parsed("name", parse_name)? {
+            return Ok(name);
+        }
+        let origin = Origin::Default("this host's name");
+        let host = &around.host_name;
+        parse_name(host).map_err(|why| key("name").refuse(host, &origin, why))
+    }
+
+    fn data_dir(&self, name: &str, around: &Surroundings) -> Result<PathBuf, ConfigError> {
+        if let Some(path) = self.parsed("data-dir", parse_path)? {
+            return Ok(path);
+        }
+        let why = "neither XDG_STATE_HOME nor HOME says where it could be";
+        let missing = ConfigError::Missing {
+            key: "data-dir",
+            why,
+        };
+        Ok(around.state_dir().ok_or(missing)?.join(file_name(name)))
+    }
+
+    fn tags(&self) -> Result<Tags, ConfigError> {
+        let tags: Tags = self.every("tag", parse_tag)?.into_iter().collect();
+        let Some(given) = self.given("tag") else {
+            return Ok(tags);
+        };
+        let hint = "use fewer or shorter tags: they travel with every announcement";
+        match swim::check_tags(&tags) {
+            Ok(()) => Ok(tags),
+            Err(error) => {
+                let why = refusal(format!("cannot be used: {error}"), hint);
+                Err(key("tag").refuse(&given.values.join(" "), &given.origin, why))
+            }
+        }
+    }
+
+    /// The only value of a key, parsed; `None` when nobody gave it.
+    fn parsed<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, Refusal>,
+    ) -> Result<Option<T>, ConfigError> {
+        Ok(self.every(name, parse)?.pop())
+    }
+
+    /// All values of a key, parsed.
+    fn every<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, Refusal>,
+    ) -> Result<Vec<T>, ConfigError> {
+        let Some(given) = self.given(name) else {
+            return Ok(Vec::new());
+        };
+        let parse =
+            |text: &String| parse(text).map_err(|why| key(name).refuse(text, &given.origin, why));
+        given.values.iter().map(parse).collect()
+    }
+}
+
+fn key(name: &str) -> &'static Key {
+    keys::find(name).expect("only names of KEYS are asked for")
+}
+
+/// Whether only this host reaches the address.
+pub(super) fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
+/// `IP:PORT`, `IP` or `:PORT`, with brackets around an IPv6 that has a port.
+pub(super) fn parse_address(text: &str, ip: IpAddr, port: u16) -> Result<SocketAddr, Refusal> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    if let Ok(ip) = bare.unwrap_or(text).parse() {
+        return Ok(SocketAddr::new(ip, port));
+    }
+    if let Some(port) = text.strip_prefix(':') {
+        let port = port.parse();
+        return port
+            .map(|port| SocketAddr::new(ip, port))
+            .map_err(|_| refusal("has no port from 0 to 65535", "write for example :7946"));
+    }
+    let hint = "write an IP of this host, for example 127.0.0.1:7946; only join takes names";
+    Err(refusal("is not an IP address", hint))
+}
+
+fn parse_advertise(text: &str, bind: SocketAddr) -> Result<SocketAddr, Refusal> {
+    let hint = "write the address at which other hosts reach this one";
+    if text
+        .strip_prefix(':')
+        .is_some_and(|rest| !rest.contains(':'))
+    {
+        return Err(refusal("has no IP", hint));
+    }
+    let address = parse_address(text, LOOPBACK, bind.port())?;
+    if address.ip().is_unspecified() || address.ip().is_multicast() {
+        return Err(refusal("is nowhere to reach us at", hint));
+    }
+    if address.is_ipv4() != bind.is_ipv4() && !bind.ip().is_unspecified() {
+        let why = format!("is of another IP version than bind {bind}");
+        return Err(refusal(why, "use IPv4 for both, or IPv6 for both"));
+    }
+    Ok(address)
+}
+
+fn parse_http(text: &str) -> Result<SocketAddr, Refusal> {
+    let no_port = || refusal("has no port", "write for example 127.0.0.1:7980");
+    let is_ip = text.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    if is_ip {
+        return Err(no_port());
+    }
+    parse_address(text, LOOPBACK, 0)
+}
+
+/// `HOST:PORT` or `HOST`; names are looked up later, each time they are contacted.
+pub(super) fn parse_host(text: &str) -> Result<String, Refusal> {
+    let hint = "write for example 10.0.0.1:7946, [::1]:7946 or seed.example";
+    let is_ip = text.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    if is_ip || text.parse::<SocketAddr>().is_ok_and(|a| a.port() != 0) {
+        return Ok(text.into());
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, "7946"));
+    if !port.parse::<u16>().is_ok_and(|port| port != 0) {
+        return Err(refusal("has no port from 1 to 65535", hint));
+    }
+    let legal = |c: char| c.is_alphanumeric() || "-._".contains(c);
+    // What is all digits and dots, such as 10.0.0.256, is a mistyped address and no name.
+    let is_numeric = host.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let is_sized = (1..=253).contains(&host.len());
+    match is_sized && !is_numeric && host.chars().all(legal) {
+        true => Ok(text.into()),
+        false => Err(refusal("is neither a host name nor an IP address", hint)),
+    }
+}
+
+fn parse_name(text: &str) -> Result<String, Refusal> {
+    let hint = "say --name with a name that no other member of the cluster has";
+    let bad = |_| refusal("is not a member name", hint);
+    swim::check_name(text).map_err(bad)?;
+    Ok(text.into())
+}
+
+fn parse_cluster(text: &str) -> Result<String, Refusal> {
+    let hint = "all members of one cluster say the same --cluster, for example production";
+    let bad = |_| refusal("is not a cluster name", hint);
+    swim::check_cluster(text).map_err(bad)?;
+    Ok(text.into())
+}
+
+fn parse_profile(text: &str) -> Result<Profile, Refusal> {
+    let profiles = [Profile::Lan, Profile::Wan, Profile::Local];
+    let found = profiles.into_iter().find(|p| p.as_str() == text);
+    let hint = "lan for one data centre, wan for the internet, local for one machine";
+    found.ok_or_else(|| refusal("is not a profile", hint))
+}
+
+fn parse_bool(text: &str) -> Result<bool, Refusal> {
+    match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(refusal("is neither true nor false", "write true or false")),
+    }
+}
+
+fn parse_level(text: &str) -> Result<tracing::Level, Refusal> {
+    let bad = |_| refusal("is not a log level", "info is the default");
+    match text.parse::<u8>() {
+        Ok(_) => Err(refusal("is not a log level", "write a word, not a number")),
+        Err(_) => text.parse().map_err(bad),
+    }
+}
+
+/// Whether the format is JSON.
+fn parse_format(text: &str) -> Result<bool, Refusal> {
+    match text {
+        "json" => Ok(true),
+        "text" => Ok(false),
+        _ => Err(refusal("is not a log format", "text is the default")),
+    }
+}
+
+fn parse_path(text: &str) -> Result<PathBuf, Refusal> {
+    match text.is_empty() || text.contains('\0') {
+        true => Err(refusal(
+            "is not a path",
+            "write for example /var/lib/headcount/n1",
+        )),
+        false => Ok(text.into()),
+    }
+}
+
+fn parse_socket(text: &str) -> Result<PathBuf, Refusal> {
+    let hint = "use a short path, for example /run/headcount.sock";
+    match text.len() {
+        0 => Err(refusal("is not a path", hint)),
+        length if length > SOCKET_PATH_BYTES_MAX => {
+            Err(refusal(format!("is {length} bytes long"), hint))
+        }
+        _ => parse_path(text),
+    }
+}
+
+fn parse_tag(text: &str) -> Result<(String, String), Refusal> {
+    let hint = "write for example role=web";
+    let Some((key, value)) = text.split_once('=') else {
+        return Err(refusal("has no `=`", hint));
+    };
+    let pair = (key.to_owned(), value.to_owned());
+    match swim::check_tags(&Tags::from_iter([pair.clone()])) {
+        Ok(()) => Ok(pair),
+        Err(error) => Err(refusal(format!("cannot be used: {error}"), hint)),
+    }
+}
+
+/// A member's name as one component of a path: `/` and names made of dots cannot lead elsewhere,
+/// and no two names give the same directory.
+fn file_name(name: &str) -> String {
+    let escaped = name.replace('%', "%25").replace('/', "%2F");
+    match escaped.trim_start_matches('.') {
+        "" => escaped.replace('.', "%2E"),
+        _ => escaped,
+    }
+}

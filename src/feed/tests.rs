@@ -1,0 +1,420 @@
+//! The laws of the feed: exact records, no hole, snapshot + changes == roster.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::swim::{
+    Card, Change, Evidence, MemberId, MemberState, MemberView, Suspicion, Tags, Timestamp,
+};
+
+/// 2026-01-05T10:00:00Z.
+const NOW: Timestamp = Timestamp::from_micros(1_767_607_200_000_000);
+
+fn view(name: &str, state: MemberState) -> MemberView {
+    view_of(name, state, 1, "web")
+}
+
+fn view_of(name: &str, state: MemberState, generation: u32, role: &str) -> MemberView {
+    MemberView {
+        card: Arc::new(Card {
+            id: MemberId::new("test", name),
+            name: name.into(),
+            generation,
+            address: "127.0.0.1:7946".parse().unwrap(),
+            tags: Tags::from_iter([("role".into(), role.into())]),
+        }),
+        state,
+        incarnation: 0,
+        suspicion: (state == MemberState::Suspect).then(|| Suspicion {
+            by: MemberId::new("test", "n3"),
+            by_name: Some("n3".into()),
+            evidence: Evidence::ProbeTimeout,
+            deadline: NOW + Duration::from_secs(4),
+        }),
+        reason: (state == MemberState::Left).then(|| "maintenance".into()),
+    }
+}
+
+fn join(name: &str) -> Change {
+    Change::Join {
+        member: view(name, MemberState::Alive),
+        previous: None,
+    }
+}
+
+fn feed() -> Feed {
+    Feed::new(Epoch(0x5f0c), NOW, &view("n1", MemberState::Alive))
+}
+
+fn text(pieces: impl Iterator<Item = bytes::Bytes>) -> String {
+    String::from_utf8(pieces.collect::<Vec<_>>().concat()).unwrap()
+}
+
+fn lines(feed: &Feed, seq: u64) -> Vec<Value> {
+    let (lines, _) = feed.after(seq, usize::MAX, &Filter::default());
+    lines
+        .iter()
+        .map(|line| serde_json::from_slice(&line.json).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_snapshot_begins_with_ourselves_at_zero() {
+    assert_eq!(
+        text(feed().snapshot(&Filter::default()).record(NOW)),
+        concat!(
+            r#"{"type":"snapshot","epoch":"0000000000005f0c","seq":0,"#,
+            r#""at":"2026-01-05T10:00:00.000Z","members":[{"name":"n1","#,
+            r#""id":"ID","address":"127.0.0.1:7946","state":"alive","generation":1,"#,
+            r#""incarnation":0,"tags":{"role":"web"},"since":"2026-01-05T10:00:00.000Z"}]}"#,
+            "\n"
+        )
+        .replace("ID", &MemberId::new("test", "n1").to_string())
+    );
+}
+
+#[test]
+fn a_suspect_line_names_accuser_evidence_and_deadline_in_order() {
+    let mut feed = feed();
+    feed.publish(NOW, &join("n2"));
+    let later = NOW + Duration::from_secs(1);
+    let seq = feed.publish(later, &Change::Suspect(view("n2", MemberState::Suspect)));
+    let (lines, _) = feed.after(seq - 1, 1, &Filter::default());
+    assert_eq!(
+        String::from_utf8(lines[0].json.to_vec()).unwrap(),
+        concat!(
+            r#"{"type":"suspect","seq":2,"at":"2026-01-05T10:00:01.000Z","#,
+            r#""member":{"name":"n2","id":"ID","address":"127.0.0.1:7946","state":"suspect","#,
+            r#""generation":1,"incarnation":0,"tags":{"role":"web"},"#,
+            r#""since":"2026-01-05T10:00:01.000Z"},"by":"n3","evidence":"probe-timeout","#,
+            r#""deadline":"2026-01-05T10:00:04.000Z"}"#,
+            "\n"
+        )
+        .replace("ID", &MemberId::new("test", "n2").to_string())
+    );
+}
+
+#[test]
+fn every_change_carries_its_own_fields() {
+    let mut feed = feed();
+    let address = |port: u16| format!("127.0.0.1:{port}").parse().unwrap();
+    feed.publish(
+        NOW,
+        &Change::Join {
+            member: view("n2", MemberState::Alive),
+            previous: Some(MemberState::Failed),
+        },
+    );
+    feed.publish(
+        NOW,
+        &Change::Restart {
+            member: view_of("n2", MemberState::Alive, 2, "web"),
+            previous_generation: 1,
+        },
+    );
+    feed.publish(NOW, &Change::Left(view("n2", MemberState::Left)));
+    feed.publish(NOW, &Change::Healed { members: 7 });
+    feed.publish(
+        NOW,
+        &Change::Conflict {
+            name: "n1".into(),
+            ours: address(1),
+            theirs: address(2),
+        },
+    );
+    feed.publish(NOW, &Change::Isolated);
+    let lines = lines(&feed, 0);
+    assert_eq!(lines[0]["previous"], "failed");
+    assert_eq!(lines[1]["previous_generation"], 1);
+    assert_eq!(lines[1]["member"]["generation"], 2);
+    assert_eq!(lines[2]["reason"], "maintenance");
+    assert_eq!(lines[2]["member"]["reason"], "maintenance");
+    let at = NOW.to_rfc3339();
+    assert_eq!(
+        lines[3],
+        json!({"type":"healed","seq":4,"at":at,"members":7})
+    );
+    assert_eq!(
+        lines[4],
+        json!({"type":"conflict","seq":5,"at":at,"name":"n1",
+            "ours":"127.0.0.1:1","theirs":"127.0.0.1:2"})
+    );
+    assert_eq!(lines[5], json!({"type":"isolated","seq":6,"at":at}));
+    assert!(feed.isolated());
+}
+
+#[test]
+fn every_kind_of_change_can_be_filtered() {
+    let member = || view("n2", MemberState::Alive);
+    let address = "127.0.0.1:1".parse().unwrap();
+    let changes = [
+        Change::Conflict {
+            name: "n1".into(),
+            ours: address,
+            theirs: address,
+        },
+        Change::Failed(member()),
+        Change::Healed { members: 1 },
+        Change::Isolated,
+        join("n2"),
+        Change::Left(member()),
+        Change::Refuted(member()),
+        Change::Removed(member()),
+        Change::Restart {
+            member: member(),
+            previous_generation: 1,
+        },
+        Change::Suspect(member()),
+        Change::Update(member()),
+    ];
+    assert_eq!(changes.map(|change| change.kind()), record::KINDS);
+}
+
+#[test]
+fn heartbeat_and_gap_are_as_the_design_shows() {
+    assert_eq!(
+        heartbeat(42, NOW),
+        "{\"type\":\"heartbeat\",\"seq\":42,\"at\":\"2026-01-05T10:00:00.000Z\"}\n"
+    );
+    assert_eq!(gap(43, 910), "{\"type\":\"gap\",\"from\":43,\"to\":910}\n");
+}
+
+#[test]
+fn since_moves_with_state_and_generation_only() {
+    let mut feed = feed();
+    let id = MemberId::new("test", "n2");
+    let mut second = 0;
+    let mut publish = |feed: &mut Feed, change: Change| {
+        second += 1;
+        feed.publish(NOW + Duration::from_secs(second), &change);
+        feed.member(id)
+            .unwrap()
+            .since
+            .saturating_since(NOW)
+            .as_secs()
+    };
+    assert_eq!(publish(&mut feed, join("n2")), 1);
+    let update = Change::Update(view_of("n2", MemberState::Alive, 1, "db"));
+    assert_eq!(publish(&mut feed, update), 1);
+    let suspect = || Change::Suspect(view("n2", MemberState::Suspect));
+    assert_eq!(publish(&mut feed, suspect()), 3);
+    assert_eq!(publish(&mut feed, suspect()), 3);
+    let refuted = Change::Refuted(view("n2", MemberState::Alive));
+    assert_eq!(publish(&mut feed, refuted), 5);
+    let restart = Change::Restart {
+        member: view_of("n2", MemberState::Alive, 2, "web"),
+        previous_generation: 1,
+    };
+    assert_eq!(publish(&mut feed, restart), 6);
+}
+
+#[test]
+fn counts_follow_the_roster() {
+    let mut feed = feed();
+    feed.publish(NOW, &join("n2"));
+    feed.publish(NOW, &join("n3"));
+    feed.publish(NOW, &Change::Suspect(view("n2", MemberState::Suspect)));
+    assert_eq!((feed.counts().alive, feed.counts().suspect), (2, 1));
+    feed.publish(NOW, &Change::Failed(view("n2", MemberState::Failed)));
+    feed.publish(NOW, &Change::Left(view("n3", MemberState::Left)));
+    feed.publish(NOW, &Change::Removed(view("n2", MemberState::Failed)));
+    let counts = feed.counts();
+    assert_eq!((counts.alive, counts.suspect), (1, 0));
+    assert_eq!((counts.failed, counts.left), (0, 1));
+}
+
+#[test]
+fn a_large_snapshot_comes_in_pieces_ordered_by_name() {
+    let mut feed = feed();
+    for number in 0..2_000 {
+        feed.publish(NOW, &join(&format!("m{number:04}")));
+    }
+    let pieces: Vec<_> = feed.snapshot(&Filter::default()).listing().collect();
+    assert!(pieces.len() > 3);
+    assert!(pieces.iter().all(|piece| piece.len() < 66_000));
+    let listing: Value = serde_json::from_slice(&pieces.concat()).unwrap();
+    let members = listing["members"].as_array().unwrap();
+    assert_eq!(members.len(), 2_001);
+    assert_eq!(members[7]["name"], "m0007");
+}
+
+#[test]
+fn positions_survive_their_text() {
+    let position = Position {
+        epoch: Epoch(u64::MAX - 1),
+        seq: 42,
+    };
+    assert_eq!(position.to_string().parse(), Ok(position));
+    for wrong in ["", "42", "x:1", "5f0c:", "5f0c:-1", "5f0c:1:2"] {
+        assert!(wrong.parse::<Position>().is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn resume_goes_on_without_a_snapshot_while_the_journal_reaches() {
+    let mut feed = feed().with_journal_limits(4, 1 << 20);
+    for number in 0..6 {
+        feed.publish(NOW, &join(&format!("m{number}")));
+    }
+    let resumed = |feed: &Feed, epoch: u64, seq: u64| {
+        let epoch = Epoch(epoch);
+        Subscriber::new(Filter::default(), Some(Position { epoch, seq })).pull(feed)
+    };
+    assert!(matches!(resumed(&feed, 0x5f0c, 6), Batch::Nothing));
+    let Batch::Changes(lines) = resumed(&feed, 0x5f0c, 2) else {
+        panic!("the journal holds 3 to 6");
+    };
+    assert_eq!(
+        lines.iter().map(|line| line.seq).collect::<Vec<_>>(),
+        [3, 4, 5, 6]
+    );
+    let Batch::Snapshot { gap, snapshot } = resumed(&feed, 0x5f0c, 1) else {
+        panic!("the journal forgot 2");
+    };
+    assert_eq!((gap, snapshot.seq), (Some((2, 6)), 6));
+    for (epoch, seq) in [(0x5f0d, 3), (0x5f0c, 7)] {
+        let Batch::Snapshot { gap, .. } = resumed(&feed, epoch, seq) else {
+            panic!("not a place in this epoch");
+        };
+        assert_eq!(gap, None);
+    }
+}
+
+#[test]
+fn filtered_lines_are_skipped_and_numbers_stay() {
+    let mut feed = feed();
+    let mut filter = Filter::default();
+    filter.add_tag("role:db").unwrap();
+    let mut subscriber = Subscriber::new(filter, None);
+    let Batch::Snapshot { snapshot, .. } = subscriber.pull(&feed) else {
+        panic!("a stream begins with a snapshot");
+    };
+    assert!(snapshot.members.is_empty());
+    feed.publish(NOW, &join("n2"));
+    feed.publish(
+        NOW,
+        &Change::Update(view_of("n2", MemberState::Alive, 1, "db")),
+    );
+    // It was asked for until this line, so the line is told.
+    feed.publish(
+        NOW,
+        &Change::Update(view_of("n2", MemberState::Alive, 1, "web")),
+    );
+    feed.publish(NOW, &Change::Failed(view("n2", MemberState::Failed)));
+    feed.publish(NOW, &Change::Isolated);
+    let Batch::Changes(lines) = subscriber.pull(&feed) else {
+        panic!("there is news");
+    };
+    assert_eq!(
+        lines.iter().map(|line| line.seq).collect::<Vec<_>>(),
+        [2, 3, 5]
+    );
+    assert_eq!(subscriber.seq(), 5);
+    assert!(matches!(subscriber.pull(&feed), Batch::Nothing));
+}
+
+#[test]
+fn filters_say_what_is_wrong() {
+    let mut filter = Filter::default();
+    assert_eq!(
+        filter.add_states("alive,dead").unwrap_err().to_string(),
+        r#"state "dead" is not one of alive, suspect, failed, left"#
+    );
+    assert!(filter.add_tag("role").is_err());
+    assert!(filter.add_kinds("suspect,nonsense").is_err());
+}
+
+/// What a consumer would keep: the law is that it equals the roster.
+#[derive(Default)]
+struct Copy {
+    seq: u64,
+    members: BTreeMap<String, Value>,
+    gaps: usize,
+}
+
+impl Copy {
+    fn read(&mut self, batch: Batch) -> bool {
+        match batch {
+            Batch::Nothing => return false,
+            Batch::Changes(lines) => lines.iter().for_each(|line| self.change(line)),
+            Batch::Snapshot { gap, snapshot } => {
+                if let Some((from, to)) = gap {
+                    assert_eq!((from, to), (self.seq + 1, snapshot.seq));
+                    self.gaps += 1;
+                }
+                let record: Value = text(snapshot.record(NOW)).parse().unwrap();
+                self.seq = record["seq"].as_u64().unwrap();
+                self.members.clear();
+                for member in record["members"].as_array().unwrap() {
+                    self.keep(member);
+                }
+            }
+        }
+        true
+    }
+
+    fn change(&mut self, line: &Line) {
+        let record: Value = serde_json::from_slice(&line.json).unwrap();
+        assert_eq!(record["seq"], self.seq + 1, "a hole");
+        self.seq = line.seq;
+        match (record.get("member"), record["type"] == "removed") {
+            (Some(member), true) => {
+                self.members.remove(member["name"].as_str().unwrap());
+            }
+            (Some(member), false) => self.keep(member),
+            (None, _) => {}
+        }
+    }
+
+    fn keep(&mut self, member: &Value) {
+        let name = member["name"].as_str().unwrap();
+        self.members.insert(name.into(), member.clone());
+    }
+}
+
+fn random_change(random: &mut Xoshiro256PlusPlus) -> Change {
+    let name = format!("m{}", random.random_range(0..8));
+    let generation = random.random_range(1..4);
+    let member = |state| view_of(&name, state, generation, "web");
+    match random.random_range(0..9) {
+        0 => Change::Failed(member(MemberState::Failed)),
+        1 => Change::Left(member(MemberState::Left)),
+        2 => Change::Refuted(member(MemberState::Alive)),
+        3 => Change::Removed(member(MemberState::Failed)),
+        4 => Change::Suspect(member(MemberState::Suspect)),
+        5 => Change::Update(member(MemberState::Alive)),
+        6 => Change::Isolated,
+        7 => Change::Restart {
+            member: member(MemberState::Alive),
+            previous_generation: generation - 1,
+        },
+        _ => join(&name),
+    }
+}
+
+#[test]
+fn snapshot_and_changes_equal_the_roster_whatever_happens() {
+    let mut gaps = 0;
+    for seed in 0..200 {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let mut feed = feed().with_journal_limits(random.random_range(1..20), 8 << 10);
+        let mut subscriber = Subscriber::new(Filter::default(), None);
+        let mut copy = Copy::default();
+        for step in 0..200 {
+            let at = NOW + Duration::from_secs(step);
+            feed.publish(at, &random_change(&mut random));
+            if random.random_range(0..12) == 0 {
+                while copy.read(subscriber.pull(&feed)) {}
+                let mut now = Copy::default();
+                now.read(Subscriber::new(Filter::default(), None).pull(&feed));
+                assert_eq!((copy.seq, &copy.members), (now.seq, &now.members));
+            }
+        }
+        gaps += copy.gaps;
+    }
+    assert!(gaps > 100, "the small journals must make gaps: {gaps}");
+}

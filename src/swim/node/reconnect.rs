@@ -1,0 +1,115 @@
+//! The way back: hellos, for ever and at a bounded rate, to members that we lost.
+
+use std::{net::SocketAddr, time::Duration};
+
+use rand::RngExt;
+
+use super::{
+    Node,
+    join::{RETRY_MIN, backoff},
+};
+use crate::swim::{identity::Identity, timers::Alarm};
+
+/// Lost members that are contacted at once while nobody else is left.
+const RECONNECTS_ALONE: usize = 3;
+/// Times in which the reconnect interval is divided: short, so that a healed partition is found
+/// soon, but each taken only with the chance that keeps the cluster-wide rate.
+const RECONNECT_TICKS: u32 = 3;
+/// Members whose addresses are remembered after they were forgotten, and for how long.
+const FORGOTTEN_MAX: usize = 1_000;
+const FORGOTTEN_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+impl Node {
+    /// An address stays a contact when its member is forgotten.
+    pub(super) fn remember_contact(&mut self, identity: Identity) {
+        let card = self.gate.borrow().card_of(identity);
+        if let Some(card) = card {
+            self.forgotten
+                .retain(|(_, address)| *address != card.address);
+            self.forgotten.push_back((self.now, card.address));
+            if self.forgotten.len() > FORGOTTEN_MAX {
+                self.forgotten.pop_front();
+            }
+        }
+    }
+
+    pub(super) fn reconnect_soon(&mut self) {
+        self.reconnects = 0;
+        self.reconnect_at = self.now + RETRY_MIN;
+        self.timers.schedule(self.reconnect_at, Alarm::Reconnect);
+    }
+
+    pub(super) fn schedule_reconnect(&mut self) {
+        let interval = if self.is_alone() {
+            backoff(self.reconnects, true)
+        } else {
+            self.tuning.reconnect_interval / RECONNECT_TICKS
+        };
+        self.reconnect_at = self.now + self.jitter(interval);
+        self.timers.schedule(self.reconnect_at, Alarm::Reconnect);
+    }
+
+    /// We had company once, or expect some, and have none.
+    fn is_alone(&self) -> bool {
+        self.engine.active() == 0 && (self.lost_everyone || !self.contacts.is_empty())
+    }
+
+    /// Says hello to members that we lost: about three hellos in each reconnect interval by the
+    /// whole cluster together, more only while we are alone.
+    pub(super) fn reconnect(&mut self) {
+        if self.now < self.reconnect_at {
+            return;
+        }
+        let members = self.engine.active() + 1;
+        let alone = self.is_alone();
+        if alone || self.rng.random_range(0..members) == 0 {
+            let wanted = if alone { RECONNECTS_ALONE } else { 1 };
+            for address in self.choose_lost(wanted) {
+                self.say_hello(address);
+            }
+        }
+        self.reconnects = self.reconnects.saturating_add(1);
+        self.schedule_reconnect();
+    }
+
+    /// Random addresses of seeds and members that should be with us and are not.
+    fn choose_lost(&mut self, wanted: usize) -> Vec<SocketAddr> {
+        let now = self.now;
+        self.forgotten
+            .retain(|(since, _)| now - *since < FORGOTTEN_AGE_MAX);
+        let mut lost: Vec<SocketAddr> = {
+            let gate = self.gate.borrow();
+            let down = gate
+                .roster
+                .records()
+                .filter(|(_, record)| !record.standing.is_active());
+            let down = down.filter_map(|(handle, record)| {
+                Some(
+                    gate.card_of(Identity {
+                        handle,
+                        life: record.life,
+                    })?
+                    .address,
+                )
+            });
+            let seeds = self
+                .contacts
+                .iter()
+                .filter(|(_, contact)| contact.seed && contact.joined);
+            let seeds = seeds.map(|(address, _)| *address);
+            down.chain(seeds)
+                .chain(self.forgotten.iter().map(|(_, address)| *address))
+                .collect()
+        };
+        lost.sort_unstable();
+        lost.dedup();
+        let mut chosen = Vec::new();
+        while chosen.len() < wanted && !lost.is_empty() {
+            let address = lost.swap_remove(self.rng.random_range(0..lost.len()));
+            if !self.is_active_address(address) && address != self.address() {
+                chosen.push(address);
+            }
+        }
+        chosen
+    }
+}

@@ -1,0 +1,16 @@
+//! Real agents for tests: processes, their HTTP API over the Unix socket, their event streams.
+//!
+//! Nothing here sleeps for a fixed time and hopes: every wait names its condition and gives it
+//! [`PATIENCE`], which is generous because two cores may be running many agents at once.
+
+mod agent;
+mod http;
+mod lab;
+mod wait;
+mod watch;
+
+pub(crate) use agent::{Agent, Launch};
+pub(crate) use http::{Body, Response, exchange, read_head};
+pub(crate) use lab::{Finished, Lab, Running, await_members, finish, headcount, run};
+pub(crate) use wait::{PATIENCE, Stopwatch, draws, pause, until};
+pub(crate) use watch::Watch;
