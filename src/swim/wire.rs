@@ -8,7 +8,7 @@ use std::{borrow::Cow, net::SocketAddr, time::Duration};
 use bytes::{BufMut, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use super::{Card, Evidence, Life, MemberId, Tags, check_name, check_tags};
+use super::{Card, Life, MemberId, Tags, check_name, check_tags, roster::Accusation};
 
 /// A hello's payload is padded to this length: no welcome or refusal is longer.
 pub(super) const HELLO_BYTES_MIN: usize = 128;
@@ -136,13 +136,14 @@ pub(super) enum Update<'a> {
         id: MemberId,
         life: Life,
         incarnation: u16,
-        by: MemberId,
-        evidence: Evidence,
+        accusation: Accusation,
     },
     Failed {
         id: MemberId,
         life: Life,
         incarnation: u16,
+        /// What confirmed it: who heard nothing of the suspicion can still tell of it.
+        accusation: Accusation,
         age_s: u32,
     },
     Left {

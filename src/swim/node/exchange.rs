@@ -12,6 +12,7 @@ use std::{
 };
 
 use foca::{Member, State};
+use rand::RngExt;
 use siphasher::sip::SipHasher24;
 
 use super::Node;
@@ -27,8 +28,12 @@ use crate::swim::{
 
 /// An exchange that takes longer is given up.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
-/// After an exchange that taught us something, the next one comes this soon.
-const FOLLOW_UP: Duration = Duration::from_secs(2);
+/// After news of members, one exchange more comes after this and a share for each member, so that
+/// the cluster together makes at most fifty a second.
+const FOLLOW_UP: Duration = Duration::from_secs(1);
+const FOLLOW_UP_SHARE: Duration = Duration::from_millis(20);
+/// `healed` is told once in this time, not for every member that comes back.
+const HEALED_PAUSE: Duration = Duration::from_secs(30);
 /// Exchanges under way that we dialled, and that others dialled.
 const DIALLED_MAX: usize = 16;
 const SERVED_MAX: usize = 128;
@@ -61,6 +66,22 @@ impl Node {
                 self.open_exchange(card.address, None);
             }
         }
+    }
+
+    /// Members came: gossip is chance, and whoever missed one should not wait for the next
+    /// exchange in turn.
+    pub(super) fn follow_up(&mut self) {
+        if !self.follow_up_due {
+            self.follow_up_due = true;
+            let share = FOLLOW_UP_SHARE.mul_f64(self.engine.active() as f64);
+            let wait = FOLLOW_UP + share.mul_f64(self.rng.random_range(0.0..1.0));
+            self.schedule(wait, Alarm::FollowUp);
+        }
+    }
+
+    pub(super) fn exchange_once_more(&mut self) {
+        self.follow_up_due = false;
+        self.exchange_at_random();
     }
 
     /// A member we never heard of sent us something: it knows us, so it will answer.
@@ -259,14 +280,20 @@ impl Node {
         let result = self.engine.apply(members.into_iter(), gossip);
         self.check(result);
         if !disputes.is_empty() {
-            self.schedule(FOLLOW_UP, Alarm::FollowUp);
+            self.follow_up();
         }
         for (handle, life) in disputes {
             self.tell_held_down(handle, life);
         }
         if was_lost && !self.was_lost(envelope) {
             self.settle();
-            let members = self.engine.active();
+            self.tell_healed(self.engine.active());
+        }
+    }
+
+    pub(super) fn tell_healed(&mut self, members: usize) {
+        let told = self.healed.replace(self.now);
+        if told.is_none_or(|told| self.now - told > HEALED_PAUSE) {
             self.change(Change::Healed { members });
         }
     }

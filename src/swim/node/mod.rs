@@ -67,6 +67,9 @@ pub struct Node {
     reconnect_at: Timestamp,
     forgotten: VecDeque<(Timestamp, SocketAddr)>,
     exchanges: BTreeMap<StreamId, Exchange>,
+    follow_up_due: bool,
+    /// When `healed` was due last, told or not.
+    healed: Option<Timestamp>,
     challenges: BTreeMap<u64, Challenged>,
     /// When twins were last told of each other.
     introduced: BTreeMap<Handle, Timestamp>,
@@ -121,6 +124,8 @@ impl Node {
             reconnect_at: Timestamp::ZERO,
             forgotten: VecDeque::new(),
             exchanges: BTreeMap::new(),
+            follow_up_due: false,
+            healed: None,
             challenges: BTreeMap::new(),
             introduced: BTreeMap::new(),
             spread: Spread::default(),
@@ -147,6 +152,7 @@ impl Node {
         let mail = self.engine.mail();
         self.stats.datagrams_sent = mail.datagrams;
         self.stats.bytes_sent = mail.bytes;
+        self.stats.probes = self.gate.borrow().probes;
         Outputs {
             queue: &mut mail.outputs,
         }
@@ -217,7 +223,7 @@ impl Node {
             Alarm::Eager => self.spread_now(),
             Alarm::Exchange => self.exchange_now_and_then(),
             Alarm::ExchangeSilent(stream) => self.exchange_silent(stream),
-            Alarm::FollowUp => self.exchange_at_random(),
+            Alarm::FollowUp => self.exchange_once_more(),
             Alarm::Foca(timer) => {
                 let result = self.engine.timer(timer);
                 self.check(result);
