@@ -202,6 +202,7 @@ impl Gate {
             }
             Update::Alive { card, .. }
                 if card.address() != self.card.address
+                    && life.is_plausible_after(self.me.life.generation())
                     && life.generation() >= self.me.life.generation() =>
             {
                 self.sightings.push(Sighting::Twin {
@@ -210,6 +211,7 @@ impl Gate {
                 });
             }
             _ if life < self.me.life => {}
+            _ if !life.is_plausible_after(self.me.life.generation()) => {}
             Update::Alive { incarnation, .. } if life == self.me.life => {
                 if *incarnation > self.incarnation {
                     self.sightings.push(Sighting::Predecessor(life));
@@ -224,6 +226,11 @@ impl Gate {
 
     fn judge_other(&mut self, update: &Update<'_>) -> Option<Member<Identity>> {
         if let Update::Alive { card, life, .. } | Update::Known { card, life } = update {
+            let handle = self.directory.handle(card.id(&self.cluster));
+            let newest = handle.map_or(0, |handle| self.directory.newest(handle));
+            if newest > 0 && !life.is_plausible_after(newest) {
+                return None;
+            }
             self.intern(card, *life)?;
         }
         let handle = self.directory.handle(update.id(&self.cluster))?;
@@ -331,6 +338,13 @@ impl Gate {
             .iter()
             .rev()
             .find(|heard| heard.about == identity && fits(&heard.claim))
+    }
+
+    /// A member is forgotten: nothing of it is kept but its number.
+    pub(super) fn forget(&mut self, handle: Handle) {
+        self.roster.forget(handle);
+        self.cards.retain(|(of, _), _| *of != handle);
+        self.directory.release(handle);
     }
 
     pub(super) fn forget_heard(&mut self) {

@@ -56,6 +56,35 @@ impl Node {
         self.gate.borrow_mut().roster.tell(handle, next);
     }
 
+    /// Looks through foca's whole list for what the touches missed: O(n), now and then.
+    pub(super) fn audit(&self) {
+        let mut gate = self.gate.borrow_mut();
+        let differs = |held: &&Member<Identity>| {
+            let handle = held.id().handle;
+            let told = match gate.roster.record(handle) {
+                Some(record) if record.life == held.id().life => match record.standing {
+                    Standing::Alive => State::Alive,
+                    Standing::Suspect { .. } => State::Suspect,
+                    _ => State::Down,
+                },
+                Some(_) => return true,
+                None => State::Alive,
+            };
+            let is_told =
+                told == State::Down || gate.roster.incarnation(handle) == held.incarnation();
+            !gate.roster.knows(handle) || told != held.state() || !is_told
+        };
+        let missed: Vec<Handle> = self
+            .engine
+            .members()
+            .filter(differs)
+            .map(|held| held.id().handle)
+            .collect();
+        for handle in missed {
+            gate.touch(handle);
+        }
+    }
+
     /// What was told last; `None` when nothing was.
     fn prior(&self, held: &Member<Identity>, touch: Touch) -> Option<Record> {
         let gate = self.gate.borrow();
@@ -199,7 +228,7 @@ impl Node {
                 life: record.life,
             });
         }
-        self.gate.borrow_mut().roster.forget(handle);
+        self.gate.borrow_mut().forget(handle);
     }
 
     /// Our own incarnation or generation moved.
