@@ -132,6 +132,6 @@ fn since(at: Timestamp, view: &MemberView, before: Option<&Member>) -> Timestamp
         {
             before.since
         }
-        _ => at,
+        _ => view.down_since.map_or(at, |since| since.min(at)),
     }
 }

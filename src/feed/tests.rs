@@ -36,6 +36,7 @@ fn view_of(name: &str, state: MemberState, generation: u32, role: &str) -> Membe
             deadline: NOW + Duration::from_secs(4),
         }),
         reason: (state == MemberState::Left).then(|| "maintenance".into()),
+        down_since: None,
     }
 }
 

@@ -238,6 +238,9 @@ pub struct MemberView {
     pub suspicion: Option<Suspicion>,
     /// Why it left, for a member that did.
     pub reason: Option<String>,
+    /// When it failed or left, by whoever saw it first, for a member that did. A newcomer learns
+    /// it with the member, to the second.
+    pub down_since: Option<Timestamp>,
 }
 
 /// The reason a name, cluster or tag set cannot be used.

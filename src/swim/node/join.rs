@@ -140,12 +140,12 @@ impl Node {
     pub(super) fn joined(&mut self, address: SocketAddr) {
         if let Some(contact) = self.contacts.get_mut(&address) {
             contact.nonce = None;
-            contact.joined = true;
             contact.attempts = 0;
-            if contact.seed {
-                self.push(Output::Joined(address));
-            } else {
+            let is_first = !std::mem::replace(&mut contact.joined, true);
+            if !contact.seed {
                 self.contacts.remove(&address);
+            } else if is_first {
+                self.push(Output::Joined(address));
             }
         }
     }

@@ -260,6 +260,7 @@ impl Node {
             incarnation: published(gate.me, gate.incarnation),
             suspicion: None,
             reason: leaving,
+            down_since: None,
         }
     }
 
@@ -293,6 +294,7 @@ impl Node {
                 .suspicion(&record.standing)
                 .filter(|_| record.standing.is_active()),
             reason,
+            down_since: (!record.standing.is_active()).then_some(record.since),
         })
     }
 
