@@ -269,18 +269,6 @@ fn twenty_nodes_form_and_stay_together_while_a_fifth_of_all_datagrams_is_lost() 
 }
 
 #[test]
-#[ignore = "measures"]
-#[expect(clippy::print_stdout, reason = "it measures")]
-fn false_failures_in_an_hour_of_loss() {
-    for loss in [0.0, 0.05, 0.1, 0.2, 0.3] {
-        let mut cluster = Cluster::new(1, 20, Conditions::lossy(loss));
-        cluster.start_all();
-        cluster.run(secs(3600));
-        println!("{loss}: {:?}", cluster.world.report().measures);
-    }
-}
-
-#[test]
 fn who_does_not_know_its_address_learns_it_from_the_first_peer() {
     let mut world = World::new(1, Conditions::LAN);
     let unknowing = |spec: Spec| Spec {
@@ -320,29 +308,4 @@ fn a_dead_seed_is_complained_about_once_a_minute() {
     let complaints = cluster.world.notices(lonely).iter();
     let complaints = complaints.filter(|n| matches!(n, Notice::JoinUnanswered { .. }));
     assert!((4..=6).contains(&complaints.count()));
-}
-
-#[test]
-#[ignore = "measures"]
-#[expect(clippy::print_stdout, reason = "it measures")]
-#[expect(clippy::disallowed_methods, reason = "it measures")]
-fn speed_of_a_quiet_cluster() {
-    for count in [100, 1000] {
-        let mut cluster = Cluster::new(1, count, Conditions::LAN);
-        cluster.world.look_away();
-        let begin = std::time::Instant::now();
-        cluster.start_all();
-        cluster.run(secs(30));
-        let formed = begin.elapsed();
-        let before = cluster.world.report().measures.events;
-        let begin = std::time::Instant::now();
-        cluster.run(secs(60));
-        let took = begin.elapsed().as_secs_f64();
-        let events = (cluster.world.report().measures.events - before) as f64;
-        println!(
-            "{count} nodes: formed in {formed:?}, then {:.0} x real time, {:.0} events/s",
-            60.0 / took,
-            events / took
-        );
-    }
 }
