@@ -20,6 +20,7 @@ mod remove;
 mod status;
 mod story;
 mod table;
+mod usage;
 mod watch;
 
 use std::{future::Future, process::ExitCode, sync::mpsc, thread, time::Duration};
@@ -96,7 +97,10 @@ impl Target {
 
 /// Runs the program with the process's own arguments.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::end(&error),
+    };
     let mut output = Output::new(match cli.color {
         clap::ColorChoice::Always => ColorChoice::Always,
         clap::ColorChoice::Auto => ColorChoice::Auto,

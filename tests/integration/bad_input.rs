@@ -289,8 +289,8 @@ fn nobody_listening_at_the_socket_is_said_with_what_to_do() {
 fn an_unknown_flag_key_or_subcommand_is_named_with_the_nearest() {
     let lab = Lab::new();
     let flag = run(["agent", "--bnd", "127.0.0.1:0"]);
-    flag.refused(2, &["--bnd", "--bind"]);
-    run(["agnet"]).refused(2, &["agnet", "agent"]);
+    flag.refused(2, &["--bnd", "--bind", "\nhint: "]);
+    run(["agnet"]).refused(2, &["agnet", "agent", "\nhint: "]);
     let file = lab.dir().join("headcount.toml");
     let with_config = |text: &str| -> Finished {
         fs::write(&file, text).expect("written");
