@@ -18,7 +18,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::{
-    config::Config,
+    config::{Config, is_loopback},
     feed::{Epoch, Feed},
     swim::{Directory, Node, Settings, StopReason, Tuning},
 };
@@ -167,7 +167,7 @@ impl Agent {
             local: (listener, guard),
             http: self.http.map(|(listener, _)| listener),
         };
-        announce(&shared.facts, generation, self.config.insecure);
+        announce(&shared.facts, generation);
         let running = Running {
             api: start_api(doors, shared.clone(), self.seeds)?,
             disk: start_disk(store, generations)?,
@@ -254,7 +254,7 @@ fn settings(config: &Config, bound: SocketAddr, generation: u32) -> Settings {
     }
 }
 
-fn announce(facts: &Facts, generation: u32, insecure: bool) {
+fn announce(facts: &Facts, generation: u32) {
     info!(
         name = facts.name,
         id = %facts.id,
@@ -267,18 +267,19 @@ fn announce(facts: &Facts, generation: u32, insecure: bool) {
         version = env!("CARGO_PKG_VERSION"),
         "started"
     );
-    if let Some(http) = facts.http.filter(|http| !http.ip().is_loopback()) {
+    if let Some(http) = facts.http.filter(|http| !is_loopback(http.ip())) {
         warn!(
             %http,
             "THE HTTP API HAS NO PASSWORD: anyone who can reach this port can make this agent \
              leave. Keep it on loopback or behind a proxy that asks"
         );
     }
-    if !facts.bind.ip().is_loopback() && !insecure {
+    // Off loopback the configuration wants --insecure, and consent is no reason to forget it.
+    if !is_loopback(facts.bind.ip()) {
         warn!(
             gossip = %facts.bind,
-            "GOSSIP IS NOT ENCRYPTED: anyone who can reach this port can read and forge \
-             membership. Keep it in a trusted network and say so with --insecure"
+            "GOSSIP IS PLAINTEXT AND UNAUTHENTICATED: anyone who can reach this port can read and \
+             forge membership. Keep it in a trusted network"
         );
     }
 }

@@ -14,7 +14,10 @@ mod surroundings;
 mod tests;
 mod values;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 pub use error::{ConfigError, InvalidValue, Origin};
 pub use sources::Flags;
@@ -100,11 +103,16 @@ pub fn socket(flag: Option<String>, around: &Surroundings) -> Result<PathBuf, Co
     Values::without_file(flags, around).socket(around)
 }
 
+/// Whether only this host reaches the address, an IPv4 one written as IPv6 included.
+pub fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}
+
 /// What an operator who wrote this probably did not want.
 fn doubts(config: &Config) -> Vec<String> {
     let bind = config.bind;
-    let advertised = config.advertise.filter(|a| !values::is_loopback(*a));
-    let unreached = advertised.filter(|_| values::is_loopback(bind));
+    let advertised = config.advertise.filter(|a| !is_loopback(a.ip()));
+    let unreached = advertised.filter(|_| is_loopback(bind.ip()));
     let doubt = |address| {
         format!("advertise says {address}, but bind {bind} is reached from this host only")
     };

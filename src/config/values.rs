@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Config, ConfigError, Logging, Origin, PORT_DEFAULT, Surroundings,
+    Config, ConfigError, Logging, Origin, PORT_DEFAULT, Surroundings, is_loopback,
     keys::{self, Key, Refusal, refusal},
     sources::Values,
 };
@@ -65,7 +65,7 @@ impl Values {
     fn bind(&self, insecure: bool) -> Result<SocketAddr, ConfigError> {
         let parse = |text: &str| {
             let bind = parse_address(text, LOOPBACK, PORT_DEFAULT)?;
-            match insecure || is_loopback(bind) {
+            match insecure || is_loopback(bind.ip()) {
                 true => Ok(bind),
                 false => Err(refusal(
                     "is not a loopback address, and this version sends plain text",
@@ -139,11 +139,6 @@ impl Values {
 
 fn key(name: &str) -> &'static Key {
     keys::find(name).expect("only names of KEYS are asked for")
-}
-
-/// Whether only this host reaches the address.
-pub(super) fn is_loopback(address: SocketAddr) -> bool {
-    address.ip().to_canonical().is_loopback()
 }
 
 /// `IP:PORT`, `IP` or `:PORT`, with brackets around an IPv6 that has a port.
