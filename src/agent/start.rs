@@ -18,7 +18,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::{
-    config::{Config, is_loopback},
+    config::{Config, Seed, is_loopback},
     feed::{Epoch, Feed},
     swim::{Directory, Node, Settings, StopReason, Tuning},
 };
@@ -30,7 +30,7 @@ use super::{
     gossip::{self, Datagrams, Gossip},
     local::{self, Guard, SocketFile},
     protocol::{Outcome, Protocol},
-    seeds::Seed,
+    seeds::Lookup,
     shared::{Facts, Shared},
     store::Store,
     streams::Streams,
@@ -61,7 +61,6 @@ pub enum Exit {
 #[derive(Debug)]
 pub struct Agent {
     config: Config,
-    seeds: Vec<Seed>,
     gossip: Gossip,
     local: (UnixListener, SocketFile, Guard),
     http: Option<(TcpListener, SocketAddr)>,
@@ -74,7 +73,6 @@ impl Agent {
     /// The socket that could not be opened and why. Those opened before are closed again.
     pub fn bind(config: Config) -> Result<Self, Error> {
         raise_file_limit();
-        let seeds = seeds(&config.join)?;
         // The local socket first: it tells most surely that an agent is running already.
         let local = local::bind(&config.socket)?;
         let gossip = Gossip::bind(config.bind).map_err(|source| Error::Bind {
@@ -84,7 +82,6 @@ impl Agent {
         let http = config.http.map(bind_http).transpose()?;
         Ok(Self {
             config,
-            seeds,
             gossip,
             local,
             http,
@@ -169,7 +166,7 @@ impl Agent {
         };
         announce(&shared.facts, generation);
         let running = Running {
-            api: start_api(doors, shared.clone(), self.seeds)?,
+            api: start_api(doors, shared.clone(), self.config.join)?,
             disk: start_disk(store, generations)?,
             shared: shared.clone(),
         };
@@ -221,11 +218,6 @@ impl Running {
             }
         }
     }
-}
-
-fn seeds(typed: &[String]) -> Result<Vec<Seed>, Error> {
-    let parse = |seed: &String| seed.parse().map_err(|_| Error::Seed { seed: seed.clone() });
-    typed.iter().map(parse).collect()
 }
 
 fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
@@ -309,7 +301,7 @@ fn start_api(
 ) -> Result<thread::JoinHandle<()>, Error> {
     let runtime = runtime("api")?;
     for seed in seeds {
-        runtime.spawn(seed.follow(shared.commands.clone()));
+        runtime.spawn(Lookup(seed).follow(shared.commands.clone()));
     }
     spawn("api", move || {
         if let Err(error) = runtime.block_on(api::serve(doors, shared)) {

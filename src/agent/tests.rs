@@ -46,7 +46,10 @@ fn config(temp: &TempDir, name: &str, join: &[SocketAddr]) -> Config {
         name: name.into(),
         bind: "127.0.0.1:0".parse().unwrap(),
         advertise: None,
-        join: join.iter().map(ToString::to_string).collect(),
+        join: join
+            .iter()
+            .map(|address| address.to_string().parse().unwrap())
+            .collect(),
         cluster: "test".into(),
         profile: Profile::Local,
         socket: temp.path().join(format!("{number}.sock")),
@@ -358,11 +361,6 @@ fn what_is_taken_is_refused_by_name() {
         ..config(&temp, "n2", &[])
     });
     assert!(matches!(error, Err(Error::SocketInUse { .. })));
-    let error = Agent::bind(Config {
-        join: vec!["10.0.0.256".into()],
-        ..config(&temp, "n2", &[])
-    });
-    assert!(error.unwrap_err().to_string().contains("10.0.0.256"));
     first.stop().unwrap();
 }
 

@@ -8,6 +8,7 @@
 
 mod error;
 mod keys;
+mod seed;
 mod sources;
 mod surroundings;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use std::{
 };
 
 pub use error::{ConfigError, InvalidValue, Origin};
+pub use seed::{InvalidSeed, Seed};
 pub use sources::Flags;
 pub use surroundings::Surroundings;
 
@@ -28,6 +30,9 @@ use sources::Values;
 
 /// The gossip port, unless an address names another.
 pub const PORT_DEFAULT: u16 = 7946;
+
+/// Longest path of a Unix socket, in bytes: `sun_path` holds 108 with the closing zero.
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// What one agent runs with. Every field has been checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,8 +43,8 @@ pub struct Config {
     pub bind: SocketAddr,
     /// Where others reach us, when that is not `bind`.
     pub advertise: Option<SocketAddr>,
-    /// Seeds as typed: `host:port`, `host` or an address; the port defaults to 7946.
-    pub join: Vec<String>,
+    /// Where to find the cluster.
+    pub join: Vec<Seed>,
     /// The cluster's name.
     pub cluster: String,
     /// Which set of protocol numbers.
