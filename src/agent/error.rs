@@ -6,8 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-/// Longest path of a Unix socket, in bytes: `sun_path` holds 108 with the closing zero.
-pub(super) const SOCKET_PATH_BYTES_MAX: usize = 107;
+use crate::config::SOCKET_PATH_BYTES_MAX;
 
 /// Why an agent could not start or had to stop. Nothing was left behind: sockets are closed and
 /// files removed.
@@ -48,12 +47,6 @@ pub enum Error {
         part: &'static str,
         /// What the system said.
         source: io::Error,
-    },
-    /// A seed names no place. Not started.
-    #[error("cannot join {seed:?}: not HOST, HOST:PORT, IP or IP:PORT")]
-    Seed {
-        /// The seed as typed.
-        seed: String,
     },
     /// The API's Unix socket could not be made. Not started.
     #[error("cannot listen on socket {}", path.display())]
@@ -99,10 +92,6 @@ impl Error {
                 Some("names are unique in a cluster: choose another with --name".into())
             }
             Self::Runtime { .. } => None,
-            Self::Seed { .. } => Some(
-                "an IPv6 address with a port is written [IP]:PORT; the port is 7946 if not given"
-                    .into(),
-            ),
             Self::Socket { path, source } => socket_hint(path, source),
             Self::SocketInUse { .. } => {
                 Some("choose another path with --socket or HEADCOUNT_SOCKET".into())

@@ -14,7 +14,8 @@ use std::{
 use rustix::process::geteuid;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::error::{Error, SOCKET_PATH_BYTES_MAX};
+use super::error::Error;
+use crate::config::SOCKET_PATH_BYTES_MAX;
 
 const MODE: u32 = 0o660;
 const BACKLOG: i32 = 256;

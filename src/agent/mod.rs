@@ -21,7 +21,6 @@ mod store;
 mod streams;
 
 pub use error::Error;
-pub use seeds::DEFAULT_PORT;
 pub use start::{Agent, Exit, run};
 
 #[cfg(test)]

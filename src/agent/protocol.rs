@@ -46,6 +46,8 @@ pub(super) struct Protocol {
     hands: Hands,
     commands: mpsc::Receiver<Command>,
     shutdown: mpsc::Receiver<()>,
+    /// `shutdown` asked once. A goodbye that another asked for does not count.
+    is_shut_down: bool,
     /// When to stop waiting for the node's goodbye.
     leaving_until: Option<Timestamp>,
     /// More datagrams may be waiting than the last turn had room for.
@@ -94,6 +96,7 @@ impl Protocol {
             },
             commands,
             shutdown,
+            is_shut_down: false,
             leaving_until: None,
             is_flooded: false,
         }
@@ -109,8 +112,11 @@ impl Protocol {
         loop {
             match self.next().await? {
                 Event::Command(command) => self.obey(command),
-                Event::Shutdown if self.leaving_until.is_some() => return Ok(Outcome::Forced),
-                Event::Shutdown => self.leave(SHUTDOWN_REASON),
+                Event::Shutdown if self.is_shut_down => return Ok(Outcome::Forced),
+                Event::Shutdown => {
+                    self.is_shut_down = true;
+                    self.leave(SHUTDOWN_REASON);
+                }
                 Event::Stream(event) => self.stream(event),
                 Event::Datagrams | Event::Deadline => {}
             }

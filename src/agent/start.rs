@@ -18,7 +18,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::{
-    config::Config,
+    config::{Config, Seed, is_loopback},
     feed::{Epoch, Feed},
     swim::{Directory, Node, Settings, StopReason, Tuning},
 };
@@ -30,7 +30,7 @@ use super::{
     gossip::{self, Datagrams, Gossip},
     local::{self, Guard, SocketFile},
     protocol::{Outcome, Protocol},
-    seeds::Seed,
+    seeds::Lookup,
     shared::{Facts, Shared},
     store::Store,
     streams::Streams,
@@ -61,7 +61,6 @@ pub enum Exit {
 #[derive(Debug)]
 pub struct Agent {
     config: Config,
-    seeds: Vec<Seed>,
     gossip: Gossip,
     local: (UnixListener, SocketFile, Guard),
     http: Option<(TcpListener, SocketAddr)>,
@@ -74,7 +73,6 @@ impl Agent {
     /// The socket that could not be opened and why. Those opened before are closed again.
     pub fn bind(config: Config) -> Result<Self, Error> {
         raise_file_limit();
-        let seeds = seeds(&config.join)?;
         // The local socket first: it tells most surely that an agent is running already.
         let local = local::bind(&config.socket)?;
         let gossip = Gossip::bind(config.bind).map_err(|source| Error::Bind {
@@ -84,7 +82,6 @@ impl Agent {
         let http = config.http.map(bind_http).transpose()?;
         Ok(Self {
             config,
-            seeds,
             gossip,
             local,
             http,
@@ -167,9 +164,9 @@ impl Agent {
             local: (listener, guard),
             http: self.http.map(|(listener, _)| listener),
         };
-        announce(&shared.facts, generation, self.config.insecure);
+        announce(&shared.facts, generation);
         let running = Running {
-            api: start_api(doors, shared.clone(), self.seeds)?,
+            api: start_api(doors, shared.clone(), self.config.join)?,
             disk: start_disk(store, generations)?,
             shared: shared.clone(),
         };
@@ -223,11 +220,6 @@ impl Running {
     }
 }
 
-fn seeds(typed: &[String]) -> Result<Vec<Seed>, Error> {
-    let parse = |seed: &String| seed.parse().map_err(|_| Error::Seed { seed: seed.clone() });
-    typed.iter().map(parse).collect()
-}
-
 fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     let bind = || {
         let listener = gossip::bind_tcp(address)?;
@@ -254,7 +246,7 @@ fn settings(config: &Config, bound: SocketAddr, generation: u32) -> Settings {
     }
 }
 
-fn announce(facts: &Facts, generation: u32, insecure: bool) {
+fn announce(facts: &Facts, generation: u32) {
     info!(
         name = facts.name,
         id = %facts.id,
@@ -267,18 +259,19 @@ fn announce(facts: &Facts, generation: u32, insecure: bool) {
         version = env!("CARGO_PKG_VERSION"),
         "started"
     );
-    if let Some(http) = facts.http.filter(|http| !http.ip().is_loopback()) {
+    if let Some(http) = facts.http.filter(|http| !is_loopback(http.ip())) {
         warn!(
             %http,
             "THE HTTP API HAS NO PASSWORD: anyone who can reach this port can make this agent \
              leave. Keep it on loopback or behind a proxy that asks"
         );
     }
-    if !facts.bind.ip().is_loopback() && !insecure {
+    // Off loopback the configuration wants --insecure, and consent is no reason to forget it.
+    if !is_loopback(facts.bind.ip()) {
         warn!(
             gossip = %facts.bind,
-            "GOSSIP IS NOT ENCRYPTED: anyone who can reach this port can read and forge \
-             membership. Keep it in a trusted network and say so with --insecure"
+            "GOSSIP IS PLAINTEXT AND UNAUTHENTICATED: anyone who can reach this port can read and \
+             forge membership. Keep it in a trusted network"
         );
     }
 }
@@ -308,7 +301,7 @@ fn start_api(
 ) -> Result<thread::JoinHandle<()>, Error> {
     let runtime = runtime("api")?;
     for seed in seeds {
-        runtime.spawn(seed.follow(shared.commands.clone()));
+        runtime.spawn(Lookup(seed).follow(shared.commands.clone()));
     }
     spawn("api", move || {
         if let Err(error) = runtime.block_on(api::serve(doors, shared)) {

@@ -5,7 +5,10 @@ use std::{
     net::{SocketAddr, TcpStream, UdpSocket},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -14,8 +17,17 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use super::*;
-use crate::{config::Config, swim::Profile};
+use super::{
+    api::Doors,
+    clock::Clock,
+    shared::{Facts, Shared},
+    *,
+};
+use crate::{
+    config::Config,
+    feed::{Epoch, Feed},
+    swim::{Card, Change, MemberId, MemberState, MemberView, Profile},
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -34,7 +46,10 @@ fn config(temp: &TempDir, name: &str, join: &[SocketAddr]) -> Config {
         name: name.into(),
         bind: "127.0.0.1:0".parse().unwrap(),
         advertise: None,
-        join: join.iter().map(ToString::to_string).collect(),
+        join: join
+            .iter()
+            .map(|address| address.to_string().parse().unwrap())
+            .collect(),
         cluster: "test".into(),
         profile: Profile::Local,
         socket: temp.path().join(format!("{number}.sock")),
@@ -166,6 +181,26 @@ fn agents_find_each_other_and_say_goodbye() {
     }
     for sidecar in all {
         assert_eq!(sidecar.stop().unwrap(), Exit::Left);
+    }
+}
+
+#[test]
+fn one_signal_while_it_leaves_by_request_is_only_the_first() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut all = cluster(&temp, 3);
+    let leaver = all.pop().unwrap();
+    let mut stream = UnixStream::connect(&leaver.config.socket).unwrap();
+    write!(
+        stream,
+        "POST /v1/leave HTTP/1.0\r\nhost: headcount\r\ncontent-length: 0\r\n\r\n"
+    )
+    .unwrap();
+    nap();
+    // It may have left by now; then nobody hears this.
+    let _ = leaver.stop.try_send(());
+    assert_eq!(leaver.thread.join().unwrap().unwrap(), Exit::Left);
+    for sidecar in all {
+        sidecar.stop().unwrap();
     }
 }
 
@@ -326,32 +361,96 @@ fn what_is_taken_is_refused_by_name() {
         ..config(&temp, "n2", &[])
     });
     assert!(matches!(error, Err(Error::SocketInUse { .. })));
-    let error = Agent::bind(Config {
-        join: vec!["10.0.0.256".into()],
-        ..config(&temp, "n2", &[])
-    });
-    assert!(error.unwrap_err().to_string().contains("10.0.0.256"));
     first.stop().unwrap();
+}
+
+/// The API alone, on a socket in `temp`; its feed is ours to fill.
+fn serve(temp: &TempDir) -> (PathBuf, Arc<Shared>, thread::JoinHandle<()>) {
+    let config = config(temp, "n1", &[]);
+    let (clock, address) = (Clock::start(), config.bind);
+    let facts = Facts::new(&config, address, None);
+    let feed = Feed::new(Epoch(1), clock.now(), &big("n1", 0));
+    let (shared, _) = Shared::new(clock, facts, feed);
+    let (listener, file, guard) = local::bind(&config.socket).unwrap();
+    let doors = Doors {
+        local: (listener, guard),
+        http: None,
+    };
+    let served = shared.clone();
+    let path = config.socket.clone();
+    let thread = thread::spawn(move || {
+        // The file is gone only when nobody asks any more.
+        let _file = file;
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build().unwrap();
+        runtime.block_on(api::serve(doors, served)).unwrap();
+    });
+    (path, shared, thread)
+}
+
+/// A member whose record takes half a kilobyte and more.
+fn big(name: &str, incarnation: u32) -> MemberView {
+    MemberView {
+        card: Arc::new(Card {
+            id: MemberId::new("test", name),
+            name: name.into(),
+            generation: 1,
+            address: "127.0.0.1:7946".parse().unwrap(),
+            tags: [("filler".into(), "x".repeat(500))].into_iter().collect(),
+        }),
+        state: MemberState::Alive,
+        incarnation,
+        suspicion: None,
+        reason: None,
+    }
 }
 
 #[test]
 fn a_subscriber_that_never_reads_delays_nobody() {
+    const CHANGES: u32 = 40_000;
     let temp = tempfile::tempdir().unwrap();
-    let all = cluster(&temp, 2);
-    let stuck: Vec<_> = (0..50).map(|_| open_watch(&all[0].config.socket)).collect();
-    let third = Sidecar::start(config(&temp, "n3", &[all[0].address]));
-    all[0].await_count("alive", 3);
-    assert_eq!(all[0].get("/v1/status")["subscribers"], 50);
-    drop(stuck);
-    for sidecar in all.into_iter().chain([third]) {
-        sidecar.stop().unwrap();
+    let (socket, shared, serving) = serve(&temp);
+    let stuck: Vec<_> = (0..10).map(|_| open_watch(&socket)).collect();
+    let mut reading = follow(open_watch(&socket));
+    assert_eq!(reading.next().unwrap()["type"], "snapshot");
+    for number in 1..=CHANGES {
+        let change = Change::Update(big("n1", number));
+        shared.feed().publish(shared.clock.now(), &change);
+        shared.beat();
+        // Some 30 MB in all, far more than any socket and the journal hold.
+        if number % 1_000 == 0 {
+            let told = reading.by_ref().filter(|line| line["type"] != "heartbeat");
+            let seqs: Vec<_> = told.take(1_000).map(|line| line["seq"].as_u64()).collect();
+            let expected: Vec<_> = (number - 999..=number).map(|n| Some(n.into())).collect();
+            assert_eq!(seqs, expected);
+        }
     }
+    for stream in stuck {
+        let mut gaps = follow(stream).skip_while(|line| line["type"] != "gap");
+        // None where the agent lost patience with it first.
+        if gaps.next().is_some() {
+            let snapshot = gaps.next().unwrap();
+            assert_eq!(snapshot["type"], "snapshot");
+            assert_eq!(snapshot["seq"], CHANGES);
+        }
+    }
+    shared.end();
+    serving.join().unwrap();
 }
 
+/// The lines of a stream, its HTTP frames taken off.
+fn follow(stream: UnixStream) -> impl Iterator<Item = Value> {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let records = lines.filter(|line| line.starts_with('{'));
+    records.map(|line| serde_json::from_str(&line).unwrap())
+}
+
+/// By HTTP/1.0, so that nothing stands between the lines.
 fn open_watch(socket: &Path) -> UnixStream {
     let mut stream = UnixStream::connect(PathBuf::from(socket)).unwrap();
     stream
-        .write_all(b"GET /v1/watch HTTP/1.1\r\nhost: headcount\r\n\r\n")
+        .write_all(b"GET /v1/watch HTTP/1.0\r\nhost: headcount\r\n\r\n")
         .unwrap();
     stream
 }

@@ -1,13 +1,18 @@
 //! `headcount agent`: runs an agent until it leaves.
 
+use std::time::Duration;
+
 use tracing::{Level, level_filters::LevelFilter, warn};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
-use super::Failure;
+use super::{Failure, log::Log};
 use crate::{
     agent::{self, Exit},
     config::{self, Flags, Logging, Surroundings},
 };
+
+/// How long an ended agent still waits for whoever reads its log.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Run an agent on this host
 ///
@@ -96,11 +101,13 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         exit_with(parent)?;
     }
     let launch = config::load(args.flags(), &Surroundings::look())?;
-    log(launch.logging);
+    let log = log(launch.logging)?;
     for warning in launch.warnings {
         warn!("{warning}");
     }
-    match agent::run(launch.config)? {
+    let ended = agent::run(launch.config);
+    log.finish(LOG_PATIENCE);
+    match ended? {
         Exit::Left => Ok(()),
         Exit::Forced => Err(Failure::no("ended without saying goodbye")
             .hint("the others will take this member for failed")),
@@ -108,12 +115,14 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// Our own lines from `level` on; of the libraries below us only what goes wrong.
-fn log(logging: Logging) {
+fn log(logging: Logging) -> Result<Log, Failure> {
+    let log = Log::start(std::io::stderr());
+    let log = log.map_err(|error| Failure::trouble(format!("cannot start the log: {error}")))?;
     let others = LevelFilter::from_level(logging.level.min(Level::WARN));
     let targets = Targets::new()
         .with_default(others)
         .with_target("headcount", logging.level);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(log.clone());
     let registry = tracing_subscriber::registry().with(targets);
     if logging.json {
         registry.with(lines.json().flatten_event(true)).init();
@@ -123,6 +132,7 @@ fn log(logging: Logging) {
             .with(lines.with_ansi(is_terminal).with_target(false))
             .init();
     }
+    Ok(log)
 }
 
 /// Has the kernel kill us when `parent` ends, even if it is killed itself.

@@ -67,15 +67,15 @@ fn filter(args: &Args) -> Query {
 
 fn print(answer: &Answer, output: &mut Output) -> Result<(), Failure> {
     let listing: Listing = answer.read()?;
-    for line in table(&listing.members) {
+    for line in table(&listing) {
         output.data(line)?;
     }
     Ok(())
 }
 
 /// The table, its heading first.
-pub(super) fn table(members: &[Member]) -> Vec<String> {
-    let mut lines = table::lines(&rows(members, moment::now()));
+pub(super) fn table(listing: &Listing) -> Vec<String> {
+    let mut lines = table::lines(&rows(&listing.members, moment::now(&listing.at)));
     if let Some(heading) = lines.first_mut() {
         *heading = strong(&heading);
     }

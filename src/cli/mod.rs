@@ -11,6 +11,7 @@ mod failure;
 mod follow;
 mod join;
 mod leave;
+mod log;
 mod members;
 mod moment;
 mod output;
@@ -19,9 +20,10 @@ mod remove;
 mod status;
 mod story;
 mod table;
+mod usage;
 mod watch;
 
-use std::{future::Future, process::ExitCode};
+use std::{future::Future, process::ExitCode, sync::mpsc, thread, time::Duration};
 
 use anstream::ColorChoice;
 use clap::{Parser, Subcommand};
@@ -30,6 +32,9 @@ use crate::config::{self, Surroundings};
 use client::Client;
 use failure::Failure;
 use output::Output;
+
+/// How long whoever reads standard error may take to hear why a command failed.
+const TELL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Cluster membership and failure detection beside your application.
 #[derive(Debug, Parser)]
@@ -92,7 +97,10 @@ impl Target {
 
 /// Runs the program with the process's own arguments.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::end(&error),
+    };
     let mut output = Output::new(match cli.color {
         clap::ColorChoice::Always => ColorChoice::Always,
         clap::ColorChoice::Auto => ColorChoice::Auto,
@@ -101,11 +109,25 @@ pub fn main() -> ExitCode {
     match run(cli.command, &mut output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let code = failure.code();
             if failure.is_told() {
-                output.failure(&failure);
+                tell(output, failure);
             }
-            failure.code().into()
+            code.into()
         }
+    }
+}
+
+/// Says why, unless nobody takes it: a full pipe must not keep an ended agent from ending.
+fn tell(mut output: Output, failure: Failure) {
+    let (done, told) = mpsc::channel();
+    let body = move || {
+        output.failure(&failure);
+        // Only a process that is ending anyway stopped listening.
+        let _ = done.send(());
+    };
+    if thread::Builder::new().spawn(body).is_ok() {
+        let _ = told.recv_timeout(TELL_PATIENCE);
     }
 }
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
 
-/// Now, to tell how long ago something was. Nothing is decided by it.
-pub(super) fn now() -> Timestamp {
-    Timestamp::now()
+/// Now, to tell how long ago something was: `at` on the agent's clock, which is the one that its
+/// records are dated by. Of an agent that does not say, ours must do.
+pub(super) fn now(at: &str) -> Timestamp {
+    at.parse().unwrap_or_else(|_| Timestamp::now())
 }
 
 /// A record's RFC 3339 time on this machine's clock face, to the millisecond.
@@ -74,6 +75,12 @@ mod tests {
         assert_eq!(relative("2025-11-25T07:00:00.000Z", now), "41d3h ago");
         assert_eq!(relative("2026-01-05T10:00:04.200Z", now), "in 4s");
         assert_eq!(relative("nonsense", now), "nonsense");
+    }
+
+    #[test]
+    fn now_is_what_the_agent_says() {
+        let at = "2026-01-05T10:00:00.000Z";
+        assert_eq!(relative("2026-01-05T09:59:58.000Z", now(at)), "2s ago");
     }
 
     #[test]

@@ -52,6 +52,9 @@ pub(super) enum Place {
 /// The answer of `GET /v1/members`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Listing {
+    /// Now, on the agent's clock.
+    #[serde(default)]
+    pub(super) at: String,
     pub(super) members: Vec<Member>,
 }
 

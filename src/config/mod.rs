@@ -8,15 +8,20 @@
 
 mod error;
 mod keys;
+mod seed;
 mod sources;
 mod surroundings;
 #[cfg(test)]
 mod tests;
 mod values;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 pub use error::{ConfigError, InvalidValue, Origin};
+pub use seed::{InvalidSeed, Seed};
 pub use sources::Flags;
 pub use surroundings::Surroundings;
 
@@ -25,6 +30,9 @@ use sources::Values;
 
 /// The gossip port, unless an address names another.
 pub const PORT_DEFAULT: u16 = 7946;
+
+/// Longest path of a Unix socket, in bytes: `sun_path` holds 108 with the closing zero.
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// What one agent runs with. Every field has been checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,8 +43,8 @@ pub struct Config {
     pub bind: SocketAddr,
     /// Where others reach us, when that is not `bind`.
     pub advertise: Option<SocketAddr>,
-    /// Seeds as typed: `host:port`, `host` or an address; the port defaults to 7946.
-    pub join: Vec<String>,
+    /// Where to find the cluster.
+    pub join: Vec<Seed>,
     /// The cluster's name.
     pub cluster: String,
     /// Which set of protocol numbers.
@@ -100,11 +108,16 @@ pub fn socket(flag: Option<String>, around: &Surroundings) -> Result<PathBuf, Co
     Values::without_file(flags, around).socket(around)
 }
 
+/// Whether only this host reaches the address, an IPv4 one written as IPv6 included.
+pub fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}
+
 /// What an operator who wrote this probably did not want.
 fn doubts(config: &Config) -> Vec<String> {
     let bind = config.bind;
-    let advertised = config.advertise.filter(|a| !values::is_loopback(*a));
-    let unreached = advertised.filter(|_| values::is_loopback(bind));
+    let advertised = config.advertise.filter(|a| !is_loopback(a.ip()));
+    let unreached = advertised.filter(|_| is_loopback(bind.ip()));
     let doubt = |address| {
         format!("advertise says {address}, but bind {bind} is reached from this host only")
     };

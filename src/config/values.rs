@@ -6,14 +6,13 @@ use std::{
 };
 
 use super::{
-    Config, ConfigError, Logging, Origin, PORT_DEFAULT, Surroundings,
+    Config, ConfigError, Logging, Origin, PORT_DEFAULT, SOCKET_PATH_BYTES_MAX, Seed, Surroundings,
+    is_loopback,
     keys::{self, Key, Refusal, refusal},
     sources::Values,
 };
 use crate::swim::{self, Profile, Tags};
 
-/// The longest path the kernel takes for a Unix socket, its closing zero not counted.
-const SOCKET_PATH_BYTES_MAX: usize = 107;
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 impl Values {
@@ -25,7 +24,7 @@ impl Values {
         Ok(Config {
             bind,
             advertise: self.parsed("advertise", |text| parse_advertise(text, bind))?,
-            join: self.every("join", parse_host)?,
+            join: self.every("join", parse_seed)?,
             cluster: self
                 .parsed("cluster", parse_cluster)?
                 .unwrap_or_else(|| "default".into()),
@@ -65,7 +64,7 @@ impl Values {
     fn bind(&self, insecure: bool) -> Result<SocketAddr, ConfigError> {
         let parse = |text: &str| {
             let bind = parse_address(text, LOOPBACK, PORT_DEFAULT)?;
-            match insecure || is_loopback(bind) {
+            match insecure || is_loopback(bind.ip()) {
                 true => Ok(bind),
                 false => Err(refusal(
                     "is not a loopback address, and this version sends plain text",
@@ -141,11 +140,6 @@ fn key(name: &str) -> &'static Key {
     keys::find(name).expect("only names of KEYS are asked for")
 }
 
-/// Whether only this host reaches the address.
-pub(super) fn is_loopback(address: SocketAddr) -> bool {
-    address.ip().to_canonical().is_loopback()
-}
-
 /// `IP:PORT`, `IP` or `:PORT`, with brackets around an IPv6 that has a port.
 pub(super) fn parse_address(text: &str, ip: IpAddr, port: u16) -> Result<SocketAddr, Refusal> {
     if let Ok(address) = text.parse() {
@@ -194,24 +188,10 @@ fn parse_http(text: &str) -> Result<SocketAddr, Refusal> {
 }
 
 /// `HOST:PORT` or `HOST`; names are looked up later, each time they are contacted.
-pub(super) fn parse_host(text: &str) -> Result<String, Refusal> {
+fn parse_seed(text: &str) -> Result<Seed, Refusal> {
     let hint = "write for example 10.0.0.1:7946, [::1]:7946 or seed.example";
-    let is_ip = text.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-    if is_ip || text.parse::<SocketAddr>().is_ok_and(|a| a.port() != 0) {
-        return Ok(text.into());
-    }
-    let (host, port) = text.rsplit_once(':').unwrap_or((text, "7946"));
-    if !port.parse::<u16>().is_ok_and(|port| port != 0) {
-        return Err(refusal("has no port from 1 to 65535", hint));
-    }
-    let legal = |c: char| c.is_alphanumeric() || "-._".contains(c);
-    // What is all digits and dots, such as 10.0.0.256, is a mistyped address and no name.
-    let is_numeric = host.chars().all(|c| c.is_ascii_digit() || c == '.');
-    let is_sized = (1..=253).contains(&host.len());
-    match is_sized && !is_numeric && host.chars().all(legal) {
-        true => Ok(text.into()),
-        false => Err(refusal("is neither a host name nor an IP address", hint)),
-    }
+    text.parse::<Seed>()
+        .map_err(|error| refusal(error.why, hint))
 }
 
 fn parse_name(text: &str) -> Result<String, Refusal> {

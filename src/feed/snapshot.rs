@@ -34,11 +34,14 @@ impl Snapshot {
         Pieces::new(head, self.members)
     }
 
-    /// The plain listing, one line: `{"epoch","seq","members"}`.
-    pub fn listing(self) -> Pieces {
+    /// The plain listing, one line: `{"epoch","seq","at","members"}`. Ages are counted to `at`:
+    /// the caller's own clock may be another.
+    pub fn listing(self, at: Timestamp) -> Pieces {
         let head = format!(
-            r#"{{"epoch":"{}","seq":{},"members":["#,
-            self.epoch, self.seq
+            r#"{{"epoch":"{}","seq":{},"at":"{}","members":["#,
+            self.epoch,
+            self.seq,
+            at.to_rfc3339()
         );
         Pieces::new(head, self.members)
     }

@@ -235,10 +235,11 @@ fn a_large_snapshot_comes_in_pieces_ordered_by_name() {
     for number in 0..2_000 {
         feed.publish(NOW, &join(&format!("m{number:04}")));
     }
-    let pieces: Vec<_> = feed.snapshot(&Filter::default()).listing().collect();
+    let pieces: Vec<_> = feed.snapshot(&Filter::default()).listing(NOW).collect();
     assert!(pieces.len() > 3);
     assert!(pieces.iter().all(|piece| piece.len() < 66_000));
     let listing: Value = serde_json::from_slice(&pieces.concat()).unwrap();
+    assert_eq!(listing["at"], NOW.to_rfc3339());
     let members = listing["members"].as_array().unwrap();
     assert_eq!(members.len(), 2_001);
     assert_eq!(members[7]["name"], "m0007");

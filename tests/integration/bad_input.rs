@@ -3,11 +3,13 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{PipeReader, PipeWriter, Read, Write},
     net::{TcpStream, UdpSocket},
     os::unix::net::UnixListener,
     time::Duration,
 };
+
+use rustix::{io::ioctl_fionbio, process::Signal};
 
 use crate::support::{Agent, Finished, Lab, PATIENCE, await_members, draws, pause, run, until};
 
@@ -154,6 +156,54 @@ fn an_agent_whose_log_nobody_reads_lives_on() {
     await_members(&agents, "failed", 1);
 }
 
+/// A pipe that is full already, whose reader is there and does not read.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    ioctl_fionbio(&writer, true).expect("set");
+    for chunk in [&[b'.'; 4096][..], b"."] {
+        while writer.write(chunk).is_ok() {}
+    }
+    ioctl_fionbio(&writer, false).expect("set");
+    (reader, writer)
+}
+
+#[test]
+fn an_agent_whose_log_stands_still_lives_on_and_ends_when_told() {
+    let lab = Lab::new();
+    let peer = lab.agent("n1").start();
+    let watch = peer.watch();
+    let (mut reader, writer) = full_pipe();
+    let stuck = lab.agent("n2").join(peer.address());
+    let mut agents = [
+        peer,
+        stuck
+            .args(["--log-level", "debug"])
+            .start_logging_to(writer),
+    ];
+    let other = lab.agent("n3").join(agents[0].address()).start();
+    await_members(&agents, "alive", 3);
+    other.kill();
+    await_members(&agents, "failed", 1);
+    assert_eq!(watch.count("suspect", "n2"), 0);
+    let [_, stuck] = &mut agents;
+    stuck.signal(Signal::TERM);
+    assert_eq!(stuck.exit_code(), 0);
+    watch.wait_for("left", "n2");
+    // It really was full: not a word got through.
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).expect("text");
+    assert_eq!(rest.trim_matches('.'), "");
+}
+
+#[test]
+fn a_refusal_that_nobody_reads_ends_all_the_same() {
+    let lab = Lab::new();
+    let holder = lab.agent("n1").start();
+    let (_reader, writer) = full_pipe();
+    let twin = lab.agent("n1").folder("twin").join(holder.address());
+    assert_eq!(twin.exit_code_logging_to(writer), 2);
+}
+
 #[test]
 fn a_bind_address_must_be_one() {
     let lab = Lab::new();
@@ -239,8 +289,8 @@ fn nobody_listening_at_the_socket_is_said_with_what_to_do() {
 fn an_unknown_flag_key_or_subcommand_is_named_with_the_nearest() {
     let lab = Lab::new();
     let flag = run(["agent", "--bnd", "127.0.0.1:0"]);
-    flag.refused(2, &["--bnd", "--bind"]);
-    run(["agnet"]).refused(2, &["agnet", "agent"]);
+    flag.refused(2, &["--bnd", "--bind", "\nhint: "]);
+    run(["agnet"]).refused(2, &["agnet", "agent", "\nhint: "]);
     let file = lab.dir().join("headcount.toml");
     let with_config = |text: &str| -> Finished {
         fs::write(&file, text).expect("written");

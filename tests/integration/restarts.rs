@@ -91,6 +91,8 @@ fn agents_on_ipv6_and_on_every_address_meet_like_all_others() {
     let everywhere = lab.agent("n2").bind("0.0.0.0:0").args(["--insecure"]);
     let agents = [everywhere.join(seed.address()).start(), seed];
     await_members(&agents, "alive", 2);
+    let warned = agents[0].logged(&["WARN", "PLAINTEXT", "UNAUTHENTICATED"]);
+    assert_eq!(warned, 1, "{}", agents[0].log());
     // It learns from the others where it can be reached.
     let seen = agents[1].member("n2").expect("a member");
     let seen = seen["address"].as_str().expect("an address");

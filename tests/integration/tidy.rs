@@ -13,6 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("swim", &[]),
     ("feed", &["swim"]),
     ("simulator", &["feed", "swim"]),
+    ("config", &["swim"]),
     ("agent", &["config", "feed", "swim"]),
     ("cli", &["agent", "config", "feed", "simulator", "swim"]),
 ];
@@ -52,10 +53,46 @@ struct Source {
 }
 
 impl Source {
-    /// The lines above the unit tests, with their numbers.
+    /// The lines above the unit tests, with their numbers. Tests that are a file of their own,
+    /// `#[cfg(test)] mod tests;`, may stand anywhere and are skipped.
     fn production(&self) -> impl Iterator<Item = (usize, &str)> {
-        let lines = self.text.lines().take_while(|line| *line != "#[cfg(test)]");
-        lines.enumerate().map(|(index, line)| (index + 1, line))
+        let mut lines = (1..).zip(self.text.lines()).peekable();
+        std::iter::from_fn(move || {
+            loop {
+                let (number, line) = lines.next()?;
+                if line != "#[cfg(test)]" {
+                    return Some((number, line));
+                }
+                let is_elsewhere = |next: &&str| next.starts_with("mod ") && next.ends_with(';');
+                lines.peek().map(|(_, next)| *next).filter(is_elsewhere)?;
+                lines.next();
+            }
+        })
+    }
+
+    /// Every path from the crate's root that the code above the unit tests names, with the
+    /// number of its line: what a `use` of several names on several lines brings in, too.
+    fn crate_paths(&self) -> Vec<(usize, String)> {
+        let code = self.production().filter(|(_, line)| !is_comment(line));
+        let (mut paths, mut open) = (Vec::new(), None::<(usize, String)>);
+        for (number, line) in code {
+            let (number, text) = match open.take() {
+                Some((number, text)) => (number, format!("{text}{}", line.trim())),
+                None => (number, line.trim().to_owned()),
+            };
+            let is_use =
+                text.starts_with("use ") || text.starts_with("pub") && text.contains(" use ");
+            if is_use && !text.contains(';') {
+                open = Some((number, text));
+                continue;
+            }
+            for root in ["crate::", "super::super::"] {
+                // What stands before the first one is no path.
+                let rests = text.split(root).skip(1);
+                paths.extend(rests.flat_map(heads).map(|head| (number, head)));
+            }
+        }
+        paths
     }
 
     fn is_tests(&self) -> bool {
@@ -95,6 +132,46 @@ fn all_rust() -> Vec<Source> {
         .collect()
 }
 
+/// The first names of a path: of `{a::{b, c}, d}` they are `a` and `d`.
+fn heads(path: &str) -> Vec<String> {
+    let is_word = |c: &char| c.is_alphanumeric() || *c == '_';
+    let Some(group) = path.strip_prefix('{') else {
+        return vec![path.chars().take_while(is_word).collect()];
+    };
+    let (mut heads, mut depth) = (vec![String::new()], 0_usize);
+    let mut is_head = true;
+    for c in group.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                heads.push(String::new());
+                is_head = true;
+            }
+            ':' => is_head = false,
+            c if is_head && depth == 0 && is_word(&c) => {
+                heads.last_mut().expect("begun with one").push(c);
+            }
+            _ => {}
+        }
+    }
+    heads
+}
+
+/// What `text`, a file of `layer`, names of other layers against the rules.
+fn trespasses(layer: &str, source: &Source) -> Vec<String> {
+    let allowed = MAY_IMPORT.iter().find(|(name, _)| *name == layer);
+    let allowed = allowed.map_or(&[][..], |(_, allowed)| allowed);
+    let mut paths = source.crate_paths();
+    paths.retain(|(_, head)| {
+        let head = head.as_str();
+        head != layer && LAYERS.contains(&head) && !allowed.contains(&head)
+    });
+    let complaint = |(number, head)| format!("{}:{number}: {layer} names {head}", source.path);
+    paths.into_iter().map(complaint).collect()
+}
+
 fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with("//")
 }
@@ -106,23 +183,46 @@ fn none(complaints: &[String]) {
 
 #[test]
 fn layers_import_only_what_lies_below_them() {
-    let mut complaints = Vec::new();
-    for (layer, allowed) in MAY_IMPORT {
-        for source in files(&format!("src/{layer}"), ".rs") {
-            for (number, line) in source.production().filter(|(_, line)| !is_comment(line)) {
-                for other in LAYERS
-                    .iter()
-                    .filter(|o| *o != layer && !allowed.contains(o))
-                {
-                    let named = [format!("crate::{other}"), format!("super::super::{other}")];
-                    if named.iter().any(|path| line.contains(path)) {
-                        complaints.push(format!("{}:{number}: {layer} names {other}", source.path));
-                    }
-                }
-            }
-        }
+    let complaints = LAYERS.iter().flat_map(|layer| {
+        let sources = files(&format!("src/{layer}"), ".rs");
+        sources
+            .into_iter()
+            .flat_map(|source| trespasses(layer, &source))
+    });
+    none(&complaints.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_forbidden_import_is_seen_however_it_is_written() {
+    let found = |text: &str| {
+        let (path, text) = ("sample.rs".into(), text.into());
+        trespasses("feed", &Source { path, text })
+    };
+    for text in [
+        "use crate::agent::X;",
+        "use crate::{agent::X, swim};",
+        "use crate::{swim::{A, B}, agent};",
+        "use crate::{\n    swim::{\n        A,\n    },\n    agent::X,\n};",
+        "pub(crate) use crate::{\n    agent::X,\n};",
+        "let x = crate::agent::run();",
+        "use super::super::{swim, agent};",
+        "#[cfg(test)]\nmod tests;\nuse crate::agent::X;",
+    ] {
+        let complaints = found(text);
+        assert_eq!(complaints.len(), 1, "{text}: {complaints:?}");
+        assert!(
+            complaints[0].ends_with("feed names agent"),
+            "{complaints:?}"
+        );
     }
-    none(&complaints);
+    for text in [
+        "use crate::{\n    swim::{agent, A},\n    feed::B,\n};",
+        "/// As crate::agent does.",
+        "use super::agent;",
+        "#[cfg(test)]\nmod tests {\n    use crate::agent::X;\n}",
+    ] {
+        assert_eq!(found(text), [""; 0], "{text}");
+    }
 }
 
 #[test]

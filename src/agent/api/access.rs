@@ -13,6 +13,7 @@ use axum::{
 };
 
 use super::Problem;
+use crate::config::is_loopback;
 
 /// Refuses a request that was not meant for `local`, the address the connection came in at.
 pub(super) async fn check(
@@ -49,7 +50,7 @@ fn is_local(authority: &str, local: IpAddr) -> bool {
     let host = authority.host();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     match bare.parse::<IpAddr>() {
-        Ok(ip) => ip.is_loopback() || ip == local,
+        Ok(ip) => is_loopback(ip) || ip == local,
         Err(_) => host.eq_ignore_ascii_case("localhost"),
     }
 }

@@ -20,9 +20,12 @@ use tokio::{
     time::timeout,
 };
 
-use crate::agent::{
-    seeds::Seed,
-    shared::{Command, Removal, Shared},
+use crate::{
+    agent::{
+        seeds::Lookup,
+        shared::{Command, Removal, Shared},
+    },
+    config::Seed,
 };
 
 use super::{Problem, query};
@@ -84,7 +87,7 @@ async fn resolve(typed: &[String]) -> Result<BTreeMap<String, Vec<SocketAddr>>, 
         let seed = text
             .parse::<Seed>()
             .map_err(|error| Problem::bad_request(error.to_string()))?;
-        let found = seed
+        let found = Lookup(seed)
             .resolve()
             .await
             .map_err(|error| Problem::bad_request(format!("cannot resolve {text:?}: {error}")))?;

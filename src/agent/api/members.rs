@@ -17,7 +17,7 @@ use super::{Problem, body::PiecesBody, query};
 pub(super) async fn list(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Response, Problem> {
     let filter = query::members(&uri)?;
     let snapshot = shared.feed().snapshot(&filter);
-    let body = Body::new(PiecesBody(snapshot.listing()));
+    let body = Body::new(PiecesBody(snapshot.listing(shared.clock.now())));
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 

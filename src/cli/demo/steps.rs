@@ -133,7 +133,7 @@ impl<'a> Steps<'a> {
         self.say(&format!("Who there is now, as {OBSERVER} knows it:"))?;
         let client = Client::new(self.cluster.socket(OBSERVER));
         let listing: Listing = client.get("/v1/members").await?.read()?;
-        for line in members::table(&listing.members) {
+        for line in members::table(&listing) {
             self.output.data(format_args!("   {line}"))?;
         }
         Ok(())

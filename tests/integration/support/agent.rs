@@ -95,6 +95,14 @@ impl Launch {
         finish(&mut self.command())
     }
 
+    /// Starts the process with its log elsewhere and gives the code that it ends with by itself.
+    pub(crate) fn exit_code_logging_to(self, log: impl Into<Stdio>) -> i32 {
+        fs::create_dir_all(&self.dir).expect("our own folder");
+        let mut command = self.command();
+        let mut process = Running::start(command.stdout(Stdio::null()).stderr(log));
+        process.end().code().unwrap_or(-1)
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
         self.dir.join("socket")
     }
