@@ -120,7 +120,11 @@ impl Shown<'_> {
         put("seeds", json!(args.seeds));
         put(
             "nodes",
-            json!(self.scenario.nodes().or(nodes.iter().max().copied())),
+            json!(
+                self.scenario
+                    .nodes()
+                    .or_else(|| nodes.iter().max().copied())
+            ),
         );
         put("view", Value::Null);
         put("simulated_s", json!(report.simulated.as_secs_f64()));
