@@ -12,6 +12,8 @@ use crate::swim::{Change, MemberId, MemberView, StopReason, Timestamp};
 
 /// Promises are audited against whole member lists this often.
 pub(super) const AUDIT_EVERY: Duration = Duration::from_secs(1);
+/// In a world of many the lists of a sample are compared with their changes only so often.
+const SAMPLED_EVERY_AUDITS: u64 = 5;
 /// Seeds are looked up again this often, as an agent resolves host names again.
 const RESOLVE_EVERY_AUDITS: u64 = 30;
 /// A leaving node has this long to stop.
@@ -53,7 +55,8 @@ impl World {
                 let stats = format!("{:?}", process.node.stats());
                 self.violate(promises::ENGINE_IS_WELL_USED, slot, stats);
             }
-            if self.watch.sees(slot) {
+            let due = self.watch.is_thorough() || self.audits.is_multiple_of(SAMPLED_EVERY_AUDITS);
+            if due && self.watch.sees(slot) {
                 self.audit_list(slot);
             }
             if self.audits.is_multiple_of(RESOLVE_EVERY_AUDITS) {

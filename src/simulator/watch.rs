@@ -7,7 +7,7 @@ use super::Slot;
 pub(super) enum Watch {
     /// Everybody's, and each list is compared with its changes whenever one is told.
     Everyone,
-    /// Those of these machines, in order, whose lists are compared once a second.
+    /// Those of these machines, in order, whose lists are compared now and then.
     Only(Vec<Slot>),
 }
 
