@@ -206,7 +206,7 @@ impl Play<'_, '_> {
             _ => COMPARED_EVERY,
         };
         loop {
-            let seen = self.world.disagreement();
+            let seen = self.unstarted().or_else(|| self.world.disagreement());
             let spent = self.world.now() - begin;
             match seen {
                 None => return Some(spent),
@@ -228,6 +228,16 @@ impl Play<'_, '_> {
             self.world
                 .run_for(WATCHED_EVERY.min(end - self.world.now()));
         }
+    }
+
+    /// Says who has not started that all begin with: a few who agree are no cluster yet.
+    fn unstarted(&self) -> Option<String> {
+        let nodes = self.scenario.file.nodes.unwrap_or_default();
+        let mut slots = (0..nodes).map(Slot);
+        let never = |slot: &Slot| self.world.machine(*slot).stored_generation == 0;
+        slots
+            .find(never)
+            .map(|slot| format!("{} has not started", self.world.label(slot)))
     }
 
     fn is_over(&self) -> bool {
