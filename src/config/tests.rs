@@ -181,7 +181,7 @@ fn what_cannot_be_used_is_refused() {
         ("socket", long_path.as_str(), "is 108 bytes long"),
         ("tag", "novalue", "has no `=`"),
         ("tag", "a:b=c", "cannot be used"),
-        ("tag", long_tag.as_str(), "tags take 601 bytes"),
+        ("tag", long_tag.as_str(), "tags take 603 bytes"),
     ];
     for (key, value, expected) in cases {
         let (error, hint) = refused(&[(key, value)]);

@@ -106,13 +106,17 @@ struct Record<'a> {
 }
 
 impl Record<'_> {
-    /// Names the accuser by name when it is known, by id when not.
     fn accuse(&mut self, suspicion: &Suspicion) {
-        let by = suspicion.by_name.clone();
-        self.by = Some(by.unwrap_or_else(|| suspicion.by.to_string()));
+        self.by = Some(accuser(suspicion));
         self.evidence = Some(suspicion.evidence);
         self.deadline = Some(suspicion.deadline.to_rfc3339());
     }
+}
+
+/// The accuser's name when it is known, its id when not.
+pub(super) fn accuser(suspicion: &Suspicion) -> String {
+    let name = suspicion.by_name.clone();
+    name.unwrap_or_else(|| suspicion.by.to_string())
 }
 
 #[derive(Serialize)]

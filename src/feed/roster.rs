@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::swim::{Change, Counts, MemberId, MemberState, MemberView, Timestamp};
 
-use super::record::Text;
+use super::record::{Text, accuser};
 
 /// A member as consumers see it: the node's view, and since when it is in its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,9 +20,9 @@ pub struct Member {
 impl Serialize for Member {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (view, card) = (&self.view, &self.view.card);
-        let reason = view.reason.as_ref();
-        let mut fields =
-            serializer.serialize_struct("Member", 8 + usize::from(reason.is_some()))?;
+        let (reason, suspicion) = (view.reason.as_ref(), view.suspicion.as_ref());
+        let count = 8 + usize::from(reason.is_some()) + 3 * usize::from(suspicion.is_some());
+        let mut fields = serializer.serialize_struct("Member", count)?;
         fields.serialize_field("name", &card.name)?;
         fields.serialize_field("id", &Text(card.id))?;
         fields.serialize_field("address", &Text(card.address))?;
@@ -33,6 +33,11 @@ impl Serialize for Member {
         fields.serialize_field("since", &self.since.to_rfc3339())?;
         if let Some(reason) = reason {
             fields.serialize_field("reason", reason)?;
+        }
+        if let Some(suspicion) = suspicion {
+            fields.serialize_field("by", &accuser(suspicion))?;
+            fields.serialize_field("evidence", &suspicion.evidence)?;
+            fields.serialize_field("deadline", &suspicion.deadline.to_rfc3339())?;
         }
         fields.end()
     }
@@ -127,6 +132,6 @@ fn since(at: Timestamp, view: &MemberView, before: Option<&Member>) -> Timestamp
         {
             before.since
         }
-        _ => at,
+        _ => view.down_since.map_or(at, |since| since.min(at)),
     }
 }

@@ -36,6 +36,7 @@ fn view_of(name: &str, state: MemberState, generation: u32, role: &str) -> Membe
             deadline: NOW + Duration::from_secs(4),
         }),
         reason: (state == MemberState::Left).then(|| "maintenance".into()),
+        down_since: None,
     }
 }
 
@@ -90,7 +91,8 @@ fn a_suspect_line_names_accuser_evidence_and_deadline_in_order() {
             r#"{"type":"suspect","seq":2,"at":"2026-01-05T10:00:01.000Z","#,
             r#""member":{"name":"n2","id":"ID","address":"127.0.0.1:7946","state":"suspect","#,
             r#""generation":1,"incarnation":0,"tags":{"role":"web"},"#,
-            r#""since":"2026-01-05T10:00:01.000Z"},"by":"n3","evidence":"probe-timeout","#,
+            r#""since":"2026-01-05T10:00:01.000Z","by":"n3","evidence":"probe-timeout","#,
+            r#""deadline":"2026-01-05T10:00:04.000Z"},"by":"n3","evidence":"probe-timeout","#,
             r#""deadline":"2026-01-05T10:00:04.000Z"}"#,
             "\n"
         )

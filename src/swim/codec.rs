@@ -103,6 +103,7 @@ impl foca::Codec<Identity> for Codec {
             let mut gate = self.gate.borrow_mut();
             gate.me = header.src;
             gate.incarnation = header.src_incarnation;
+            gate.probes += u64::from(matches!(header.message, Message::Ping(_)));
         }
         let wire = WireHeader {
             src_incarnation: header.src_incarnation,

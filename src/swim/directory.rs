@@ -76,6 +76,14 @@ impl Directory {
             .cloned()
     }
 
+    /// Drops the cards of a member that is forgotten, unless others use this directory too. The
+    /// handle stays, so that it never comes to mean another member.
+    pub(super) fn release(&self, handle: Handle) {
+        if Rc::strong_count(&self.0) == 1 {
+            self.0.borrow_mut().members[handle as usize].cards = Vec::new();
+        }
+    }
+
     /// The newest generation that anybody told this process of.
     pub(super) fn newest(&self, handle: Handle) -> u32 {
         let entries = self.0.borrow();

@@ -22,7 +22,7 @@ use super::{
 
 /// Sends of one update that are ours to make at once; foca makes the rest. See
 /// [`Tuning::transmissions`].
-const EAGER_SENDS: u8 = 3;
+pub(super) const EAGER_SENDS: u8 = 3;
 
 /// foca with our types filled in, and what it asked for since it was last looked at.
 pub(super) struct Engine {

@@ -32,7 +32,7 @@ pub(super) enum Kind {
     Hello = 0,
     /// "Yes, come to my stream port with this cookie."
     Welcome = 1,
-    /// "No", readable by any cluster.
+    /// "No, we are another cluster", readable by any.
     Refused = 2,
     /// "Are you still there?"
     Challenge = 3,
@@ -42,10 +42,14 @@ pub(super) enum Kind {
     Swim = 5,
     /// A frame of a state exchange.
     Exchange = 6,
+    /// "Your name is taken."
+    Taken = 7,
+    /// "I do not know you: come to my stream port with this cookie."
+    Unknown = 8,
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Hello,
         Self::Welcome,
         Self::Refused,
@@ -53,6 +57,8 @@ impl Kind {
         Self::Present,
         Self::Swim,
         Self::Exchange,
+        Self::Taken,
+        Self::Unknown,
     ];
 
     fn parse(byte: u8) -> Option<Self> {

@@ -75,6 +75,23 @@ impl Mail {
         self.datagram(to, bytes);
     }
 
+    /// Answers a datagram of `asked` bytes, unless the answer would be longer: a forged source
+    /// address must not make us send it more than was spent on it.
+    pub(super) fn answer(
+        &mut self,
+        (kind, asked): (Kind, usize),
+        sender: Sender,
+        to: SocketAddr,
+        message: &impl Serialize,
+    ) {
+        let bytes = self
+            .sealer
+            .seal(kind, sender, |out| wire::put(out, message));
+        if bytes.len() <= asked {
+            self.datagram(to, bytes);
+        }
+    }
+
     /// Dials `to` with `frame` as the first one.
     pub(super) fn open(
         &mut self,

@@ -92,6 +92,15 @@ impl Life {
         Self(self.0.saturating_add(1))
     }
 
+    /// Generations that a member may skip. A claim beyond it is damaged or forged: believed, it
+    /// would use up the member's generations for good.
+    const LEAP_MAX: u32 = 1 << 16;
+
+    /// Whether a member last seen in `generation` can have come to this life.
+    pub(super) const fn is_plausible_after(self, generation: u32) -> bool {
+        self.generation() <= generation.saturating_add(Self::LEAP_MAX)
+    }
+
     pub(super) const fn from_bits(bits: u32) -> Self {
         Self(bits)
     }
@@ -159,12 +168,10 @@ pub enum Evidence {
 pub struct Tags(BTreeMap<String, String>);
 
 impl Tags {
-    /// Bytes of all keys and values together.
+    /// Bytes of all keys and values together, and two more for each pair.
     pub fn size(&self) -> usize {
-        self.0
-            .iter()
-            .map(|(key, value)| key.len() + value.len())
-            .sum()
+        let pair = |(key, value): (&String, &String)| key.len() + value.len() + 2;
+        self.0.iter().map(pair).sum()
     }
 
     /// The value of `key`.
@@ -231,6 +238,9 @@ pub struct MemberView {
     pub suspicion: Option<Suspicion>,
     /// Why it left, for a member that did.
     pub reason: Option<String>,
+    /// When it failed or left, by whoever saw it first, for a member that did. A newcomer learns
+    /// it with the member, to the second.
+    pub down_since: Option<Timestamp>,
 }
 
 /// The reason a name, cluster or tag set cannot be used.

@@ -5,13 +5,22 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Evidence, Life, MemberId, Timestamp, directory::Handle};
+
+/// Who says that a member is not there, and what they saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Accusation {
+    pub(super) by: MemberId,
+    pub(super) evidence: Evidence,
+}
 
 /// What is claimed of a member that is not simply alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
-    Suspect { by: MemberId, evidence: Evidence },
-    Failed,
+    Suspect(Accusation),
+    Failed(Accusation),
     Left { reason: String },
     Removed,
 }
@@ -21,11 +30,10 @@ pub(super) enum Claim {
 pub(super) enum Standing {
     Alive,
     Suspect {
-        by: MemberId,
-        evidence: Evidence,
+        accusation: Accusation,
         deadline: Timestamp,
     },
-    Failed,
+    Failed(Accusation),
     Left {
         reason: String,
     },
@@ -36,6 +44,13 @@ pub(super) enum Standing {
 impl Standing {
     pub(super) const fn is_active(&self) -> bool {
         matches!(self, Self::Alive | Self::Suspect { .. })
+    }
+
+    pub(super) const fn accusation(&self) -> Option<Accusation> {
+        match self {
+            Self::Failed(accusation) | Self::Suspect { accusation, .. } => Some(*accusation),
+            Self::Alive | Self::Left { .. } | Self::Removed => None,
+        }
     }
 }
 

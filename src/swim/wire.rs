@@ -8,10 +8,13 @@ use std::{borrow::Cow, net::SocketAddr, time::Duration};
 use bytes::{BufMut, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use super::{Card, Evidence, Life, MemberId, Tags, check_name, check_tags};
+use super::{Card, Life, MemberId, Tags, check_name, check_tags, roster::Accusation};
 
 /// A hello's payload is padded to this length: no welcome or refusal is longer.
 pub(super) const HELLO_BYTES_MIN: usize = 128;
+/// A challenge that names a twin is padded to this length: it makes its receiver send a challenge
+/// and an answer, which together are shorter.
+pub(super) const TWIN_BYTES_MIN: usize = 160;
 /// Longest reason for leaving that travels, in bytes.
 pub(super) const REASON_BYTES_MAX: usize = 256;
 
@@ -51,20 +54,25 @@ pub(super) struct Held {
     pub(super) down: bool,
 }
 
-/// "No."
+/// "No, we are another cluster."
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Refused<'a> {
     pub(super) nonce: u64,
-    #[serde(borrow)]
-    pub(super) why: Refusal<'a>,
+    pub(super) cluster: &'a str,
 }
 
+/// "No, another process has your name."
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Refusal<'a> {
-    /// We are of this cluster.
-    Cluster(&'a str),
-    /// Another process has your name.
-    Conflict(Twin),
+pub(super) struct Taken {
+    pub(super) nonce: u64,
+    pub(super) holder: Twin,
+}
+
+/// "You speak as a member, and I do not know you." Whoever knows us where we are comes to our
+/// stream port; nobody else is called back.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Unknown {
+    pub(super) cookie: u64,
 }
 
 /// A process that has the name of another one.
@@ -136,13 +144,14 @@ pub(super) enum Update<'a> {
         id: MemberId,
         life: Life,
         incarnation: u16,
-        by: MemberId,
-        evidence: Evidence,
+        accusation: Accusation,
     },
     Failed {
         id: MemberId,
         life: Life,
         incarnation: u16,
+        /// What confirmed it: who heard nothing of the suspicion can still tell of it.
+        accusation: Accusation,
         age_s: u32,
     },
     Left {

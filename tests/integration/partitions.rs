@@ -1,11 +1,11 @@
 //! Scripted stories of isolation and partition: every way back.
 
 use headcount::{
-    simulator::{Fault, Slot},
+    simulator::{Conditions, Fault, Slot},
     swim::MemberState,
 };
 
-use crate::world::{Cluster, DETECTED, secs};
+use crate::world::{Cluster, DETECTED, millis, secs};
 
 /// The first half of the slots on one side, the second on the other.
 fn halves(count: usize) -> Vec<u16> {
@@ -116,4 +116,27 @@ fn the_last_survivor_of_a_crash_of_all_others_welcomes_them_back() {
     assert_eq!(cluster.count(survivor, "isolated"), 1);
     cluster.start_all();
     cluster.agree_within(secs(15));
+}
+
+/// Nobody's seed lies across the cut, and an answer takes longer than the first retry.
+#[test]
+fn halves_far_apart_merge_without_a_seed_between_them() {
+    let far = Conditions {
+        latency_min: millis(150),
+        latency_max: millis(160),
+        ..Conditions::LAN
+    };
+    for seed in 0..5 {
+        let mut cluster = Cluster::new(seed, 5, far.clone());
+        cluster.start_all();
+        cluster.agree_within(secs(20));
+        cluster.apply(Fault::Leave(cluster.slots[0]));
+        cluster.run(secs(5));
+        cluster.apply(Fault::Partition(vec![0, 0, 0, 1, 1]));
+        cluster.run(secs(60));
+        let (one, other) = (cluster.slots[1], cluster.slots[4]);
+        assert_eq!(cluster.state(one, other), Some(MemberState::Failed));
+        cluster.apply(Fault::Heal);
+        cluster.agree_within(secs(120));
+    }
 }

@@ -97,6 +97,7 @@ fn view(name: &str, state: MemberState) -> MemberView {
         incarnation: 0,
         suspicion: None,
         reason: None,
+        down_since: None,
     }
 }
 

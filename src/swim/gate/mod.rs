@@ -13,7 +13,7 @@ use super::{
     Card, Evidence, Junk, Life, MemberId, Timestamp,
     directory::{Directory, Handle},
     identity::Identity,
-    roster::{Claim, Roster, Standing},
+    roster::{Accusation, Claim, Roster, Standing},
     wire::{self, Update, WireCard},
 };
 
@@ -29,6 +29,8 @@ pub(super) struct Gate {
     pub(super) card: Arc<Card>,
     /// Our incarnation as foca last sent it; foca has no getter for it.
     pub(super) incarnation: u16,
+    /// Pings sent, foca's and our own.
+    pub(super) probes: u64,
     /// Our reason, once we are leaving.
     pub(super) leaving: Option<String>,
     /// Who sent the packet that foca is reading.
@@ -108,6 +110,7 @@ impl Gate {
             id,
             card: Arc::new(card),
             incarnation: 0,
+            probes: 0,
             leaving: None,
             sender: me,
             roster: Roster::default(),
@@ -169,10 +172,10 @@ impl Gate {
                 if held.incarnation() > *incarnation {
                     return self.nothing();
                 }
-                let claim = Claim::Suspect {
+                let claim = Claim::Suspect(Accusation {
                     by: self.directory.id(self.sender.handle),
                     evidence: Evidence::HeldFailed,
-                };
+                });
                 self.hear(*held.id(), claim, 0);
                 Member::new(*held.id(), held.incarnation(), State::Suspect)
             }
@@ -199,6 +202,7 @@ impl Gate {
             }
             Update::Alive { card, .. }
                 if card.address() != self.card.address
+                    && life.is_plausible_after(self.me.life.generation())
                     && life.generation() >= self.me.life.generation() =>
             {
                 self.sightings.push(Sighting::Twin {
@@ -207,6 +211,7 @@ impl Gate {
                 });
             }
             _ if life < self.me.life => {}
+            _ if !life.is_plausible_after(self.me.life.generation()) => {}
             Update::Alive { incarnation, .. } if life == self.me.life => {
                 if *incarnation > self.incarnation {
                     self.sightings.push(Sighting::Predecessor(life));
@@ -221,6 +226,11 @@ impl Gate {
 
     fn judge_other(&mut self, update: &Update<'_>) -> Option<Member<Identity>> {
         if let Update::Alive { card, life, .. } | Update::Known { card, life } = update {
+            let handle = self.directory.handle(card.id(&self.cluster));
+            let newest = handle.map_or(0, |handle| self.directory.newest(handle));
+            if newest > 0 && !life.is_plausible_after(newest) {
+                return None;
+            }
             self.intern(card, *life)?;
         }
         let handle = self.directory.handle(update.id(&self.cluster))?;
@@ -238,29 +248,24 @@ impl Gate {
             }
             Update::Suspect {
                 incarnation,
-                by,
-                evidence,
+                accusation,
                 ..
             } => {
                 self.card_of(identity)?;
-                self.hear(
-                    identity,
-                    Claim::Suspect {
-                        by: *by,
-                        evidence: *evidence,
-                    },
-                    0,
-                );
+                self.hear(identity, Claim::Suspect(*accusation), 0);
                 Some(Member::new(identity, *incarnation, State::Suspect))
             }
             Update::Failed {
-                incarnation, age_s, ..
+                incarnation,
+                accusation,
+                age_s,
+                ..
             } => {
                 self.card_of(identity)?;
                 if self.is_outdated(identity, *incarnation) {
                     return None;
                 }
-                self.hear(identity, Claim::Failed, *age_s);
+                self.hear(identity, Claim::Failed(*accusation), *age_s);
                 Some(Member::new(identity, *incarnation, State::Down))
             }
             Update::Left { reason, age_s, .. } => {
@@ -326,13 +331,20 @@ impl Gate {
     /// What was heard last of `identity` in this `state`.
     pub(super) fn heard(&self, identity: Identity, state: State) -> Option<&Heard> {
         let fits = |claim: &Claim| match claim {
-            Claim::Suspect { .. } => state == State::Suspect,
+            Claim::Suspect(_) => state == State::Suspect,
             _ => state == State::Down,
         };
         self.heard
             .iter()
             .rev()
             .find(|heard| heard.about == identity && fits(&heard.claim))
+    }
+
+    /// A member is forgotten: nothing of it is kept but its number.
+    pub(super) fn forget(&mut self, handle: Handle) {
+        self.roster.forget(handle);
+        self.cards.retain(|(of, _), _| *of != handle);
+        self.directory.release(handle);
     }
 
     pub(super) fn forget_heard(&mut self) {
@@ -357,13 +369,12 @@ impl Gate {
                 })
             }
             State::Suspect => {
-                let (by, evidence) = self.accusation(identity);
+                let accusation = self.accusation(identity);
                 Some(Update::Suspect {
                     id,
                     life,
                     incarnation,
-                    by,
-                    evidence,
+                    accusation,
                 })
             }
             State::Down => Some(self.clothe_down(identity, incarnation)),
@@ -398,21 +409,22 @@ impl Gate {
         }
     }
 
-    fn accusation(&self, identity: Identity) -> (MemberId, Evidence) {
-        if let Some(Heard {
-            claim: Claim::Suspect { by, evidence },
-            ..
-        }) = self.heard(identity, State::Suspect)
-        {
-            return (*by, *evidence);
-        }
-        match self.roster.record(identity.handle) {
-            Some(record) if record.life == identity.life => match &record.standing {
-                Standing::Suspect { by, evidence, .. } => (*by, *evidence),
-                _ => (self.id, Evidence::ProbeTimeout),
-            },
-            _ => (self.id, Evidence::ProbeTimeout),
-        }
+    /// Who accused it, and of what; ourselves and of silence if nobody told us.
+    pub(super) fn accusation(&self, identity: Identity) -> Accusation {
+        let heard = self.heard.iter().rev().find_map(|heard| match heard.claim {
+            Claim::Suspect(accusation) | Claim::Failed(accusation) if heard.about == identity => {
+                Some(accusation)
+            }
+            _ => None,
+        });
+        let record = self.roster.record(identity.handle);
+        let told = record.filter(|record| record.life == identity.life);
+        heard
+            .or_else(|| told?.standing.accusation())
+            .unwrap_or(Accusation {
+                by: self.id,
+                evidence: Evidence::ProbeTimeout,
+            })
     }
 
     fn clothe_down(&self, identity: Identity, incarnation: u16) -> Update<'static> {
@@ -446,6 +458,7 @@ impl Gate {
                 id,
                 life,
                 incarnation,
+                accusation: self.accusation(identity),
                 age_s,
             },
         }

@@ -3,6 +3,11 @@ use std::net::SocketAddr;
 use super::*;
 use crate::swim::{Tags, roster::Record};
 
+const ACCUSATION: Accusation = Accusation {
+    by: MemberId(9),
+    evidence: Evidence::ProbeTimeout,
+};
+
 fn card(name: &str, generation: u32) -> Card {
     Card {
         id: MemberId::new("blue", name),
@@ -51,22 +56,18 @@ fn failed(name: &str, generation: u32, incarnation: u16) -> Update<'static> {
         id,
         life,
         incarnation,
+        accusation: ACCUSATION,
         age_s: 0,
     }
 }
 
 fn suspect(name: &str, generation: u32, incarnation: u16) -> Update<'static> {
-    let (id, life, by) = (
-        MemberId::new("blue", name),
-        Life::first(generation),
-        MemberId(9),
-    );
+    let (id, life) = (MemberId::new("blue", name), Life::first(generation));
     Update::Suspect {
         id,
         life,
         incarnation,
-        by,
-        evidence: Evidence::ProbeTimeout,
+        accusation: ACCUSATION,
     }
 }
 
@@ -128,7 +129,9 @@ fn an_accusation_keeps_its_accuser_and_evidence_when_it_is_passed_on() {
 fn our_own_accusation_names_us() {
     let (gate, other) = acquainted();
     let clothed = gate.clothe(&Member::new(other, 0, State::Suspect));
-    assert!(matches!(clothed, Some(Update::Suspect { by, .. }) if by == gate.id));
+    assert!(
+        matches!(clothed, Some(Update::Suspect { accusation, .. }) if accusation.by == gate.id)
+    );
 }
 
 #[test]
@@ -232,6 +235,7 @@ fn an_exchange_does_not_bring_back_what_is_about_to_be_forgotten() {
         id: MemberId::new("blue", "other"),
         life: Life::first(2),
         incarnation: 0,
+        accusation: ACCUSATION,
         age_s,
     };
     gate.import(&known, None, forget_after);

@@ -10,18 +10,20 @@ use rand::RngExt;
 
 use super::Node;
 use crate::swim::{
-    Change, Junk, Life, MemberId, Output, StopReason,
+    Change, Junk, Life, MemberId, Output, StopReason, Timestamp,
     directory::Handle,
     envelope::{Envelope, Kind},
     gate::Twins,
     identity::Identity,
     timers::Alarm,
-    wire::{self, Challenge, Present, Refusal, Refused, Twin},
+    wire::{self, Challenge, Present, Taken, Twin},
 };
 use std::sync::Arc;
 
 /// How long a challenged process may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// A conflict with one address is told once in this time.
+const CONFLICT_PAUSE: Duration = Duration::from_secs(60);
 /// Challenges under way. A flood of newcomers with taken names waits for its turn.
 const CHALLENGES_MAX: usize = 64;
 
@@ -171,7 +173,11 @@ impl Node {
                 _ => None,
             },
         };
-        self.send(Kind::Challenge, address, &challenge);
+        let bytes_min = match about {
+            About::Twin(..) => wire::TWIN_BYTES_MIN,
+            _ => 0,
+        };
+        self.send_padded((Kind::Challenge, bytes_min), address, &challenge);
     }
 
     pub(super) fn on_challenge(
@@ -194,6 +200,9 @@ impl Node {
             }
             return Ok(());
         }
+        if challenge.twin.is_some() && envelope.payload.len() < wire::TWIN_BYTES_MIN {
+            return Err(Junk::Malformed);
+        }
         if let Some(life) = challenge.held_down {
             self.outlive(life);
         }
@@ -206,7 +215,7 @@ impl Node {
             nonce: challenge.nonce,
             instance: self.instance,
         };
-        self.send(Kind::Present, from, &present);
+        self.answer(Kind::Present, from, &present);
         Ok(())
     }
 
@@ -230,8 +239,10 @@ impl Node {
                 nonce,
                 handle,
             } => {
-                self.refuse_conflict(newcomer, nonce, holder);
-                self.tell_conflict(handle, holder.address, newcomer);
+                self.send(Kind::Taken, newcomer, &Taken { nonce, holder });
+                if let Some(name) = self.name_of(handle) {
+                    self.tell_conflict(name, holder.address, newcomer);
+                }
             }
             Purpose::Duel { .. } if present.instance == self.instance => {}
             Purpose::Duel { .. } => self.duel(holder),
@@ -255,38 +266,58 @@ impl Node {
     /// its end, which belong to the generation: only a new generation replaces them.
     pub(super) fn outlive_process(&mut self, life: Life) {
         let mine = self.life().generation();
-        if life.generation() >= mine && self.gate.borrow().leaving.is_none() {
+        if life.generation() >= mine
+            && life.is_plausible_after(mine)
+            && self.gate.borrow().leaving.is_none()
+        {
             self.begin_generation(life.generation().saturating_add(1));
         }
     }
 
-    pub(super) fn refuse_conflict(&mut self, newcomer: SocketAddr, nonce: u64, holder: Twin) {
-        let refused = Refused {
-            nonce,
-            why: Refusal::Conflict(holder),
-        };
-        self.send(Kind::Refused, newcomer, &refused);
+    fn name_of(&self, handle: Option<Handle>) -> Option<String> {
+        let gate = self.gate.borrow();
+        gate.directory.name(gate.directory.id(handle?))
     }
 
-    fn tell_conflict(&mut self, handle: Option<Handle>, ours: SocketAddr, theirs: SocketAddr) {
-        let name = {
-            let gate = self.gate.borrow();
-            handle.and_then(|handle| gate.directory.name(gate.directory.id(handle)))
-        };
-        if let Some(name) = name {
+    /// Told once a minute for each address, so that a flood of claims is no flood of changes.
+    pub(super) fn tell_conflict(&mut self, name: String, ours: SocketAddr, theirs: SocketAddr) {
+        let now = self.now;
+        let recent = |at: &Timestamp| now - *at < CONFLICT_PAUSE;
+        self.conflicts.retain(|_, at| recent(at));
+        if self.conflicts.len() < CHALLENGES_MAX && !self.conflicts.contains_key(&theirs) {
+            self.conflicts.insert(theirs, now);
             self.change(Change::Conflict { name, ours, theirs });
         }
+    }
+
+    /// A process with our name was there before us.
+    pub(super) fn on_taken(&mut self, envelope: &Envelope<'_>) -> Result<(), Junk> {
+        let taken: Taken = wire::take(envelope.payload).ok_or(Junk::Malformed)?;
+        let is_asked = self.contact_of(taken.nonce).is_some();
+        if is_asked && taken.holder.instance != self.instance {
+            if self.fresh {
+                self.give_way(taken.holder);
+            } else {
+                self.duel(taken.holder);
+            }
+        }
+        Ok(())
+    }
+
+    /// Nobody has heard of us yet, so nothing is lost when we stop.
+    fn give_way(&mut self, holder: Twin) {
+        let card = self.gate.borrow().card.clone();
+        self.tell_conflict(card.name.clone(), card.address, holder.address);
+        self.stop(StopReason::Conflict {
+            holder: holder.address,
+        });
     }
 
     /// The lower (life, instance) stops; the other one makes sure that its life is the last word.
     pub(super) fn duel(&mut self, twin: Twin) {
         let ours = self.address();
         let name = self.gate.borrow().card.name.clone();
-        self.change(Change::Conflict {
-            name,
-            ours,
-            theirs: twin.address,
-        });
+        self.tell_conflict(name, ours, twin.address);
         if (self.life(), self.instance) < (twin.life, twin.instance) {
             return self.stop(StopReason::Conflict {
                 holder: twin.address,
@@ -313,7 +344,8 @@ impl Node {
     /// one is greater.
     pub(super) fn outlive(&mut self, life: Life) {
         let mine = self.life();
-        if life < mine || self.gate.borrow().leaving.is_some() {
+        let plausible = life.is_plausible_after(mine.generation());
+        if life < mine || !plausible || self.gate.borrow().leaving.is_some() {
             return;
         }
         // Nobody has heard of us yet: it was an earlier process, whose directory we do not have.

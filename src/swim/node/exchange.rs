@@ -12,23 +12,28 @@ use std::{
 };
 
 use foca::{Member, State};
+use rand::RngExt;
 use siphasher::sip::SipHasher24;
 
 use super::Node;
 use crate::swim::{
-    Card, Change, Junk, Life, Output, StreamId,
+    Card, Change, Junk, Life, MemberId, Output, StreamId,
     directory::Handle,
-    envelope::{Envelope, Kind},
+    envelope::{Envelope, Kind, Unopened},
     identity::Identity,
     roster::Standing,
     timers::Alarm,
-    wire::{Frame, Update, WireCard},
+    wire::{self, Frame, Unknown, Update, WireCard},
 };
 
 /// An exchange that takes longer is given up.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
-/// After an exchange that taught us something, the next one comes this soon.
-const FOLLOW_UP: Duration = Duration::from_secs(2);
+/// After news of members, one exchange more comes after this and a share for each member, so that
+/// the cluster together makes at most fifty a second.
+const FOLLOW_UP: Duration = Duration::from_secs(1);
+const FOLLOW_UP_SHARE: Duration = Duration::from_millis(20);
+/// `healed` is told once in this time, not for every member that comes back.
+const HEALED_PAUSE: Duration = Duration::from_secs(30);
 /// Exchanges under way that we dialled, and that others dialled.
 const DIALLED_MAX: usize = 16;
 const SERVED_MAX: usize = 128;
@@ -39,7 +44,10 @@ pub(super) enum Exchange {
     /// We dialled this address.
     Dialled { to: SocketAddr },
     /// We were dialled and have told all; the other side's list is due.
-    Served,
+    Served {
+        /// Nobody had heard of us before.
+        fresh: bool,
+    },
 }
 
 impl Node {
@@ -50,6 +58,7 @@ impl Node {
     }
 
     pub(super) fn exchange_now_and_then(&mut self) {
+        self.audit();
         self.exchange_at_random();
         self.schedule_exchange();
     }
@@ -63,14 +72,41 @@ impl Node {
         }
     }
 
-    /// A member we never heard of sent us something: it knows us, so it will answer.
-    pub(super) fn meet(&mut self, from: SocketAddr) {
-        if self.fresh {
-            // It may know an earlier life of ours: a welcome tells, an exchange would not.
-            self.greet(from);
-        } else {
-            self.open_exchange(from, None);
+    /// Members came: gossip is chance, and whoever missed one should not wait for the next
+    /// exchange in turn.
+    pub(super) fn follow_up(&mut self) {
+        if !self.follow_up_due {
+            self.follow_up_due = true;
+            let share = FOLLOW_UP_SHARE.mul_f64(self.engine.active() as f64);
+            let wait = FOLLOW_UP + share.mul_f64(self.rng.random_range(0.0..1.0));
+            self.schedule(wait, Alarm::FollowUp);
         }
+    }
+
+    pub(super) fn exchange_once_more(&mut self) {
+        self.follow_up_due = false;
+        self.exchange_at_random();
+    }
+
+    /// Somebody speaks as a member whom we never heard of: it should come and tell us all.
+    pub(super) fn invite(&mut self, from: SocketAddr, id: MemberId) {
+        let unknown = Unknown {
+            cookie: self.cookie(id),
+        };
+        self.answer(Kind::Unknown, from, &unknown);
+    }
+
+    /// A member does not know us. It is called where we know it, wherever this came from.
+    pub(super) fn on_unknown(&mut self, envelope: &Envelope<'_>) -> Result<(), Junk> {
+        let unknown: Unknown = wire::take(envelope.payload).ok_or(Junk::Malformed)?;
+        let Some(member) = self.acquaintance(envelope) else {
+            return Err(Junk::Stranger);
+        };
+        let card = self.gate.borrow().card_of(member);
+        if let Some(card) = card.filter(|_| self.gate.borrow().leaving.is_none()) {
+            self.open_exchange(card.address, Some(unknown.cookie));
+        }
+        Ok(())
     }
 
     pub(super) fn open_exchange(&mut self, to: SocketAddr, cookie: Option<u64>) {
@@ -79,7 +115,7 @@ impl Node {
             .values()
             .filter_map(|exchange| match exchange {
                 Exchange::Dialled { to } => Some(*to),
-                Exchange::Served => None,
+                Exchange::Served { .. } => None,
             });
         if dialled.clone().count() >= DIALLED_MAX || dialled.any(|other| other == to) {
             return;
@@ -117,8 +153,8 @@ impl Node {
     fn on_frame(&mut self, stream: StreamId, bytes: &[u8]) -> Result<(), Junk> {
         let opened = self.engine.mail().sealer().open(bytes);
         let envelope = opened.map_err(|unopened| match unopened {
-            crate::swim::envelope::Unopened::Junk(junk) => junk,
-            crate::swim::envelope::Unopened::Version { .. } => Junk::Version,
+            Unopened::Junk(junk) => junk,
+            Unopened::Version { .. } => Junk::Version,
         })?;
         if envelope.kind != Kind::Exchange || self.gate.borrow().leaving.is_some() {
             return Err(Junk::Malformed);
@@ -126,7 +162,7 @@ impl Node {
         if envelope.sender == self.id() {
             return Err(Junk::Misdirected);
         }
-        let frame: Frame<'_> = crate::swim::wire::take(envelope.payload).ok_or(Junk::Malformed)?;
+        let frame: Frame<'_> = wire::take(envelope.payload).ok_or(Junk::Malformed)?;
         match (frame, self.exchanges.get(&stream)) {
             (Frame::Open { cookie, me, digest }, None) => {
                 self.serve((stream, cookie), &envelope, &me, digest)
@@ -141,7 +177,10 @@ impl Node {
                 self.finish(stream, to);
                 Ok(())
             }
-            (Frame::Finish(updates), Some(Exchange::Served)) => {
+            (Frame::Finish(updates), Some(Exchange::Served { fresh })) => {
+                if *fresh {
+                    self.rise_above_predecessor(&updates);
+                }
                 self.import(&envelope, &updates);
                 self.exchanges.remove(&stream);
                 self.stats.exchanges += 1;
@@ -171,11 +210,12 @@ impl Node {
         if self.served() >= SERVED_MAX {
             return Err(Junk::Busy);
         }
-        self.fresh = false;
+        let fresh = std::mem::take(&mut self.fresh);
         self.import(envelope, std::slice::from_ref(me));
         self.settle();
         let sender = self.sender();
-        if self.digest() == digest {
+        // Equal digests would hide an earlier process of ours in our very life.
+        if !fresh && self.digest() == digest {
             self.engine.mail().frame(sender, stream, &Frame::Same);
             self.push(Output::CloseStream(stream));
             self.stats.exchanges += 1;
@@ -184,14 +224,23 @@ impl Node {
             self.engine
                 .mail()
                 .frame(sender, stream, &Frame::State(state));
-            self.exchanges.insert(stream, Exchange::Served);
+            self.exchanges.insert(stream, Exchange::Served { fresh });
             self.schedule(EXCHANGE_TIMEOUT, Alarm::ExchangeSilent(stream));
         }
         Ok(())
     }
 
+    /// We had told nobody of our life, and yet they know it: an earlier process had it.
+    fn rise_above_predecessor(&mut self, updates: &[Update<'_>]) {
+        let (id, cluster) = (self.id(), self.gate.borrow().cluster.clone());
+        let ours = updates.iter().filter(|update| update.id(&cluster) == id);
+        if let Some(life) = ours.map(Update::life).max() {
+            self.outlive_process(life);
+        }
+    }
+
     fn served(&self) -> usize {
-        let is_served = |exchange: &&Exchange| matches!(exchange, Exchange::Served);
+        let is_served = |exchange: &&Exchange| matches!(exchange, Exchange::Served { .. });
         self.exchanges.values().filter(is_served).count()
     }
 
@@ -259,14 +308,20 @@ impl Node {
         let result = self.engine.apply(members.into_iter(), gossip);
         self.check(result);
         if !disputes.is_empty() {
-            self.schedule(FOLLOW_UP, Alarm::FollowUp);
+            self.follow_up();
         }
         for (handle, life) in disputes {
             self.tell_held_down(handle, life);
         }
         if was_lost && !self.was_lost(envelope) {
             self.settle();
-            let members = self.engine.active();
+            self.tell_healed(self.engine.active());
+        }
+    }
+
+    pub(super) fn tell_healed(&mut self, members: usize) {
+        let told = self.healed.replace(self.now);
+        if told.is_none_or(|told| self.now - told > HEALED_PAUSE) {
             self.change(Change::Healed { members });
         }
     }

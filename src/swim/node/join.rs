@@ -12,12 +12,12 @@ use siphasher::sip::SipHasher24;
 
 use super::Node;
 use crate::swim::{
-    Card, Junk, Life, MemberId, Notice, Output, StopReason, Timestamp, check_name,
+    Card, Junk, Life, MemberId, Notice, Output, Timestamp, check_name,
     directory::Handle,
     envelope::{Envelope, Kind},
     identity::Identity,
     timers::Alarm,
-    wire::{self, Held, Hello, Refusal, Refused, Twin, Welcome},
+    wire::{self, Held, Hello, Refused, Taken, Twin, Welcome},
 };
 
 /// Time to the first retry of a hello. It doubles with each.
@@ -26,6 +26,8 @@ pub(super) const RETRY_MIN: Duration = Duration::from_millis(50);
 const RETRY_ALONE_MAX: Duration = Duration::from_secs(5);
 /// Longest time between two hellos while we have company.
 const RETRY_MAX: Duration = Duration::from_secs(30);
+/// How long an answer may take where a hello is said once: some round trips, however slow.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Hellos without an answer before the operator hears of it: about three seconds.
 const ATTEMPTS_QUIET: u32 = 6;
 /// A cookie is good for one to two of these.
@@ -34,10 +36,13 @@ const COOKIE_SLOT_MICROS: u64 = 30_000_000;
 /// An address that we want to hear from.
 #[derive(Debug)]
 pub(super) struct Contact {
-    nonce: u64,
+    /// What an answer must echo, while one is awaited: the same for every hello until then, so
+    /// that a slow answer to the first is as good as one to the last.
+    nonce: Option<u64>,
     attempts: u32,
     /// Given by the operator: tried until it answers. Others are tried once.
     pub(super) seed: bool,
+    /// It answered once. From then on it is tried as any other lost member is.
     pub(super) joined: bool,
     refused: bool,
     retry_at: Timestamp,
@@ -52,6 +57,7 @@ impl Node {
             let contact = self.contact(*address);
             contact.seed = true;
             contact.attempts = 0;
+            contact.joined = false;
             if self.is_active_address(*address) {
                 self.joined(*address);
             } else {
@@ -62,7 +68,7 @@ impl Node {
 
     fn contact(&mut self, address: SocketAddr) -> &mut Contact {
         self.contacts.entry(address).or_insert(Contact {
-            nonce: 0,
+            nonce: None,
             attempts: 0,
             seed: false,
             joined: false,
@@ -71,33 +77,25 @@ impl Node {
         })
     }
 
-    /// Says hello to somebody who was not asked for, unless that is under way.
-    pub(super) fn greet(&mut self, to: SocketAddr) {
-        if !self.contacts.contains_key(&to) {
-            self.say_hello(to);
-        }
-    }
-
     pub(super) fn say_hello(&mut self, to: SocketAddr) {
-        let nonce = self.rng.random();
-        let alone = self.engine.active() == 0;
-        let retry = self.rng.random_range(0.75..1.25);
-        let now = self.now;
+        let (nonce, spread) = (self.rng.random(), self.rng.random_range(0.75..1.25));
+        let (now, alone) = (self.now, self.engine.active() == 0);
+        let patience = PATIENCE.max(self.tuning.probe_timeout * 4);
         let contact = self.contact(to);
-        contact.nonce = nonce;
+        let nonce = *contact.nonce.get_or_insert(nonce);
         contact.attempts += 1;
-        contact.joined = false;
-        contact.retry_at = now + backoff(contact.attempts, alone || contact.refused).mul_f64(retry);
-        let (attempts, retry_at, refused) = (contact.attempts, contact.retry_at, contact.refused);
+        let wait = if contact.is_pressing() {
+            backoff(contact.attempts, alone || contact.refused)
+        } else {
+            patience
+        };
+        contact.retry_at = now + wait.mul_f64(spread);
+        let (attempts, retry_at) = (contact.attempts, contact.retry_at);
+        let complain = attempts > ATTEMPTS_QUIET && contact.is_pressing() && !contact.refused;
         self.timers.schedule(retry_at, Alarm::Hello(to));
-        if attempts > ATTEMPTS_QUIET && !refused {
-            self.notice(
-                to,
-                Notice::JoinUnanswered {
-                    address: to,
-                    attempts,
-                },
-            );
+        if complain {
+            let address = to;
+            self.notice(to, Notice::JoinUnanswered { address, attempts });
         }
         self.send_hello(nonce, to);
     }
@@ -116,19 +114,22 @@ impl Node {
             to,
             holds_down: self.held_down_at(to),
         };
-        self.send(Kind::Hello, to, &hello);
+        self.send_padded((Kind::Hello, wire::HELLO_BYTES_MIN), to, &hello);
     }
 
     /// Nobody answered this hello yet.
     pub(super) fn hello_again(&mut self, to: SocketAddr) {
-        let Some(contact) = self.contacts.get(&to) else {
+        let now = self.now;
+        let Some(contact) = self.contacts.get_mut(&to) else {
             return;
         };
-        if contact.joined || self.now < contact.retry_at {
+        if contact.nonce.is_none() || now < contact.retry_at {
             return;
         }
         if !contact.seed {
             self.contacts.remove(&to);
+        } else if contact.joined {
+            contact.nonce = None;
         } else if self.is_active_address(to) {
             self.joined(to);
         } else {
@@ -138,12 +139,13 @@ impl Node {
 
     pub(super) fn joined(&mut self, address: SocketAddr) {
         if let Some(contact) = self.contacts.get_mut(&address) {
-            contact.joined = true;
+            contact.nonce = None;
             contact.attempts = 0;
-            if contact.seed {
-                self.push(Output::Joined(address));
-            } else {
+            let is_first = !std::mem::replace(&mut contact.joined, true);
+            if !contact.seed {
                 self.contacts.remove(&address);
+            } else if is_first {
+                self.push(Output::Joined(address));
             }
         }
     }
@@ -161,9 +163,9 @@ impl Node {
         if hello.cluster != ours {
             let refused = Refused {
                 nonce: hello.nonce,
-                why: Refusal::Cluster(&ours),
+                cluster: &ours,
             };
-            self.send(Kind::Refused, from, &refused);
+            self.answer(Kind::Refused, from, &refused);
             let theirs = hello.cluster.to_owned();
             self.notice(from, Notice::ForeignCluster { from, theirs, ours });
             return Err(Junk::Cluster);
@@ -193,13 +195,9 @@ impl Node {
             life,
             instance: self.instance,
         };
-        self.refuse_conflict(from, hello.nonce, holder);
-        let name = hello.name.to_owned();
-        self.change(crate::swim::Change::Conflict {
-            name,
-            ours: address,
-            theirs: from,
-        });
+        let nonce = hello.nonce;
+        self.answer(Kind::Taken, from, &Taken { nonce, holder });
+        self.tell_conflict(hello.name.to_owned(), address, from);
     }
 
     /// A newcomer, a restarted process, or a member that lost us.
@@ -237,7 +235,7 @@ impl Node {
                 life: held.id().life,
                 down: held.state() == State::Down,
             });
-        let cookie = self.cookie(id, 0);
+        let cookie = self.cookie(id);
         let welcome = Welcome {
             nonce,
             cookie,
@@ -267,7 +265,7 @@ impl Node {
     fn rise_above(&mut self, held: Held) {
         let mine = self.life();
         if self.fresh && held.life >= mine {
-            self.begin_generation(held.life.generation().saturating_add(1));
+            self.outlive_process(held.life);
         } else if held.down || held.life > mine {
             self.outlive(held.life);
         }
@@ -278,34 +276,11 @@ impl Node {
         let Some(by) = self.contact_of(refused.nonce) else {
             return Ok(());
         };
-        match refused.why {
-            Refusal::Cluster(theirs) => {
-                self.contact(by).refused = true;
-                let ours = self.gate.borrow().cluster.clone();
-                let theirs = theirs.to_owned();
-                self.notice(by, Notice::RefusedCluster { by, theirs, ours });
-            }
-            Refusal::Conflict(holder) if holder.instance == self.instance => {}
-            Refusal::Conflict(holder) if self.fresh => self.give_way(holder),
-            Refusal::Conflict(holder) => self.duel(holder),
-        }
+        self.contact(by).refused = true;
+        let ours = self.gate.borrow().cluster.clone();
+        let theirs = refused.cluster.to_owned();
+        self.notice(by, Notice::RefusedCluster { by, theirs, ours });
         Ok(())
-    }
-
-    /// Nobody has heard of us yet, so nothing is lost when we stop.
-    fn give_way(&mut self, holder: Twin) {
-        let (name, ours) = {
-            let gate = self.gate.borrow();
-            (gate.card.name.clone(), gate.card.address)
-        };
-        self.change(crate::swim::Change::Conflict {
-            name,
-            ours,
-            theirs: holder.address,
-        });
-        self.stop(StopReason::Conflict {
-            holder: holder.address,
-        });
     }
 
     /// A peer that speaks another format said something.
@@ -316,14 +291,14 @@ impl Node {
             let cluster = self.gate.borrow().cluster.clone();
             let refused = Refused {
                 nonce: 0,
-                why: Refusal::Cluster(&cluster),
+                cluster: &cluster,
             };
-            self.send(Kind::Refused, from, &refused);
+            self.answer(Kind::Refused, from, &refused);
         }
     }
 
-    fn contact_of(&self, nonce: u64) -> Option<SocketAddr> {
-        let asked = |(_, contact): &(&SocketAddr, &Contact)| contact.nonce == nonce;
+    pub(super) fn contact_of(&self, nonce: u64) -> Option<SocketAddr> {
+        let asked = |(_, contact): &(&SocketAddr, &Contact)| contact.nonce == Some(nonce);
         self.contacts
             .iter()
             .find(asked)
@@ -371,17 +346,29 @@ impl Node {
     }
 
     /// Good for whoever is `id`, now and for another slot.
-    fn cookie(&self, id: MemberId, slots_ago: u64) -> u64 {
-        let slot = self.now.as_micros() / COOKIE_SLOT_MICROS;
-        let mut hasher = SipHasher24::new_with_keys(self.cookie_key, slot.wrapping_sub(slots_ago));
+    pub(super) fn cookie(&self, id: MemberId) -> u64 {
+        self.cookie_of(id, self.now.as_micros() / COOKIE_SLOT_MICROS)
+    }
+
+    fn cookie_of(&self, id: MemberId, slot: u64) -> u64 {
+        let mut hasher = SipHasher24::new_with_keys(self.cookie_key, slot);
         hasher.write_u64(id.0);
         hasher.finish()
     }
 
     pub(super) fn is_our_cookie(&self, cookie: u64, id: MemberId) -> bool {
-        [0, 1]
+        let slot = self.now.as_micros() / COOKIE_SLOT_MICROS;
+        let slots = [slot, slot.wrapping_sub(1)];
+        slots
             .into_iter()
-            .any(|slots_ago| self.cookie(id, slots_ago) == cookie)
+            .any(|slot| self.cookie_of(id, slot) == cookie)
+    }
+}
+
+impl Contact {
+    /// Tried again and again until it answers.
+    const fn is_pressing(&self) -> bool {
+        self.seed && !self.joined
     }
 }
 

@@ -1,13 +1,15 @@
 //! `Node`: one member's whole protocol behind three calls.
 //!
-//! `mod.rs` takes inputs apart and settles what follows from them; `join` makes contact and
-//! `reconnect` renews it, `exchange` compares state, `duel` deals with our own name, `spread`
-//! sends news on, `tell` turns what foca believes into changes, and `part` says goodbye.
+//! `mod.rs` takes inputs apart and settles what follows from them; `receive` opens datagrams,
+//! `join` makes contact and `reconnect` renews it, `exchange` compares state, `duel` deals with
+//! our own name, `spread` sends news on, `tell` turns what foca believes into changes, and `part`
+//! says goodbye.
 
 mod duel;
 mod exchange;
 mod join;
 mod part;
+mod receive;
 mod reconnect;
 mod spread;
 mod tell;
@@ -21,16 +23,14 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Card, Change, Input, Junk, Life, MemberId, Notice, Output, PACKET_BYTES_MAX, Settings, Stats,
-    StopReason, StreamId, Timestamp, Tuning, check_cluster, check_name, check_tags,
+    Card, Change, Input, Life, MemberId, Notice, Output, Settings, Stats, StopReason, StreamId,
+    Timestamp, Tuning, check_cluster, check_name, check_tags,
     directory::Handle,
     engine::{Engine, Note},
-    envelope::{Envelope, Kind, Unopened},
+    envelope::Kind,
     gate::{Gate, Sighting},
-    identity::Identity,
-    mail::{self, SWIM_BYTES_MAX, Sender},
+    mail::{SWIM_BYTES_MAX, Sender},
     timers::{Alarm, Timers},
-    wire::HELLO_BYTES_MIN,
 };
 use duel::Challenged;
 use exchange::Exchange;
@@ -67,7 +67,14 @@ pub struct Node {
     reconnect_at: Timestamp,
     forgotten: VecDeque<(Timestamp, SocketAddr)>,
     exchanges: BTreeMap<StreamId, Exchange>,
+    follow_up_due: bool,
+    /// When `healed` was due last, told or not.
+    healed: Option<Timestamp>,
     challenges: BTreeMap<u64, Challenged>,
+    /// When a conflict was last told, by the other process's address.
+    conflicts: BTreeMap<SocketAddr, Timestamp>,
+    /// Length of the datagram being handled: no answer to it is longer.
+    asked: usize,
     /// When twins were last told of each other.
     introduced: BTreeMap<Handle, Timestamp>,
     spread: Spread,
@@ -121,7 +128,11 @@ impl Node {
             reconnect_at: Timestamp::ZERO,
             forgotten: VecDeque::new(),
             exchanges: BTreeMap::new(),
+            follow_up_due: false,
+            healed: None,
             challenges: BTreeMap::new(),
+            conflicts: BTreeMap::new(),
+            asked: 0,
             introduced: BTreeMap::new(),
             spread: Spread::default(),
             told,
@@ -147,6 +158,7 @@ impl Node {
         let mail = self.engine.mail();
         self.stats.datagrams_sent = mail.datagrams;
         self.stats.bytes_sent = mail.bytes;
+        self.stats.probes = self.gate.borrow().probes;
         Outputs {
             queue: &mut mail.outputs,
         }
@@ -217,7 +229,7 @@ impl Node {
             Alarm::Eager => self.spread_now(),
             Alarm::Exchange => self.exchange_now_and_then(),
             Alarm::ExchangeSilent(stream) => self.exchange_silent(stream),
-            Alarm::FollowUp => self.exchange_at_random(),
+            Alarm::FollowUp => self.exchange_once_more(),
             Alarm::Foca(timer) => {
                 let result = self.engine.timer(timer);
                 self.check(result);
@@ -233,97 +245,6 @@ impl Node {
             } => {
                 let result = self.engine.confirm(identity, incarnation);
                 self.check(result);
-            }
-        }
-    }
-
-    fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
-        self.stats.datagrams_received += 1;
-        self.stats.bytes_received += bytes.len() as u64;
-        if bytes.len() > PACKET_BYTES_MAX {
-            return self.stats.count_junk(Junk::Oversized);
-        }
-        let opened = self.engine.mail().sealer().open(bytes);
-        let handled = match opened {
-            Ok(envelope) => self.opened(from, &envelope),
-            Err(Unopened::Junk(junk)) => Err(junk),
-            Err(Unopened::Version {
-                theirs,
-                wants_answer,
-            }) => {
-                self.version_refused(from, theirs, wants_answer && bytes.len() > HELLO_BYTES_MIN);
-                Err(Junk::Version)
-            }
-        };
-        if let Err(junk) = handled {
-            self.stats.count_junk(junk);
-        }
-    }
-
-    fn opened(&mut self, from: SocketAddr, envelope: &Envelope<'_>) -> Result<(), Junk> {
-        match envelope.kind {
-            Kind::Hello => self.on_hello(from, envelope),
-            Kind::Welcome => self.on_welcome(envelope),
-            Kind::Refused => self.on_refused(envelope),
-            Kind::Challenge => self.on_challenge(from, envelope),
-            Kind::Present => self.on_present(envelope),
-            Kind::Swim => self.on_swim(from, envelope),
-            Kind::Exchange => Err(Junk::Malformed),
-        }
-    }
-
-    fn on_swim(&mut self, from: SocketAddr, envelope: &Envelope<'_>) -> Result<(), Junk> {
-        let packet = mail::swim_packet(envelope.payload).ok_or(Junk::Malformed)?;
-        if self.gate.borrow().leaving.is_some() {
-            return Ok(());
-        }
-        if envelope.sender == self.id() {
-            return self.heard_ourselves(from, envelope.life);
-        }
-        let Some(sender) = self.acquaintance(envelope) else {
-            self.meet(from);
-            return Err(Junk::Stranger);
-        };
-        if let Some(twins) = self.superseded(from, sender) {
-            self.introduce(twins);
-            return Ok(());
-        }
-        self.gate.borrow_mut().sender = sender;
-        let result = self.engine.packet(packet);
-        if std::mem::take(&mut self.gate.borrow_mut().addressed_before) {
-            self.introduce_to(sender);
-        }
-        self.check_packet(result)
-    }
-
-    /// The sender's identity, if we were told who it is.
-    fn acquaintance(&self, envelope: &Envelope<'_>) -> Option<Identity> {
-        let gate = self.gate.borrow();
-        let handle = gate.directory.handle(envelope.sender)?;
-        let identity = Identity {
-            handle,
-            life: envelope.life,
-        };
-        (gate.roster.knows(handle) && gate.card_of(identity).is_some()).then_some(identity)
-    }
-
-    /// Junk is the peer's fault and counted as such; anything else would be ours.
-    fn check_packet(&mut self, result: Result<(), foca::Error>) -> Result<(), Junk> {
-        let junk = self.gate.borrow_mut().junk.take();
-        match result {
-            Ok(()) => Ok(()),
-            Err(foca::Error::DataFromOurselves | foca::Error::IndirectForOurselves) => {
-                Err(Junk::Misdirected)
-            }
-            Err(
-                foca::Error::Decode(_)
-                | foca::Error::MalformedPacket
-                | foca::Error::DataTooBig
-                | foca::Error::CustomBroadcast(_),
-            ) => Err(junk.unwrap_or(Junk::Malformed)),
-            Err(ours) => {
-                self.check(Err(ours));
-                Ok(())
             }
         }
     }
@@ -430,15 +351,25 @@ impl Node {
     }
 
     fn send(&mut self, kind: Kind, to: SocketAddr, message: &impl serde::Serialize) {
+        self.send_padded((kind, 0), to, message);
+    }
+
+    fn send_padded(
+        &mut self,
+        (kind, bytes_min): (Kind, usize),
+        to: SocketAddr,
+        message: &impl serde::Serialize,
+    ) {
         let sender = self.sender();
-        let bytes_min = if kind == Kind::Hello {
-            HELLO_BYTES_MIN
-        } else {
-            0
-        };
-        self.engine
-            .mail()
-            .message((kind, bytes_min), sender, to, message);
+        let mail = self.engine.mail();
+        mail.message((kind, bytes_min), sender, to, message);
+    }
+
+    /// Answers the datagram being handled, never with more bytes than it had.
+    fn answer(&mut self, kind: Kind, to: SocketAddr, message: &impl serde::Serialize) {
+        let (sender, asked) = (self.sender(), self.asked);
+        let mail = self.engine.mail();
+        mail.answer((kind, asked), sender, to, message);
     }
 
     /// `duration` give or take a tenth, so that nodes started together drift apart.

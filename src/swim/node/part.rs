@@ -72,7 +72,9 @@ impl Node {
 fn removable(gate: &Gate, name: &str) -> Option<Identity> {
     gate.roster
         .records()
-        .filter(|(_, record)| matches!(record.standing, Standing::Failed | Standing::Left { .. }))
+        .filter(|(_, record)| {
+            matches!(record.standing, Standing::Failed(_) | Standing::Left { .. })
+        })
         .map(|(handle, record)| Identity {
             handle,
             life: record.life,

@@ -6,7 +6,7 @@ use rand::RngExt;
 
 use super::{
     Node,
-    join::{RETRY_MIN, backoff},
+    join::{Contact, RETRY_MIN, backoff},
 };
 use crate::swim::{identity::Identity, timers::Alarm};
 
@@ -72,44 +72,41 @@ impl Node {
         self.schedule_reconnect();
     }
 
-    /// Random addresses of seeds and members that should be with us and are not.
+    /// Random addresses of seeds and members that should be with us and are not. Every other
+    /// one is a seed: they are few, and the surest way back after a mass failure.
     fn choose_lost(&mut self, wanted: usize) -> Vec<SocketAddr> {
-        let now = self.now;
-        self.forgotten
-            .retain(|(since, _)| now - *since < FORGOTTEN_AGE_MAX);
-        let mut lost: Vec<SocketAddr> = {
-            let gate = self.gate.borrow();
-            let down = gate
-                .roster
-                .records()
-                .filter(|(_, record)| !record.standing.is_active());
-            let down = down.filter_map(|(handle, record)| {
-                Some(
-                    gate.card_of(Identity {
-                        handle,
-                        life: record.life,
-                    })?
-                    .address,
-                )
-            });
-            let seeds = self
-                .contacts
-                .iter()
-                .filter(|(_, contact)| contact.seed && contact.joined);
-            let seeds = seeds.map(|(address, _)| *address);
-            down.chain(seeds)
-                .chain(self.forgotten.iter().map(|(_, address)| *address))
-                .collect()
-        };
-        lost.sort_unstable();
-        lost.dedup();
+        let mut seeds = self.lost_seeds();
+        let mut others = self.lost_members();
         let mut chosen = Vec::new();
-        while chosen.len() < wanted && !lost.is_empty() {
-            let address = lost.swap_remove(self.rng.random_range(0..lost.len()));
-            if !self.is_active_address(address) && address != self.address() {
+        while chosen.len() < wanted && !(seeds.is_empty() && others.is_empty()) {
+            let seeds_turn = others.is_empty() || (!seeds.is_empty() && self.rng.random());
+            let pool = if seeds_turn { &mut seeds } else { &mut others };
+            let address = pool.swap_remove(self.rng.random_range(0..pool.len()));
+            let is_new = !chosen.contains(&address) && address != self.address();
+            if is_new && !self.is_active_address(address) {
                 chosen.push(address);
             }
         }
         chosen
+    }
+
+    fn lost_seeds(&self) -> Vec<SocketAddr> {
+        let joined = |contact: &Contact| contact.seed && contact.joined;
+        let seeds = self.contacts.iter().filter(|(_, contact)| joined(contact));
+        seeds.map(|(address, _)| *address).collect()
+    }
+
+    fn lost_members(&mut self) -> Vec<SocketAddr> {
+        let now = self.now;
+        self.forgotten
+            .retain(|(since, _)| now - *since < FORGOTTEN_AGE_MAX);
+        let gate = self.gate.borrow();
+        let down = gate.roster.records().filter_map(|(handle, record)| {
+            let life = record.life;
+            let card = gate.card_of(Identity { handle, life })?;
+            (!record.standing.is_active()).then_some(card.address)
+        });
+        let forgotten = self.forgotten.iter().map(|(_, address)| *address);
+        down.chain(forgotten).collect()
     }
 }

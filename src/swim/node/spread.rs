@@ -10,8 +10,8 @@ use rand::RngExt;
 
 use super::Node;
 use crate::swim::{
-    Timestamp, codec::Codec, directory::Handle, identity::Identity, mail::SWIM_BYTES_MAX,
-    roster::Standing, timers::Alarm,
+    Timestamp, codec::Codec, directory::Handle, engine::EAGER_SENDS, identity::Identity,
+    mail::SWIM_BYTES_MAX, roster::Standing, timers::Alarm,
 };
 
 /// News that comes closer together than this travels together.
@@ -53,7 +53,7 @@ impl Node {
         self.spread.waiting = false;
         self.spread.last = self.now;
         let packets = pack(news.iter().map(|(_, bytes)| bytes.as_slice()));
-        for target in self.choose_active(self.tuning.fanout) {
+        for target in self.choose_active(EAGER_SENDS.into()) {
             for (count, updates) in packets.iter().take(PACKETS_MAX) {
                 self.send_gossip(target, *count, updates);
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::swim::wire;
 use crate::swim::{Directory, MemberState, Profile, Tags};
 
 const LATENCY: Duration = Duration::from_millis(1);
@@ -279,4 +280,138 @@ fn a_removed_member_is_forgotten_everywhere() {
         assert_eq!(few.kinds(at)[4..], ["removed"], "at n{at}");
         assert_eq!(few.state(at, "n2"), None);
     }
+}
+
+/// What a process called `name` in this life would send.
+fn forged(name: &str, life: Life, kind: Kind, message: &impl serde::Serialize) -> Vec<u8> {
+    let sender = (MemberId::new("blue", name), life);
+    let mut sealer = crate::swim::envelope::Sealer::new("blue");
+    let sealed = sealer.seal(kind, sender, |out| {
+        wire::put(out, message);
+        out.resize(out.len() + wire::HELLO_BYTES_MIN, 0);
+    });
+    sealed.to_vec()
+}
+
+fn challenge(to: &str, instance: u64) -> wire::Challenge {
+    wire::Challenge {
+        nonce: 1,
+        to: MemberId::new("blue", to),
+        instance,
+        held_down: None,
+        twin: None,
+    }
+}
+
+#[test]
+fn a_flood_of_claims_to_our_name_is_one_conflict() {
+    let mut few = Few::joined(2);
+    let from = address(200);
+    for instance in 0..500 {
+        let message = challenge("n0", instance);
+        let bytes = forged("n0", Life::first(0), Kind::Challenge, &message);
+        few.input(
+            0,
+            Input::Datagram {
+                from,
+                bytes: &bytes,
+            },
+        );
+    }
+    assert_eq!(few.kinds(0)[1..], ["conflict"]);
+    assert_eq!(few.stops, BTreeMap::new());
+}
+
+#[test]
+fn a_life_that_leaps_to_the_last_generation_is_not_believed() {
+    let mut few = Few::joined(3);
+    let last = Life::first(Life::GENERATION_MAX);
+    let message = wire::Challenge {
+        held_down: Some(last),
+        ..challenge("n0", 7)
+    };
+    let bytes = forged("n1", Life::first(1), Kind::Challenge, &message);
+    let from = address(1);
+    few.input(
+        0,
+        Input::Datagram {
+            from,
+            bytes: &bytes,
+        },
+    );
+    few.run(Duration::from_secs(10));
+    let generation = |at: usize| {
+        few.nodes[at]
+            .as_ref()
+            .unwrap()
+            .member("n0")
+            .unwrap()
+            .card
+            .generation
+    };
+    assert_eq!([generation(0), generation(1), generation(2)], [1, 1, 1]);
+}
+
+#[test]
+fn a_refusal_that_nobody_asked_for_stops_nobody() {
+    let mut few = Few::joined(2);
+    few.input(1, Input::Join(&[address(0)]));
+    let holder = wire::Twin {
+        address: address(200),
+        life: Life::first(9),
+        instance: 9,
+    };
+    let bytes = forged(
+        "n0",
+        Life::first(1),
+        Kind::Taken,
+        &wire::Taken { nonce: 0, holder },
+    );
+    let from = address(200);
+    few.input(
+        1,
+        Input::Datagram {
+            from,
+            bytes: &bytes,
+        },
+    );
+    few.run(Duration::from_secs(3));
+    assert_eq!(few.stops, BTreeMap::new());
+}
+
+#[test]
+fn a_stranger_who_speaks_as_a_member_gets_no_more_than_it_sent_and_is_not_called_back() {
+    let mut few = Few::joined(2);
+    let sent = few.sent;
+    let mut sealer = crate::swim::envelope::Sealer::new("blue");
+    let stranger = (MemberId::new("blue", "nobody"), Life::first(1));
+    for length in [2, 24, 200] {
+        let bytes = sealer.seal(Kind::Swim, stranger, |out| {
+            out.resize(out.len() + length, 0)
+        });
+        let node = few.nodes[0].as_mut().unwrap();
+        let from = address(200);
+        let outputs: Vec<_> = node
+            .handle(
+                few.now,
+                Input::Datagram {
+                    from,
+                    bytes: &bytes,
+                },
+            )
+            .collect();
+        for output in outputs {
+            let Output::Send { to, bytes: answer } = output else {
+                panic!("{output:?}");
+            };
+            assert_eq!(to, from);
+            assert!(
+                answer.len() <= bytes.len(),
+                "{} for {}",
+                answer.len(),
+                bytes.len()
+            );
+        }
+    }
+    assert_eq!(few.sent, sent);
 }

@@ -8,7 +8,7 @@ use crate::swim::{
     directory::Handle,
     gate::{Heard, Touch},
     identity::Identity,
-    roster::{Claim, Record, Standing},
+    roster::{Accusation, Claim, Record, Standing},
     timers::Alarm,
 };
 
@@ -56,6 +56,35 @@ impl Node {
         self.gate.borrow_mut().roster.tell(handle, next);
     }
 
+    /// Looks through foca's whole list for what the touches missed: O(n), now and then.
+    pub(super) fn audit(&self) {
+        let mut gate = self.gate.borrow_mut();
+        let differs = |held: &&Member<Identity>| {
+            let handle = held.id().handle;
+            let told = match gate.roster.record(handle) {
+                Some(record) if record.life == held.id().life => match record.standing {
+                    Standing::Alive => State::Alive,
+                    Standing::Suspect { .. } => State::Suspect,
+                    _ => State::Down,
+                },
+                Some(_) => return true,
+                None => State::Alive,
+            };
+            let is_told =
+                told == State::Down || gate.roster.incarnation(handle) == held.incarnation();
+            !gate.roster.knows(handle) || told != held.state() || !is_told
+        };
+        let missed: Vec<Handle> = self
+            .engine
+            .members()
+            .filter(differs)
+            .map(|held| held.id().handle)
+            .collect();
+        for handle in missed {
+            gate.touch(handle);
+        }
+    }
+
     /// What was told last; `None` when nothing was.
     fn prior(&self, held: &Member<Identity>, touch: Touch) -> Option<Record> {
         let gate = self.gate.borrow();
@@ -89,8 +118,12 @@ impl Node {
                     suspect @ Standing::Suspect { .. } => Some(suspect.clone()),
                     _ => None,
                 })
-                .unwrap_or_else(|| self.accused(heard)),
-            State::Down => down(heard.map(|heard| &heard.claim), prior.filter(same)),
+                .unwrap_or_else(|| self.accused(gate.accusation(*held.id()))),
+            State::Down => down(
+                heard.map(|heard| &heard.claim),
+                prior.filter(same).map(|prior| &prior.standing),
+                gate.accusation(*held.id()),
+            ),
         };
         let since = match prior {
             Some(prior) if same(&prior) && prior.standing == standing => prior.since,
@@ -106,16 +139,12 @@ impl Node {
         }
     }
 
-    fn accused(&self, heard: Option<&Heard>) -> Standing {
-        let (by, evidence) = match heard.map(|heard| &heard.claim) {
-            Some(Claim::Suspect { by, evidence }) => (*by, *evidence),
-            _ => (self.id(), crate::swim::Evidence::ProbeTimeout),
-        };
+    fn accused(&self, accusation: Accusation) -> Standing {
         let timeout = self.tuning.suspicion_timeout(self.engine.active() + 1);
+        let deadline = self.now + timeout;
         Standing::Suspect {
-            by,
-            evidence,
-            deadline: self.now + timeout,
+            accusation,
+            deadline,
         }
     }
 
@@ -136,7 +165,7 @@ impl Node {
                 self.timers.schedule(deadline, alarm);
                 self.schedule_last_call(identity, deadline);
             }
-            Standing::Failed | Standing::Left { .. } | Standing::Removed => {
+            Standing::Failed(_) | Standing::Left { .. } | Standing::Removed => {
                 let at = next.since + self.tuning.forget_after;
                 self.timers.schedule(at, Alarm::Forget(identity));
             }
@@ -150,6 +179,7 @@ impl Node {
         match step {
             Step::Failed => self.change(Change::Failed(member)),
             Step::Join { previous } => {
+                self.follow_up();
                 settle_as_alive(&mut member);
                 self.change(Change::Join { member, previous });
             }
@@ -168,7 +198,11 @@ impl Node {
                     previous_generation,
                 });
             }
-            Step::Suspect => self.change(Change::Suspect(member)),
+            Step::Suspect => {
+                member.state = MemberState::Suspect;
+                member.suspicion = self.suspicion(&next.standing);
+                self.change(Change::Suspect(member));
+            }
             Step::Update => self.change(Change::Update(member)),
         }
     }
@@ -194,7 +228,7 @@ impl Node {
                 life: record.life,
             });
         }
-        self.gate.borrow_mut().roster.forget(handle);
+        self.gate.borrow_mut().forget(handle);
     }
 
     /// Our own incarnation or generation moved.
@@ -226,27 +260,28 @@ impl Node {
             incarnation: published(gate.me, gate.incarnation),
             suspicion: None,
             reason: leaving,
+            down_since: None,
         }
+    }
+
+    /// The accusation in words. One that has been confirmed has no time left.
+    fn suspicion(&self, standing: &Standing) -> Option<Suspicion> {
+        let Accusation { by, evidence } = standing.accusation()?;
+        let deadline = match standing {
+            Standing::Suspect { deadline, .. } => *deadline,
+            _ => self.now,
+        };
+        let by_name = self.gate.borrow().directory.name(by);
+        Some(Suspicion {
+            by,
+            by_name,
+            evidence,
+            deadline,
+        })
     }
 
     fn view(&self, identity: Identity, record: &Record) -> Option<MemberView> {
         let gate = self.gate.borrow();
-        let suspicion = match record.standing {
-            Standing::Suspect {
-                by,
-                evidence,
-                deadline,
-            } => {
-                let by_name = gate.directory.name(by);
-                Some(Suspicion {
-                    by,
-                    by_name,
-                    evidence,
-                    deadline,
-                })
-            }
-            _ => None,
-        };
         let reason = match &record.standing {
             Standing::Left { reason } => Some(reason.clone()),
             _ => None,
@@ -255,8 +290,11 @@ impl Node {
             card: gate.card_of(identity)?,
             state: shown(&record.standing),
             incarnation: published(identity, record.incarnation),
-            suspicion,
+            suspicion: self
+                .suspicion(&record.standing)
+                .filter(|_| record.standing.is_active()),
             reason,
+            down_since: (!record.standing.is_active()).then_some(record.since),
         })
     }
 
@@ -326,7 +364,7 @@ impl Node {
             members @ 1.. => {
                 self.lost_everyone = false;
                 if std::mem::take(&mut self.isolated) {
-                    self.change(Change::Healed { members });
+                    self.tell_healed(members);
                 }
             }
             _ => {}
@@ -337,23 +375,22 @@ impl Node {
         let gate = self.gate.borrow();
         gate.roster
             .records()
-            .any(|(_, record)| record.standing == Standing::Failed)
+            .any(|(_, record)| matches!(record.standing, Standing::Failed(_)))
     }
 }
 
 /// The standing of a member that foca holds down. A goodbye is the member's own word: it wins over
 /// a failure that others saw, and no later rumour of a failure undoes it.
-fn down(claim: Option<&Claim>, prior: Option<&Record>) -> Standing {
-    let prior = prior
-        .map(|prior| &prior.standing)
-        .filter(|standing| !standing.is_active());
+fn down(claim: Option<&Claim>, prior: Option<&Standing>, accusation: Accusation) -> Standing {
+    let prior = prior.filter(|standing| !standing.is_active());
     match (claim, prior) {
         (Some(Claim::Removed), _) | (_, Some(Standing::Removed)) => Standing::Removed,
         (_, Some(left @ Standing::Left { .. })) => left.clone(),
         (Some(Claim::Left { reason }), _) => Standing::Left {
             reason: reason.clone(),
         },
-        _ => Standing::Failed,
+        (_, Some(failed)) => failed.clone(),
+        _ => Standing::Failed(accusation),
     }
 }
 
@@ -371,7 +408,7 @@ const fn published(identity: Identity, incarnation: u16) -> u32 {
 const fn shown(standing: &Standing) -> MemberState {
     match standing {
         Standing::Alive => MemberState::Alive,
-        Standing::Failed | Standing::Removed => MemberState::Failed,
+        Standing::Failed(_) | Standing::Removed => MemberState::Failed,
         Standing::Left { .. } => MemberState::Left,
         Standing::Suspect { .. } => MemberState::Suspect,
     }
@@ -398,7 +435,7 @@ fn steps(prior: Option<&Record>, next: &Record) -> Vec<Step> {
         Standing::Alive | Standing::Suspect { .. } => arrival(previous, &next.standing, false),
         Standing::Removed => vec![Step::Removed],
         Standing::Left { .. } if previous != Some(MemberState::Left) => vec![Step::Left],
-        Standing::Failed if previous != Some(MemberState::Failed) => vec![Step::Failed],
+        Standing::Failed(_) if previous != Some(MemberState::Failed) => vec![Step::Failed],
         _ if (prior.life, prior.incarnation) != (next.life, next.incarnation) => {
             vec![Step::Update]
         }
@@ -412,9 +449,9 @@ fn arrival(previous: Option<MemberState>, next: &Standing, was_removed: bool) ->
         Standing::Suspect { .. } => vec![Step::Join { previous }, Step::Suspect],
         // A newcomer hears of members that failed or left before it came; who was removed on
         // purpose does not come back as a corpse.
-        Standing::Failed if !was_removed => vec![Step::Failed],
+        Standing::Failed(_) if !was_removed => vec![Step::Failed],
         Standing::Left { .. } if !was_removed => vec![Step::Left],
-        Standing::Failed | Standing::Left { .. } | Standing::Removed => vec![],
+        Standing::Failed(_) | Standing::Left { .. } | Standing::Removed => vec![],
     }
 }
 
@@ -442,7 +479,9 @@ fn onward(prior: &Record, next: &Record) -> Vec<Step> {
         Standing::Suspect { .. } if was_suspect && moved => vec![Step::Refuted, Step::Suspect],
         Standing::Suspect { .. } if was_suspect => vec![],
         Standing::Suspect { .. } => vec![Step::Suspect],
-        Standing::Failed => vec![Step::Failed],
+        Standing::Failed(_) if was_suspect => vec![Step::Failed],
+        // The accusation was lost on the way; the failure says what it was.
+        Standing::Failed(_) => vec![Step::Suspect, Step::Failed],
         Standing::Left { .. } => vec![Step::Left],
         Standing::Removed => vec![Step::Removed],
     }

@@ -1,9 +1,13 @@
 use super::*;
 use crate::swim::{Evidence, Life, MemberId};
 
-const SUSPECT: Standing = Standing::Suspect {
+const ACCUSATION: Accusation = Accusation {
     by: MemberId(9),
     evidence: Evidence::ProbeTimeout,
+};
+const FAILED: Standing = Standing::Failed(ACCUSATION);
+const SUSPECT: Standing = Standing::Suspect {
+    accusation: ACCUSATION,
     deadline: Timestamp::from_micros(5),
 };
 
@@ -31,36 +35,36 @@ fn within_one_life(prior: Option<Standing>, next: Standing) -> Vec<Step> {
 
 #[test]
 fn every_transition_within_one_life() {
-    use Standing::{Alive, Failed, Removed};
+    use Standing::{Alive, Removed};
     let (failed, gone) = (Some(MemberState::Failed), Some(MemberState::Left));
     let join = |previous| Step::Join { previous };
     let table: Vec<(Option<Standing>, Standing, Vec<Step>)> = vec![
         (None, Alive, vec![join(None)]),
         (None, SUSPECT, vec![join(None), Step::Suspect]),
-        (None, Failed, vec![Step::Failed]),
+        (None, FAILED, vec![Step::Failed]),
         (None, left(), vec![Step::Left]),
         (None, Removed, vec![]),
         (Some(Alive), Alive, vec![]),
         (Some(Alive), SUSPECT, vec![Step::Suspect]),
-        (Some(Alive), Failed, vec![Step::Failed]),
+        (Some(Alive), FAILED, vec![Step::Suspect, Step::Failed]),
         (Some(Alive), left(), vec![Step::Left]),
         (Some(Alive), Removed, vec![Step::Removed]),
         (Some(SUSPECT), Alive, vec![Step::Refuted]),
         (Some(SUSPECT), SUSPECT, vec![]),
-        (Some(SUSPECT), Failed, vec![Step::Failed]),
+        (Some(SUSPECT), FAILED, vec![Step::Failed]),
         (Some(SUSPECT), left(), vec![Step::Left]),
         (Some(SUSPECT), Removed, vec![Step::Removed]),
-        (Some(Failed), Alive, vec![join(failed)]),
-        (Some(Failed), SUSPECT, vec![join(failed), Step::Suspect]),
-        (Some(Failed), Failed, vec![]),
-        (Some(Failed), left(), vec![Step::Left]),
-        (Some(Failed), Removed, vec![Step::Removed]),
+        (Some(FAILED), Alive, vec![join(failed)]),
+        (Some(FAILED), SUSPECT, vec![join(failed), Step::Suspect]),
+        (Some(FAILED), FAILED, vec![]),
+        (Some(FAILED), left(), vec![Step::Left]),
+        (Some(FAILED), Removed, vec![Step::Removed]),
         (Some(left()), Alive, vec![join(gone)]),
-        (Some(left()), Failed, vec![Step::Failed]),
+        (Some(left()), FAILED, vec![Step::Failed]),
         (Some(left()), left(), vec![]),
         (Some(left()), Removed, vec![Step::Removed]),
         (Some(Removed), Alive, vec![join(None)]),
-        (Some(Removed), Failed, vec![]),
+        (Some(Removed), FAILED, vec![]),
         (Some(Removed), left(), vec![]),
         (Some(Removed), Removed, vec![]),
     ];
@@ -101,16 +105,24 @@ fn a_raised_incarnation_is_told_even_when_nothing_else_changed() {
 
 #[test]
 fn a_goodbye_wins_over_a_failure_and_a_removal_over_both() {
-    let life = Life::first(1);
-    let said = Claim::Left {
+    let goodbye = Claim::Left {
         reason: "upgrade".into(),
     };
-    let failed = record(life, 0, Standing::Failed);
-    let gone = record(life, 0, left());
-    assert_eq!(down(Some(&said), Some(&failed)), left());
-    assert_eq!(down(Some(&Claim::Failed), Some(&gone)), left());
-    assert_eq!(down(Some(&Claim::Removed), Some(&gone)), Standing::Removed);
-    let active = record(life, 0, Standing::Alive);
-    assert_eq!(down(Some(&Claim::Failed), Some(&active)), Standing::Failed);
-    assert_eq!(down(None, Some(&active)), Standing::Failed);
+    let failure = Claim::Failed(ACCUSATION);
+    let next = |claim, prior| down(claim, Some(&prior), ACCUSATION);
+    assert_eq!(next(Some(&goodbye), FAILED), left());
+    assert_eq!(next(Some(&failure), left()), left());
+    assert_eq!(next(Some(&Claim::Removed), left()), Standing::Removed);
+    assert_eq!(next(Some(&failure), Standing::Alive), FAILED);
+    assert_eq!(next(None, Standing::Alive), FAILED);
+}
+
+#[test]
+fn a_confirmed_failure_keeps_its_first_accuser() {
+    let later = Accusation {
+        by: MemberId(8),
+        evidence: Evidence::HeldFailed,
+    };
+    let failed = down(Some(&Claim::Failed(later)), Some(&FAILED), later);
+    assert_eq!(failed, FAILED);
 }

@@ -1,0 +1,107 @@
+//! Datagrams in: opened, sorted, and counted where they are junk.
+
+use std::net::SocketAddr;
+
+use super::Node;
+use crate::swim::{
+    Junk, PACKET_BYTES_MAX,
+    envelope::{Envelope, Kind, Unopened},
+    identity::Identity,
+    mail,
+};
+
+impl Node {
+    pub(super) fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
+        self.stats.datagrams_received += 1;
+        self.stats.bytes_received += bytes.len() as u64;
+        self.asked = bytes.len();
+        if bytes.len() > PACKET_BYTES_MAX {
+            return self.stats.count_junk(Junk::Oversized);
+        }
+        let opened = self.engine.mail().sealer().open(bytes);
+        let handled = match opened {
+            Ok(envelope) => self.opened(from, &envelope),
+            Err(Unopened::Junk(junk)) => Err(junk),
+            Err(Unopened::Version {
+                theirs,
+                wants_answer,
+            }) => {
+                self.version_refused(from, theirs, wants_answer);
+                Err(Junk::Version)
+            }
+        };
+        if let Err(junk) = handled {
+            self.stats.count_junk(junk);
+        }
+    }
+
+    fn opened(&mut self, from: SocketAddr, envelope: &Envelope<'_>) -> Result<(), Junk> {
+        match envelope.kind {
+            Kind::Hello => self.on_hello(from, envelope),
+            Kind::Welcome => self.on_welcome(envelope),
+            Kind::Refused => self.on_refused(envelope),
+            Kind::Challenge => self.on_challenge(from, envelope),
+            Kind::Present => self.on_present(envelope),
+            Kind::Swim => self.on_swim(from, envelope),
+            Kind::Exchange => Err(Junk::Malformed),
+            Kind::Taken => self.on_taken(envelope),
+            Kind::Unknown => self.on_unknown(envelope),
+        }
+    }
+
+    fn on_swim(&mut self, from: SocketAddr, envelope: &Envelope<'_>) -> Result<(), Junk> {
+        let packet = mail::swim_packet(envelope.payload).ok_or(Junk::Malformed)?;
+        if self.gate.borrow().leaving.is_some() {
+            return Ok(());
+        }
+        if envelope.sender == self.id() {
+            return self.heard_ourselves(from, envelope.life);
+        }
+        let Some(sender) = self.acquaintance(envelope) else {
+            self.invite(from, envelope.sender);
+            return Err(Junk::Stranger);
+        };
+        if let Some(twins) = self.superseded(from, sender) {
+            self.introduce(twins);
+            return Ok(());
+        }
+        self.gate.borrow_mut().sender = sender;
+        let result = self.engine.packet(packet);
+        if std::mem::take(&mut self.gate.borrow_mut().addressed_before) {
+            self.introduce_to(sender);
+        }
+        self.check_packet(result)
+    }
+
+    /// The sender's identity, if we were told who it is.
+    pub(super) fn acquaintance(&self, envelope: &Envelope<'_>) -> Option<Identity> {
+        let gate = self.gate.borrow();
+        let handle = gate.directory.handle(envelope.sender)?;
+        let identity = Identity {
+            handle,
+            life: envelope.life,
+        };
+        (gate.roster.knows(handle) && gate.card_of(identity).is_some()).then_some(identity)
+    }
+
+    /// Junk is the peer's fault and counted as such; anything else would be ours.
+    fn check_packet(&mut self, result: Result<(), foca::Error>) -> Result<(), Junk> {
+        let junk = self.gate.borrow_mut().junk.take();
+        match result {
+            Ok(()) => Ok(()),
+            Err(foca::Error::DataFromOurselves | foca::Error::IndirectForOurselves) => {
+                Err(Junk::Misdirected)
+            }
+            Err(
+                foca::Error::Decode(_)
+                | foca::Error::MalformedPacket
+                | foca::Error::DataTooBig
+                | foca::Error::CustomBroadcast(_),
+            ) => Err(junk.unwrap_or(Junk::Malformed)),
+            Err(ours) => {
+                self.check(Err(ours));
+                Ok(())
+            }
+        }
+    }
+}
