@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, io};
 
-use crate::{agent, config::ConfigError};
+use crate::{agent, config::ConfigError, simulator::ScenarioError};
 
 /// The end of a command that did not succeed.
 #[derive(Debug)]
@@ -92,6 +92,16 @@ pub(super) fn chain(error: &dyn Error) -> String {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::trouble(error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<ScenarioError> for Failure {
+    fn from(error: ScenarioError) -> Self {
+        let failure = Self::trouble(error.to_string());
+        match error.advice() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 }
 

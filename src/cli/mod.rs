@@ -17,6 +17,7 @@ mod moment;
 mod output;
 mod record;
 mod remove;
+mod simulate;
 mod status;
 mod story;
 mod table;
@@ -76,6 +77,7 @@ enum Command {
     Join(join::Args),
     Leave(leave::Args),
     Remove(remove::Args),
+    Simulate(simulate::Args),
     Demo(demo::Args),
 }
 
@@ -139,6 +141,7 @@ fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Leave(args) => block_on(leave::run(args, output)),
         Command::Members(args) => block_on(members::run(args, output)),
         Command::Remove(args) => block_on(remove::run(args, output)),
+        Command::Simulate(args) => block_on(simulate::run(args, output)),
         Command::Status(args) => block_on(status::run(args, output)),
         Command::Watch(args) => block_on(watch::run(args, output)),
     }

@@ -10,6 +10,11 @@ pub(super) fn now(at: &str) -> Timestamp {
     at.parse().unwrap_or_else(|_| Timestamp::now())
 }
 
+/// Time passed since `begin`; zero when the clock was set back.
+pub(super) fn since(begin: Timestamp) -> Duration {
+    now().duration_since(begin).try_into().unwrap_or_default()
+}
+
 /// A record's RFC 3339 time on this machine's clock face, to the millisecond.
 pub(super) fn local_time(at: &str) -> String {
     match at.parse::<Timestamp>() {

@@ -5,13 +5,15 @@ use std::time::Duration;
 use super::{
     End, Slot, Told, Violation, World,
     heap::What,
-    machine::Machine,
+    machine::{Machine, Process},
     promises::{self, Promise},
 };
 use crate::swim::{Change, MemberId, MemberView, StopReason, Timestamp};
 
 /// Promises are audited against whole member lists this often.
 pub(super) const AUDIT_EVERY: Duration = Duration::from_secs(1);
+/// In a world of many the lists of a sample are compared with their changes only so often.
+const SAMPLED_EVERY_AUDITS: u64 = 5;
 /// Seeds are looked up again this often, as an agent resolves host names again.
 const RESOLVE_EVERY_AUDITS: u64 = 30;
 /// A leaving node has this long to stop.
@@ -26,13 +28,13 @@ impl World {
     pub(super) fn book(&mut self, slot: Slot, change: Change) {
         self.measures.changes += 1;
         self.tell_story_of(slot, || summary(&change));
-        if !self.watched {
+        self.measure(slot, &change);
+        if !self.watch.sees(slot) {
             return;
         }
         if let Err((promise, seen)) = self.ledgers[slot.index()].book(&change) {
             self.violate(promise, slot, seen);
         }
-        self.measure(slot, &change);
         let at = self.now();
         self.machines[slot.index()].told.push(Told { at, change });
     }
@@ -45,7 +47,7 @@ impl World {
             let Some(process) = &self.machines[index].process else {
                 continue;
             };
-            let since = process.leaving.map(|since| since.max(process.resumed));
+            let since = process.leaving.max(process.leaving.and(process.resumed));
             let late = |since: Timestamp| self.now() - since > LEAVE_MAX && !process.paused;
             if since.is_some_and(late) {
                 self.violate(promises::LEAVE_IS_QUICK, slot, "still there".into());
@@ -53,7 +55,8 @@ impl World {
                 let stats = format!("{:?}", process.node.stats());
                 self.violate(promises::ENGINE_IS_WELL_USED, slot, stats);
             }
-            if self.watched {
+            let due = self.watch.is_thorough() || self.audits.is_multiple_of(SAMPLED_EVERY_AUDITS);
+            if due && self.watch.sees(slot) {
                 self.audit_list(slot);
             }
             if self.audits.is_multiple_of(RESOLVE_EVERY_AUDITS) {
@@ -88,15 +91,15 @@ impl World {
         let Some(view) = change.member() else {
             return;
         };
-        let Some(slots) = self.by_id.get(&view.card.id).cloned() else {
+        let Some(slots) = self.by_id.get(&view.card.id) else {
             let seen = format!("{} of {}", change.kind(), view.card.name);
             self.violate(promises::MEMBERS_EXIST, slot, seen);
             return;
         };
         match change {
             Change::Failed(_) => {
-                for of in slots {
-                    self.measure_failed(of, view);
+                for of in slots.clone() {
+                    self.measure_failed(slot, of, view);
                 }
             }
             Change::Restart { .. } => self.measures.restarts += 1,
@@ -104,7 +107,12 @@ impl World {
         }
     }
 
-    fn measure_failed(&mut self, of: Slot, view: &MemberView) {
+    fn measure_failed(&mut self, at: Slot, of: Slot, view: &MemberView) {
+        let now = self.now();
+        self.outages.notice(now, of, view.card.generation, at);
+        let undisturbed = |process: &Process| process.healthy_for(now, HEALTHY_AFTER);
+        let observer = self.machine(at).process.as_ref();
+        let observer_healthy = observer.is_some_and(undisturbed);
         let machine = &self.machines[of.index()];
         let Some(process) = &machine.process else {
             let left = matches!(machine.ended, Some((_, End::Stopped(StopReason::Left))));
@@ -113,9 +121,11 @@ impl World {
             return;
         };
         if process.node.status().life.generation() == view.card.generation {
-            let healthy = process.healthy_for(self.now(), HEALTHY_AFTER);
+            let healthy = undisturbed(process);
             self.measures.false_failures += 1;
             self.measures.false_failures_of_healthy += u64::from(healthy);
+            let both = healthy && observer_healthy;
+            self.measures.false_failures_at_healthy += u64::from(both);
         }
     }
 

@@ -317,6 +317,7 @@ impl World {
             tap.push(Tapped::Frame(frame.clone()));
         }
         let bytes = frame.len();
+        self.measures.stream_bytes += bytes as u64;
         if bytes > FRAME_BYTES_MAX {
             self.violate(
                 promises::PACKETS_FIT,

@@ -136,7 +136,7 @@ impl World {
             return;
         }
         process.paused = false;
-        process.resumed = now;
+        process.resumed = Some(now);
         for arrival in process.drain_inbox() {
             self.deliver(slot, arrival);
         }

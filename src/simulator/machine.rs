@@ -149,8 +149,10 @@ pub(super) struct Process {
     pub(super) wake: Option<Timestamp>,
     /// Set while it is stopped as by SIGSTOP.
     pub(super) paused: bool,
+    /// When it was started.
+    pub(super) started: Timestamp,
     /// When it was last allowed to run again after a pause.
-    pub(super) resumed: Timestamp,
+    pub(super) resumed: Option<Timestamp>,
     /// Since when it is leaving.
     pub(super) leaving: Option<Timestamp>,
     /// The addresses its seeds were last found at.
@@ -168,7 +170,8 @@ impl Process {
             number,
             wake: None,
             paused: false,
-            resumed: now,
+            started: now,
+            resumed: None,
             leaving: None,
             resolved: None,
             streams: BTreeMap::new(),
@@ -203,8 +206,9 @@ impl Process {
         stream
     }
 
-    /// Whether it ran undisturbed for at least `span`, so that nobody has a reason to doubt it.
+    /// Whether it was not paused for at least `span`, so that nobody has a reason to doubt it.
     pub(super) fn healthy_for(&self, now: Timestamp, span: Duration) -> bool {
-        !self.paused && now.saturating_since(self.resumed) >= span
+        let since = |resumed| now.saturating_since(resumed) >= span;
+        !self.paused && self.resumed.is_none_or(since)
     }
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 
-use super::Violation;
+use super::{Outage, Violation};
 
 /// What a run counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,12 +17,16 @@ pub struct Measures {
     pub datagrams: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Bytes of the frames on streams.
+    pub stream_bytes: u64,
     /// Streams dialled.
     pub streams: u64,
     /// `failed` told of a process that was running, or paused.
     pub false_failures: u64,
     /// The part of them about a process that had not been paused for a minute.
     pub false_failures_of_healthy: u64,
+    /// The part of those that were told by a process that had not been paused for a minute either.
+    pub false_failures_at_healthy: u64,
     /// `failed` told of a generation that had left.
     pub leaves_told_failed: u64,
     /// `restart` told.
@@ -54,8 +58,12 @@ pub struct Run {
     pub seed: u64,
     /// Equal for equal runs, on any machine.
     pub trace_hash: u64,
-    /// Virtual time simulated.
+    /// Virtual time simulated since counting began.
     pub simulated: Duration,
+    /// Time that all processes ran in it, summed up.
+    pub node_time: Duration,
+    /// Every crash, and when it was noticed.
+    pub outages: Vec<Outage>,
     /// After the last fault ended, how long until all views were equal.
     pub converged_after: Option<Duration>,
     /// What was counted.

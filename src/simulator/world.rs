@@ -12,9 +12,11 @@ use super::{
     ledger::Ledger,
     machine::{Arrival, Machine, Process},
     network::Network,
+    outages::Outages,
     promises,
     streams::Links,
     trace::Trace,
+    watch::Watch,
 };
 use crate::swim::{Directory, Input, MemberId, Node, Output, Settings, StopReason, Timestamp};
 
@@ -47,8 +49,13 @@ pub struct World {
     pub(super) violations: Vec<Violation>,
     pub(super) story: Option<Vec<String>>,
     pub(super) tap: Option<Vec<Tapped>>,
-    /// Whether changes are kept and held against promises.
-    pub(super) watched: bool,
+    /// Whose changes are kept and held against promises.
+    pub(super) watch: Watch,
+    pub(super) outages: Outages,
+    /// When counting began.
+    pub(super) counting_since: Timestamp,
+    /// How long processes ran that have ended since.
+    pub(super) ran: Duration,
     /// Reused for every input, so that handling one allocates nothing.
     outputs: Vec<Output>,
 }
@@ -76,7 +83,10 @@ impl World {
             violations: Vec::new(),
             story: None,
             tap: None,
-            watched: true,
+            watch: Watch::Everyone,
+            outages: Outages::default(),
+            counting_since: Timestamp::ZERO,
+            ran: Duration::ZERO,
             outputs: Vec::new(),
         };
         world.push(world.now + AUDIT_EVERY, What::Audit);
@@ -91,10 +101,27 @@ impl World {
     /// Keeps no ledgers and no changes from now on: they cost as much as the nodes themselves in
     /// worlds of thousands.
     pub fn look_away(&mut self) {
-        self.watched = false;
+        self.watch = Watch::Only(Vec::new());
         self.ledgers
             .iter_mut()
             .for_each(|ledger| *ledger = Ledger::default());
+    }
+
+    /// Keeps ledgers and changes of these machines only, for worlds of hundreds and more, where
+    /// everybody's lists are n². To be called before anything runs. Crashes, `failed` and packets
+    /// are still measured at every node, and every node is asked whether it converged.
+    pub fn watch_only(&mut self, observers: impl IntoIterator<Item = Slot>) {
+        let mut observers: Vec<_> = observers.into_iter().collect();
+        observers.sort_unstable();
+        self.watch = Watch::Only(observers);
+    }
+
+    /// Counts from now on: what was measured before, such as the forming of a cluster, is dropped.
+    pub fn begin_counting(&mut self) {
+        self.measures = Measures::default();
+        self.outages = Outages::default();
+        self.counting_since = self.now;
+        self.ran = Duration::ZERO;
     }
 
     /// Keeps a copy of everything sent from now on, for tests that send it again.
@@ -174,7 +201,9 @@ impl World {
         Run {
             seed: self.seed,
             trace_hash: self.trace.hash(),
-            simulated: self.now - Timestamp::ZERO,
+            simulated: self.now - self.counting_since,
+            node_time: self.node_time(),
+            outages: self.outages.all(),
             converged_after: None,
             measures: self.measures,
             violations: self.violations.clone(),
@@ -278,7 +307,7 @@ impl World {
                 Output::StreamFrame { stream, bytes } => self.send_frame(slot, stream, bytes),
             }
         }
-        if changed && self.watched {
+        if changed && self.watch.is_thorough() {
             self.audit_list(slot);
         }
         if let Some(reason) = stop {
@@ -319,9 +348,10 @@ impl World {
             directory: self.directory.clone().unwrap_or_default(),
         });
         self.processes += 1;
-        if self.watched {
+        if self.watch.sees(slot) {
             self.ledgers[slot.index()] = Ledger::new(node.members());
         }
+        self.outages.end(slot);
         machine.process = Some(Process::new(node, self.processes, self.now));
         self.tell_story_of(slot, || "starts".into());
         self.join_seeds(slot);
@@ -334,6 +364,13 @@ impl World {
             return;
         };
         self.tell_story_of(slot, || format!("ends: {end:?}"));
+        self.ran += now - process.started.max(self.counting_since);
+        if end == End::Crashed {
+            let observers: Vec<_> = self.processes().filter(|other| *other != slot).collect();
+            let generation = process.node.status().life.generation();
+            self.outages.begin(now, slot, generation, &observers);
+        }
+        self.outages.lose_observer(now, slot);
         for link in process.streams.into_values() {
             self.hang_up(link, slot);
         }
@@ -356,6 +393,19 @@ impl World {
             process.resolved = Some(found.clone());
             self.input(slot, Input::Join(&found));
         }
+    }
+
+    /// Time that all processes ran since counting began, summed up.
+    pub(super) fn node_time(&self) -> Duration {
+        let running = self.machines.iter().filter_map(|m| m.process.as_ref());
+        let span = |process: &Process| self.now - process.started.max(self.counting_since);
+        running.map(span).sum::<Duration>() + self.ran
+    }
+
+    /// Machines with a process, paused ones included.
+    fn processes(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.slots()
+            .filter(|slot| self.machine(*slot).process.is_some())
     }
 
     fn count_instant(&mut self, at: Timestamp) {

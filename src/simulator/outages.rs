@@ -1,0 +1,164 @@
+//! `Outages`: every crash, and when the others noticed it.
+//!
+//! It is told of crashes and of every `failed`, at every node whatever is watched: who is first
+//! and who is last cannot be sampled.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::Slot;
+use crate::swim::Timestamp;
+
+/// One crash, and when it was noticed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// Who crashed.
+    pub of: Slot,
+    /// When.
+    pub at: Timestamp,
+    /// How long until the first of the others told `failed`.
+    pub first: Option<Duration>,
+    /// How long until all had told it who ran when it happened and still run.
+    pub all: Option<Duration>,
+    /// Whether its process was started again before all had told.
+    pub cut_short: bool,
+}
+
+/// Every crash so far.
+#[derive(Debug, Default)]
+pub(super) struct Outages {
+    open: BTreeMap<Slot, Open>,
+    closed: Vec<Outage>,
+}
+
+/// A crash that not everybody has told of.
+#[derive(Debug)]
+struct Open {
+    outage: Outage,
+    generation: u32,
+    /// Who has not, one bit for each slot.
+    awaited: Vec<u64>,
+    left: usize,
+}
+
+impl Outages {
+    /// `of` crashed in `generation` while `observers` ran.
+    pub(super) fn begin(&mut self, at: Timestamp, of: Slot, generation: u32, observers: &[Slot]) {
+        let words = observers.iter().map(|slot| slot.index() / 64 + 1).max();
+        let mut awaited = vec![0; words.unwrap_or_default()];
+        for slot in observers {
+            awaited[slot.index() / 64] |= 1 << (slot.index() % 64);
+        }
+        let (first, all, cut_short) = (None, None, false);
+        let outage = Outage {
+            of,
+            at,
+            first,
+            all,
+            cut_short,
+        };
+        let left = observers.len();
+        let open = Open {
+            outage,
+            generation,
+            awaited,
+            left,
+        };
+        self.open.insert(of, open);
+    }
+
+    /// A process started in `of`: nobody needs to notice any more.
+    pub(super) fn end(&mut self, of: Slot) {
+        if let Some(mut open) = self.open.remove(&of) {
+            open.outage.cut_short = true;
+            self.closed.push(open.outage);
+        }
+    }
+
+    /// `observer` told that `generation` of `of` failed.
+    pub(super) fn notice(&mut self, now: Timestamp, of: Slot, generation: u32, observer: Slot) {
+        let Some(open) = self.open.get_mut(&of) else {
+            return;
+        };
+        if open.generation == generation && open.strike(observer) {
+            let after = now - open.outage.at;
+            open.outage.first.get_or_insert(after);
+            if open.left == 0 {
+                open.outage.all = Some(after);
+                self.close(of);
+            }
+        }
+    }
+
+    /// `observer` does not run any more, and nobody waits for its word.
+    pub(super) fn lose_observer(&mut self, now: Timestamp, observer: Slot) {
+        let mut complete = Vec::new();
+        for (of, open) in &mut self.open {
+            if open.strike(observer) && open.left == 0 {
+                open.outage.all = open.outage.first.map(|_| now - open.outage.at);
+                complete.push(*of);
+            }
+        }
+        complete.into_iter().for_each(|of| self.close(of));
+    }
+
+    /// All of them, in the order of the crashes.
+    pub(super) fn all(&self) -> Vec<Outage> {
+        let open = self.open.values().map(|open| open.outage.clone());
+        let mut all: Vec<_> = self.closed.iter().cloned().chain(open).collect();
+        all.sort_by_key(|outage| (outage.at, outage.of));
+        all
+    }
+
+    fn close(&mut self, of: Slot) {
+        let closed = self.open.remove(&of);
+        self.closed.extend(closed.map(|open| open.outage));
+    }
+}
+
+impl Open {
+    /// Waits no longer for `observer`, and says whether it did before.
+    fn strike(&mut self, observer: Slot) -> bool {
+        let bit = 1 << (observer.index() % 64);
+        match self.awaited.get_mut(observer.index() / 64) {
+            Some(word) if *word & bit != 0 => {
+                *word &= !bit;
+                self.left -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_micros(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn the_first_and_the_last_count_and_the_dead_are_not_waited_for() {
+        let mut outages = Outages::default();
+        outages.begin(at(1), Slot(0), 1, &[Slot(1), Slot(2), Slot(70)]);
+        outages.notice(at(3), Slot(0), 2, Slot(1));
+        outages.notice(at(4), Slot(0), 1, Slot(1));
+        outages.notice(at(5), Slot(0), 1, Slot(70));
+        assert_eq!(outages.all()[0].all, None);
+        outages.lose_observer(at(6), Slot(2));
+        let outage = &outages.all()[0];
+        assert_eq!(outage.first, Some(Duration::from_secs(3)));
+        assert_eq!(outage.all, Some(Duration::from_secs(5)));
+        assert!(!outage.cut_short);
+    }
+
+    #[test]
+    fn a_restart_cuts_it_short() {
+        let mut outages = Outages::default();
+        outages.begin(at(1), Slot(0), 1, &[Slot(1)]);
+        outages.end(Slot(0));
+        outages.notice(at(4), Slot(0), 1, Slot(1));
+        assert!(outages.all()[0].cut_short && outages.all()[0].first.is_none());
+    }
+}

@@ -1,0 +1,464 @@
+//! `Scenario`: what happens to a cluster, in a file that people write.
+//!
+//! A scenario names the nodes, the network, the settings and the faults; one seed decides what it
+//! leaves open. It runs a safety phase with the faults, then a liveness phase in which everything
+//! is healed and all views must become and stay equal. `simulations/README.md` is its manual.
+
+mod error;
+mod play;
+mod script;
+mod values;
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use error::ScenarioError;
+pub use play::{Outcome, Phase, Watcher};
+
+use super::{Conditions, Slot, Spec};
+use crate::swim::{Profile, Tuning};
+use script::Entry;
+use values::{Share, Span, Time};
+
+/// The scenarios that are part of the program: name and text.
+const BUILT_IN: [(&str, &str); 11] = [
+    ("churn", include_str!("../../../simulations/churn.toml")),
+    (
+        "cold_start",
+        include_str!("../../../simulations/cold_start.toml"),
+    ),
+    ("crash", include_str!("../../../simulations/crash.toml")),
+    (
+        "late_join",
+        include_str!("../../../simulations/late_join.toml"),
+    ),
+    (
+        "lossy_link",
+        include_str!("../../../simulations/lossy_link.toml"),
+    ),
+    (
+        "mass_crash",
+        include_str!("../../../simulations/mass_crash.toml"),
+    ),
+    (
+        "one_way_partition",
+        include_str!("../../../simulations/one_way_partition.toml"),
+    ),
+    (
+        "partition",
+        include_str!("../../../simulations/partition.toml"),
+    ),
+    (
+        "paused_member",
+        include_str!("../../../simulations/paused_member.toml"),
+    ),
+    (
+        "rolling_restart",
+        include_str!("../../../simulations/rolling_restart.toml"),
+    ),
+    ("swarm", include_str!("../../../simulations/swarm.toml")),
+];
+
+/// Full views cost memory that grows with the square of this.
+pub(super) const NODES_MAX: u32 = 100_000;
+/// Unless a scenario says otherwise, views must be equal so long after everything was healed.
+const CONVERGE_WITHIN: Duration = Duration::from_secs(120);
+/// So many nodes are the addresses that every node is told to join.
+const SEEDS: u32 = 3;
+/// Up to here everybody's changes are held against every promise, beyond only those of a sample.
+const EVERYBODY_MAX: u32 = 64;
+/// The size of that sample.
+const OBSERVERS: usize = 16;
+
+/// A scenario that was read and can be run.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    name: String,
+    sentence: String,
+    file: File,
+}
+
+/// What a scenario's file may say.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    nodes: Option<u32>,
+    #[serde(default)]
+    duration: Option<Time>,
+    #[serde(default)]
+    start: Start,
+    #[serde(default)]
+    swarm: bool,
+    #[serde(default)]
+    profile: Profiled,
+    #[serde(default)]
+    settings: Overrides,
+    #[serde(default)]
+    network: NetworkKeys,
+    #[serde(default)]
+    fault: Vec<Entry>,
+    #[serde(default)]
+    expect: Expect,
+}
+
+/// Whether the cluster stands when the scenario begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Start {
+    Cold,
+    #[default]
+    Warm,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Profiled {
+    #[default]
+    Lan,
+    Local,
+    Wan,
+}
+
+/// Settings other than the profile's.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Overrides {
+    probe_interval: Option<Time>,
+    probe_timeout: Option<Time>,
+    fanout: Option<u32>,
+    gossip_interval: Option<Time>,
+    suspicion_multiplier: Option<f64>,
+    transmit_multiplier: Option<u32>,
+    exchange_interval: Option<Time>,
+    reconnect_interval: Option<Time>,
+    forget_after: Option<Time>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NetworkKeys {
+    latency: Option<Span>,
+    #[serde(default)]
+    loss: Share,
+    #[serde(default)]
+    duplicate: Share,
+    #[serde(default)]
+    reorder: Share,
+    #[serde(default)]
+    corrupt: Share,
+}
+
+/// Bounds that a run must keep to pass.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Expect {
+    converge_within: Option<Time>,
+    first_detection_p99: Option<Time>,
+    full_dissemination_p99: Option<Time>,
+    false_positives: Option<u64>,
+    false_positives_at_healthy: Option<u64>,
+    messages_per_node_per_s: Option<f64>,
+    bytes_per_node_per_s: Option<f64>,
+}
+
+impl Scenario {
+    /// The built-in scenario called `name`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn built_in(name: &str) -> Result<Self, ScenarioError> {
+        let found = BUILT_IN.iter().find(|(known, _)| *known == name);
+        let (name, text) = found.ok_or_else(|| ScenarioError::unknown(name))?;
+        Self::parse(name, text)
+    }
+
+    /// Names of all built-in scenarios, in order.
+    pub fn built_ins() -> impl Iterator<Item = &'static str> {
+        BUILT_IN.iter().map(|(name, _)| *name)
+    }
+
+    /// Reads a scenario. `name` is what errors and reports call it: a path, or a built-in's name.
+    ///
+    /// # Errors
+    /// Names the line, what is wrong with it, and the nearest key when the key is unknown.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
+        let file: File =
+            toml::from_str(text).map_err(|error| ScenarioError::parser(name, text, &error))?;
+        let comment = text.lines().map_while(|line| line.strip_prefix('#'));
+        let sentence: Vec<_> = comment.map(str::trim).collect();
+        let scenario = Self {
+            name: name.into(),
+            sentence: sentence.join(" "),
+            file,
+        };
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    /// The same with another number of nodes.
+    ///
+    /// # Errors
+    /// When its faults do not fit so few nodes, or it draws its own number.
+    pub fn with_nodes(mut self, nodes: u32) -> Result<Self, ScenarioError> {
+        if self.file.swarm {
+            return Err(self.refuse(format!("nodes = {nodes}: a swarm's seed draws the nodes")));
+        }
+        self.file.nodes = Some(nodes);
+        self.check()?;
+        Ok(self)
+    }
+
+    /// What errors and reports call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many nodes there are in the end, those included that join late; `None` when the seed
+    /// draws it.
+    pub fn nodes(&self) -> Option<u32> {
+        let joins = |entry: &&Entry| entry.kind == script::Kind::Join;
+        let nodes = self.file.nodes?;
+        let late = self.file.fault.iter().filter(joins);
+        Some(nodes + late.map(|entry| entry.struck(nodes)).sum::<u32>())
+    }
+
+    /// Every effective setting, as label and value, for people.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut rows = vec![("scenario", format!("{}: {}", self.name, self.sentence))];
+        if self.file.swarm {
+            rows.push(("nodes", "2 to 24, like all else drawn by the seed".into()));
+            return rows;
+        }
+        let time = |time: Duration| humantime::format_duration(time).to_string();
+        let start = match self.file.start {
+            Start::Cold => "cold, everybody starts within 1s",
+            Start::Warm => "warm, everybody knows everybody",
+        };
+        let (tuning, network) = (self.tuning(), self.conditions());
+        let latency = Span {
+            min: network.latency_min,
+            max: network.latency_max,
+        };
+        let within = time(self.converge_within());
+        let watched = match self.nodes() {
+            Some(nodes) if nodes > EVERYBODY_MAX => format!("{OBSERVERS} nodes of {nodes}"),
+            _ => "every node".into(),
+        };
+        let multipliers = (tuning.suspicion_multiplier, tuning.transmit_multiplier);
+        rows.extend([
+            ("nodes", self.nodes().unwrap_or_default().to_string()),
+            ("view", "full".into()),
+            ("start", start.into()),
+            (
+                "duration",
+                format!(
+                    "{}, then healed for {within} at most",
+                    time(self.duration())
+                ),
+            ),
+            ("profile", self.profile().as_str().into()),
+            (
+                "probe",
+                format!(
+                    "{} every {}",
+                    time(tuning.probe_timeout),
+                    time(tuning.probe_interval)
+                ),
+            ),
+            (
+                "gossip",
+                format!("{} every {}", tuning.fanout, time(tuning.gossip_interval)),
+            ),
+            (
+                "multipliers",
+                format!("suspicion {}, transmit {}", multipliers.0, multipliers.1),
+            ),
+            ("exchange", time(tuning.exchange_interval)),
+            ("reconnect", time(tuning.reconnect_interval)),
+            ("forget", time(tuning.forget_after)),
+            ("latency", latency.to_string()),
+            ("loss", network.loss.to_string()),
+            ("duplicate", network.duplication.to_string()),
+            ("reorder", network.reordering.to_string()),
+            ("corrupt", network.corruption.to_string()),
+            ("audited", watched),
+        ]);
+        let faults = self
+            .file
+            .fault
+            .iter()
+            .map(|entry| ("fault", entry.to_string()));
+        rows.extend(faults);
+        rows
+    }
+
+    fn check(&self) -> Result<(), ScenarioError> {
+        if self.file.swarm {
+            return self.check_swarm();
+        }
+        let Some(nodes) = self.file.nodes else {
+            return Err(self.refuse("`nodes` is not given"));
+        };
+        if !(2..=NODES_MAX).contains(&nodes) {
+            let problem = format!("nodes = {nodes}: takes 2 to {NODES_MAX}");
+            return Err(self.refuse(problem));
+        }
+        if self.file.duration.is_none() {
+            return Err(self.refuse("`duration` is not given"));
+        }
+        self.check_settings()?;
+        self.check_faults(nodes)
+    }
+
+    fn check_swarm(&self) -> Result<(), ScenarioError> {
+        let File {
+            nodes,
+            fault,
+            duration,
+            ..
+        } = &self.file;
+        match nodes.is_none() && fault.is_empty() && duration.is_none() {
+            true => Ok(()),
+            false => Err(self.refuse("swarm = true: the seed draws nodes, duration and faults")),
+        }
+    }
+
+    fn check_settings(&self) -> Result<(), ScenarioError> {
+        let settings = &self.file.settings;
+        let within = |key: &str, value: Option<f64>, min: f64, max: f64| match value {
+            Some(value) if !(min..=max).contains(&value) => {
+                Err(self.refuse(format!("settings.{key} = {value}: takes {min} to {max}")))
+            }
+            _ => Ok(()),
+        };
+        within("fanout", settings.fanout.map(f64::from), 1.0, 32.0)?;
+        within(
+            "suspicion_multiplier",
+            settings.suspicion_multiplier,
+            1.0,
+            100.0,
+        )?;
+        within(
+            "transmit_multiplier",
+            settings.transmit_multiplier.map(f64::from),
+            1.0,
+            32.0,
+        )?;
+        let Tuning {
+            probe_interval,
+            probe_timeout,
+            ..
+        } = self.tuning();
+        match probe_timeout < probe_interval {
+            true => Ok(()),
+            false => {
+                let [timeout, interval] =
+                    [probe_timeout, probe_interval].map(humantime::format_duration);
+                let text = format!("settings.probe_timeout = {timeout}: takes less than the ");
+                Err(self.refuse(format!("{text}probe_interval, {interval}")))
+            }
+        }
+    }
+
+    fn check_faults(&self, nodes: u32) -> Result<(), ScenarioError> {
+        let mut cuts: Vec<(Duration, Duration)> = Vec::new();
+        let finals = self.file.fault.iter().filter(|entry| entry.is_final());
+        let doomed: u64 = finals.map(|entry| u64::from(entry.struck(nodes))).sum();
+        for (index, entry) in self.file.fault.iter().enumerate() {
+            let refuse = |problem: String| {
+                Err(self.refuse(format!("fault {} ({entry}): {problem}", index + 1)))
+            };
+            if let Err(problem) = entry.check() {
+                return refuse(problem);
+            }
+            let struck = entry.struck(nodes);
+            if struck > nodes || (entry.is_final() && doomed + 2 > u64::from(nodes)) {
+                return refuse(format!(
+                    "of {nodes} nodes {} would be struck, and two must stay",
+                    doomed.max(u64::from(struck))
+                ));
+            }
+            let (over, duration) = (entry.over(nodes), self.duration());
+            if over > duration {
+                let [over, duration] = [over, duration].map(humantime::format_duration);
+                return refuse(format!("can last until {over}, and duration = {duration}"));
+            }
+            if let Some(cut) = entry.cut() {
+                if cuts
+                    .iter()
+                    .any(|other| cut.0 <= other.1 && other.0 <= cut.1)
+                {
+                    return refuse("cuts the network while it is cut already".into());
+                }
+                cuts.push(cut);
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, problem: impl Into<String>) -> ScenarioError {
+        ScenarioError::new(&self.name, problem)
+    }
+
+    fn duration(&self) -> Duration {
+        self.file.duration.map_or(Duration::ZERO, |time| time.0)
+    }
+
+    fn converge_within(&self) -> Duration {
+        let given = self.file.expect.converge_within;
+        given.map_or(CONVERGE_WITHIN, |time| time.0)
+    }
+
+    const fn profile(&self) -> Profile {
+        match self.file.profile {
+            Profiled::Lan => Profile::Lan,
+            Profiled::Local => Profile::Local,
+            Profiled::Wan => Profile::Wan,
+        }
+    }
+
+    fn tuning(&self) -> Tuning {
+        let (over, base) = (&self.file.settings, Tuning::new(self.profile()));
+        let time = |given: Option<Time>, base: Duration| given.map_or(base, |time| time.0);
+        Tuning {
+            probe_interval: time(over.probe_interval, base.probe_interval),
+            probe_timeout: time(over.probe_timeout, base.probe_timeout),
+            fanout: over.fanout.map_or(base.fanout, |fanout| fanout as usize),
+            gossip_interval: time(over.gossip_interval, base.gossip_interval),
+            suspicion_multiplier: over
+                .suspicion_multiplier
+                .unwrap_or(base.suspicion_multiplier),
+            transmit_multiplier: over.transmit_multiplier.unwrap_or(base.transmit_multiplier),
+            exchange_interval: time(over.exchange_interval, base.exchange_interval),
+            reconnect_interval: time(over.reconnect_interval, base.reconnect_interval),
+            forget_after: time(over.forget_after, base.forget_after),
+        }
+    }
+
+    fn conditions(&self) -> Conditions {
+        let keys = &self.file.network;
+        let (min, max) = (Conditions::LAN.latency_min, Conditions::LAN.latency_max);
+        let latency = keys.latency.unwrap_or(Span { min, max });
+        Conditions {
+            latency_min: latency.min,
+            latency_max: latency.max,
+            loss: keys.loss.0,
+            duplication: keys.duplicate.0,
+            reordering: keys.reorder.0,
+            corruption: keys.corrupt.0,
+        }
+    }
+
+    /// Machines in slot order, those that join late last.
+    fn specs(&self) -> Vec<Spec> {
+        let all = self.nodes().unwrap_or_default();
+        let seeds: Vec<_> = (0..all.min(SEEDS)).map(Slot).collect();
+        let spec = |number| Spec {
+            tuning: self.tuning(),
+            ..Spec::new(format!("n{number}"), &seeds)
+        };
+        (0..all).map(spec).collect()
+    }
+}

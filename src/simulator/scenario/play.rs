@@ -1,0 +1,305 @@
+//! Running a scenario: the cluster forms, faults strike, all is healed, views must be equal.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::{
+    super::{Conditions, Fault, Plan, Report, Run, STABLE_FOR, Slot, World, promises},
+    EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start,
+    script::{self, Script},
+    values::{Span, Time},
+};
+
+/// What separates a scenario's randomness from its world's.
+const SCRIPT_SALT: u64 = 0x7363_7269_7074;
+/// A cluster on a healthy network that has not formed within this time never will.
+const FORM_MAX: Duration = Duration::from_secs(600);
+/// Views are compared this often while they converge; to compare all is n².
+const COMPARED_EVERY: Duration = Duration::from_millis(100);
+const COMPARED_EVERY_IF_MANY: Duration = Duration::from_millis(500);
+/// Whoever watches is asked this often, in virtual time.
+const WATCHED_EVERY: Duration = Duration::from_secs(1);
+
+/// What a run is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The cluster forms; nothing is counted yet.
+    Forming,
+    /// Faults strike.
+    Safety,
+    /// Everything is healed.
+    Liveness,
+}
+
+/// Told about once per virtual second how far a run is, and when a phase begins; says whether to
+/// go on.
+pub type Watcher<'a> = dyn FnMut(Phase, Duration) -> ControlFlow<()> + 'a;
+
+/// How a scenario went with one seed.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What happened.
+    pub run: Run,
+    /// Nodes there were.
+    pub nodes: u32,
+    /// Whether the views were equal in the end.
+    pub converged: bool,
+    /// Bounds of the scenario's `[expect]` that were not kept, each a sentence.
+    pub missed: Vec<String>,
+    /// Whether the watcher ended it early.
+    pub interrupted: bool,
+}
+
+impl Scenario {
+    /// Runs it with `seed`. The same seed gives the same outcome, on any machine.
+    pub fn run(&self, seed: u64, watcher: &mut Watcher<'_>) -> Outcome {
+        if self.file.swarm {
+            return self.run_swarm(seed, watcher);
+        }
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ SCRIPT_SALT);
+        let nodes = self.file.nodes.unwrap_or_default();
+        let script = script::draw(&self.file.fault, nodes, &mut rng);
+        let mut world = World::new(seed, self.peaceful());
+        for spec in self.specs() {
+            world.add(spec);
+        }
+        sample(&mut world, &mut rng);
+        let mut play = Play {
+            scenario: self,
+            world,
+            watcher,
+            interrupted: false,
+        };
+        let converged_after = play.all(script, nodes, &mut rng);
+        let interrupted = play.interrupted;
+        let mut run = play.world.report();
+        run.converged_after = converged_after;
+        self.outcome(run, self.nodes().unwrap_or_default(), interrupted)
+    }
+
+    fn run_swarm(&self, seed: u64, watcher: &mut Watcher<'_>) -> Outcome {
+        let plan = Plan::draw(seed);
+        let nodes = u32::try_from(plan.machines.len()).expect("a plan has few machines");
+        let interrupted = watcher(Phase::Safety, Duration::ZERO).is_break();
+        self.outcome(plan.run(), nodes, interrupted)
+    }
+
+    fn outcome(&self, run: Run, nodes: u32, interrupted: bool) -> Outcome {
+        let mut outcome = Outcome {
+            converged: run.converged_after.is_some() && run.violations.is_empty(),
+            run,
+            nodes,
+            missed: Vec::new(),
+            interrupted,
+        };
+        if !interrupted {
+            outcome.missed = self.file.expect.missed(&Report::of(&outcome));
+        }
+        outcome
+    }
+
+    /// The network without its vices.
+    fn peaceful(&self) -> Conditions {
+        let Conditions {
+            latency_min,
+            latency_max,
+            ..
+        } = self.conditions();
+        Conditions {
+            latency_min,
+            latency_max,
+            ..Conditions::LAN
+        }
+    }
+}
+
+/// In a world of many only some are looked at closely: their lists are n² together.
+fn sample(world: &mut World, rng: &mut Xoshiro256PlusPlus) {
+    let mut slots: Vec<_> = world.slots().collect();
+    if slots.len() > EVERYBODY_MAX as usize {
+        slots.shuffle(rng);
+        world.watch_only(slots.into_iter().take(OBSERVERS));
+    }
+}
+
+/// A scenario while it runs.
+struct Play<'a, 'b> {
+    scenario: &'a Scenario,
+    world: World,
+    watcher: &'a mut Watcher<'b>,
+    interrupted: bool,
+}
+
+impl Play<'_, '_> {
+    /// All phases. Tells how long it took until all views were equal after the last fault.
+    fn all(
+        &mut self,
+        script: Script,
+        nodes: u32,
+        rng: &mut Xoshiro256PlusPlus,
+    ) -> Option<Duration> {
+        let cold = self.scenario.file.start == Start::Cold;
+        let spread = Span {
+            min: Duration::ZERO,
+            max: Duration::from_secs(1),
+        };
+        for slot in (0..nodes).map(Slot) {
+            let after = spread.draw(rng);
+            self.world.schedule(after, Fault::Start(slot));
+        }
+        let formed = cold || self.form().is_some();
+        self.world.begin_counting();
+        if !formed {
+            return None;
+        }
+        self.world
+            .apply(Fault::Conditions(self.scenario.conditions()));
+        for (at, fault) in script.faults {
+            self.world.schedule(at, fault);
+        }
+        self.advance(Phase::Safety, self.scenario.duration());
+        self.world.apply(Fault::Heal);
+        self.world
+            .apply(Fault::Conditions(self.scenario.peaceful()));
+        for slot in self.world.slots() {
+            self.world.apply(Fault::Resume(slot));
+        }
+        self.live()
+    }
+
+    /// Lets the cluster form on a healthy network.
+    fn form(&mut self) -> Option<()> {
+        self.advance(Phase::Forming, Duration::from_secs(1));
+        let formed = self.agree(Phase::Forming, FORM_MAX);
+        // News of the joins is still told, and would be counted.
+        self.advance(Phase::Forming, Duration::from_secs(5));
+        formed.map(|_| ())
+    }
+
+    /// Waits until all views are equal, and some more.
+    fn live(&mut self) -> Option<Duration> {
+        let after = self.agree(Phase::Liveness, self.scenario.converge_within())?;
+        let before = self.world.measures;
+        self.advance(Phase::Liveness, STABLE_FOR);
+        if self.interrupted {
+            return None;
+        }
+        // Views that nobody told a change of are what they were.
+        let changed = self.world.measures.changes > before.changes;
+        let disagreement = || self.world.disagreement();
+        if let Some(seen) = changed.then(disagreement).flatten() {
+            self.violate(promises::VIEWS_CONVERGE, seen);
+        } else if self.world.measures.false_failures > before.false_failures {
+            let seen = "a living member was called failed after convergence".into();
+            self.violate(promises::HEALTHY_STAY, seen);
+        }
+        Some(after)
+    }
+
+    /// Waits until all views are equal, at most for `limit`.
+    fn agree(&mut self, phase: Phase, limit: Duration) -> Option<Duration> {
+        let begin = self.world.now();
+        let every = match self.scenario.nodes() {
+            Some(nodes) if nodes > EVERYBODY_MAX => COMPARED_EVERY_IF_MANY,
+            _ => COMPARED_EVERY,
+        };
+        loop {
+            let seen = self.unstarted().or_else(|| self.world.disagreement());
+            let spent = self.world.now() - begin;
+            match seen {
+                None => return Some(spent),
+                Some(_) if self.is_over() => return None,
+                Some(seen) if spent >= limit => {
+                    self.violate(promises::VIEWS_CONVERGE, seen);
+                    return None;
+                }
+                Some(_) => self.advance(phase, every),
+            }
+        }
+    }
+
+    fn advance(&mut self, phase: Phase, span: Duration) {
+        let end = self.world.now() + span;
+        while self.world.now() < end && !self.is_over() {
+            let since = self.world.now() - self.world.counting_since;
+            self.interrupted = (self.watcher)(phase, since).is_break();
+            self.world
+                .run_for(WATCHED_EVERY.min(end - self.world.now()));
+        }
+    }
+
+    /// Says who has not started that all begin with: a few who agree are no cluster yet.
+    fn unstarted(&self) -> Option<String> {
+        let nodes = self.scenario.file.nodes.unwrap_or_default();
+        let mut slots = (0..nodes).map(Slot);
+        let never = |slot: &Slot| self.world.machine(*slot).stored_generation == 0;
+        slots
+            .find(never)
+            .map(|slot| format!("{} has not started", self.world.label(slot)))
+    }
+
+    fn is_over(&self) -> bool {
+        self.interrupted || !self.world.violations().is_empty()
+    }
+
+    fn violate(&mut self, promise: promises::Promise, seen: String) {
+        if !self.is_over() {
+            self.world.violate(promise, Slot(0), seen);
+        }
+    }
+}
+
+impl Expect {
+    /// The bounds that `report` does not keep.
+    fn missed(&self, report: &Report) -> Vec<String> {
+        let mut missed = Vec::new();
+        let mut hold = |key: &str, max: Option<f64>, seen: f64, unit: &str| {
+            if let Some(max) = max.filter(|max| seen > *max) {
+                missed.push(format!(
+                    "{key} is {seen:.0}{unit}, expected at most {max}{unit}"
+                ));
+            }
+        };
+        let ms = |time: Option<Time>| time.map(|time| time.0.as_millis() as f64);
+        let (first, all) = (report.first_detection(), report.full_dissemination());
+        hold(
+            "first_detection_p99",
+            ms(self.first_detection_p99),
+            first.p99_ms,
+            " ms",
+        );
+        hold(
+            "full_dissemination_p99",
+            ms(self.full_dissemination_p99),
+            all.p99_ms,
+            " ms",
+        );
+        let count = |max: Option<u64>| max.map(|max| max as f64);
+        let (total, at_healthy) = report.false_positives();
+        hold(
+            "false_positives",
+            count(self.false_positives),
+            total as f64,
+            "",
+        );
+        let key = "false_positives_at_healthy";
+        hold(
+            key,
+            count(self.false_positives_at_healthy),
+            at_healthy as f64,
+            "",
+        );
+        let messages = report.messages_per_node_per_s();
+        hold(
+            "messages_per_node_per_s",
+            self.messages_per_node_per_s,
+            messages,
+            "",
+        );
+        let bytes = report.bytes_per_node_per_s();
+        hold("bytes_per_node_per_s", self.bytes_per_node_per_s, bytes, "");
+        missed
+    }
+}

@@ -1,0 +1,224 @@
+//! `headcount simulate` as people and programs meet it: every built-in scenario passes and says
+//! what it said before, and what cannot be run is refused with what to change.
+
+use std::{fs, path::Path, process::Command};
+
+use headcount::simulator::Scenario;
+use serde_json::Value;
+
+use crate::support::{Finished, Lab, finish, headcount, run};
+
+/// Every key that the object has, in the order it has them.
+const KEYS: [&str; 22] = [
+    "bytes_per_node_per_s",
+    "converged",
+    "convergence_ms",
+    "crashes",
+    "events",
+    "failed_while_paused",
+    "false_positives",
+    "first_detection_ms",
+    "full_dissemination_ms",
+    "interrupted",
+    "messages_per_node_per_s",
+    "nodes",
+    "peak_rss_mb",
+    "scenario",
+    "seed",
+    "seeds",
+    "simulated_s",
+    "trace_hash",
+    "view",
+    "violations",
+    "wall_s",
+    "warm_start_s",
+];
+
+#[track_caller]
+fn json(args: &[&str]) -> Value {
+    let said = run([&["simulate", "--json"], args].concat());
+    assert_eq!(said.code(), 0, "{said:#?}");
+    assert_eq!(said.stdout.lines().count(), 1, "{said:#?}");
+    serde_json::from_str(&said.stdout).expect("one object")
+}
+
+/// What depends on this machine is one line.
+fn without_speed(stdout: &str) -> String {
+    let lines = stdout.lines().filter(|line| !line.starts_with("speed"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// Runs `headcount simulate` with a scenario of this text.
+fn simulate(text: &str, args: &[&str]) -> Finished {
+    let lab = Lab::new();
+    let file = lab.dir().join("mine.toml");
+    fs::write(&file, text).expect("written");
+    let mut command: Command = headcount();
+    finish(command.arg("simulate").arg(&file).args(args))
+}
+
+#[test]
+fn built_in_scenarios_pass_and_say_what_they_said_before() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations/expected");
+    for name in Scenario::built_ins() {
+        let said = run(["simulate", name]);
+        assert_eq!(said.code(), 0, "{said:#?}");
+        let expected = fs::read_to_string(folder.join(format!("{name}.txt"))).expect(name);
+        let seen = without_speed(&said.stdout);
+        assert_eq!(
+            seen, expected,
+            "{name}: see simulations/README.md, golden tables"
+        );
+        assert_eq!(said.stderr, "");
+    }
+}
+
+#[test]
+fn every_scenario_file_is_built_in() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations");
+    let entries = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("readable"));
+    let paths = entries.map(|entry| entry.path());
+    let scenarios = paths.filter(|path| path.extension().is_some_and(|e| e == "toml"));
+    let stem = |path: &Path| {
+        path.file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+    };
+    let mut names: Vec<_> = scenarios.filter_map(|path| stem(&path)).collect();
+    names.sort();
+    let built_ins: Vec<_> = Scenario::built_ins().collect();
+    assert_eq!(names, built_ins);
+}
+
+#[test]
+fn json_is_one_object_with_every_key() {
+    let object = json(&["crash", "--nodes", "16"]);
+    let keys: Vec<_> = object.as_object().expect("an object").keys().collect();
+    assert_eq!(keys, KEYS);
+    assert_eq!(object["nodes"], 16);
+    assert_eq!(object["converged"], true);
+    assert_eq!(object["violations"], Value::Array(Vec::new()));
+    assert!(object["simulated_s"].as_f64().expect("a number") >= 60.0);
+    let detected = object["first_detection_ms"]["p50"]
+        .as_f64()
+        .expect("detected");
+    let known = object["full_dissemination_ms"]["max"]
+        .as_f64()
+        .expect("known");
+    // A probe, its time-out and the rest of the interval, then four intervals of suspicion.
+    assert!((4_000.0..12_000.0).contains(&detected), "{detected}");
+    assert!(known >= detected, "{known}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run_on_any_number_of_threads() {
+    let hash = |args: &[&str]| json(args)["trace_hash"].clone();
+    // Beyond 64 nodes only a sample is audited, drawn from the seed.
+    let sampled = ["crash", "--nodes", "80", "--seed", "5"];
+    assert_eq!(hash(&sampled), hash(&sampled));
+    let many = ["churn", "--nodes", "8", "--seeds", "6"];
+    assert_eq!(hash(&many), hash(&many));
+    assert_ne!(hash(&["crash"]), hash(&["crash", "--seed", "2"]));
+}
+
+#[test]
+fn many_seeds_are_one_report() {
+    let object = json(&["crash", "--nodes", "8", "--seeds", "5"]);
+    assert_eq!(object["seeds"], 5);
+    assert_eq!(object["first_detection_ms"]["count"], 5);
+    let said = run(["simulate", "crash", "--nodes", "8", "--seeds", "5"]);
+    assert!(said.stdout.contains("PASSED 5 of 5 seeds"), "{said:#?}");
+}
+
+const CRASH: &str = "# A crash.\nnodes = 8\nduration = \"40s\"\n[[fault]]\nkind = \"crash\"\n\
+                     at = \"5s\"\n";
+
+#[test]
+fn a_missed_expectation_is_a_no_with_a_line_to_reproduce_it() {
+    let text = format!("{CRASH}[expect]\nfirst_detection_p99 = \"100ms\"\n");
+    let said = simulate(&text, &["--seed", "9"]);
+    assert_eq!(said.code(), 1, "{said:#?}");
+    assert!(
+        said.stdout.contains("FAILED seed 9: first_detection_p99"),
+        "{said:#?}"
+    );
+    assert!(said.stdout.contains("expected at most 100 ms"), "{said:#?}");
+    let reproduce = said
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("reproduce: "));
+    let reproduce: Vec<_> = reproduce.collect();
+    assert!(
+        reproduce.len() == 1 && reproduce[0].ends_with("--seed 9"),
+        "{said:#?}"
+    );
+    let said = simulate(&text, &["--json"]);
+    let object: Value = serde_json::from_str(&said.stdout).expect("one object");
+    assert_eq!(
+        (said.code(), &object["violations"][0]["promise"]),
+        (1, &"expect".into())
+    );
+}
+
+#[test]
+fn what_cannot_be_run_names_key_value_and_what_is_allowed() {
+    let refused = |text: &str, words: &[&str]| {
+        let said = simulate(text, &[]);
+        said.refused(2, words);
+        said.refused(2, &["mine.toml"]);
+        assert_eq!(said.stdout, "", "{text}");
+    };
+    refused("ndes = 8\n", &[":1", "`ndes`", "did you mean nodes"]);
+    refused("nodes = 1\nduration = \"5s\"\n", &["nodes = 1", "2 to"]);
+    refused("nodes = 4\n", &["`duration` is not given"]);
+    refused(
+        "nodes = 4\nduration = \"-5s\"\n",
+        &[":2", "duration = \"-5s\"", "0s to 24h"],
+    );
+    refused("nodes = 4\nduration = \"900h\"\n", &[":2", "900h", "24h"]);
+    refused("nodes = [\n", &[":"]);
+    let network = |line: &str| format!("nodes = 4\nduration = \"5s\"\n[network]\n{line}\n");
+    refused(&network("loss = 1.5"), &[":4", "loss = 1.5", "0.0 to 1.0"]);
+    refused(
+        &network("latncy = \"1ms\""),
+        &[":4", "latncy", "did you mean latency"],
+    );
+    refused(
+        &network("latency = \"9ms..1ms\""),
+        &[":4", "9ms..1ms", "shorter"],
+    );
+    let fault = |lines: &str| format!("nodes = 4\nduration = \"9s\"\n[[fault]]\n{lines}\n");
+    refused(
+        &fault("kind = \"crsh\"\nat = \"1s\""),
+        &["crsh", "did you mean crash"],
+    );
+    refused(
+        &fault("kind = \"crash\"\nat = \"1s\"\nnodes = 3"),
+        &["of 4 nodes", "nodes 3"],
+    );
+    refused(
+        &fault("kind = \"crash\"\nat = \"1s\"\nevery = \"1s\""),
+        &["no `every`", "nodes"],
+    );
+    refused(
+        &fault("kind = \"pause\"\nat = \"1s\""),
+        &["fault 1", "needs `for`"],
+    );
+    refused(
+        &fault("kind = \"crash\"\nat = \"10s\""),
+        &["until 10s", "duration = 9s"],
+    );
+    let settings = "nodes = 4\nduration = \"5s\"\n[settings]\nprobe_timeout = \"2s\"\n";
+    refused(settings, &["probe_timeout = 2s", "less than", "1s"]);
+}
+
+#[test]
+fn names_and_sizes_that_cannot_be_are_refused() {
+    run(["simulate", "crahs"]).refused(2, &["crahs", "did you mean crash", "swarm"]);
+    run(["simulate", "absent/x.toml"]).refused(2, &["absent/x.toml"]);
+    run(["simulate", "crash", "--nodes", "90000"]).refused(2, &["90000", "MB", "nodes fit"]);
+    run(["simulate", "crash", "--nodes", "2000000"]).refused(2, &["2000000", "2 to"]);
+    run(["simulate", "swarm", "--nodes", "9"]).refused(2, &["swarm", "draws"]);
+    run(["simulate", "crash", "--seeds", "0"]).refused(2, &["--seeds"]);
+}
