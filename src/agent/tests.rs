@@ -402,6 +402,7 @@ fn big(name: &str, incarnation: u32) -> MemberView {
         incarnation,
         suspicion: None,
         reason: None,
+        down_since: None,
     }
 }
 

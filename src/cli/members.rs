@@ -75,7 +75,7 @@ fn print(answer: &Answer, output: &mut Output) -> Result<(), Failure> {
 
 /// The table, its heading first.
 pub(super) fn table(listing: &Listing) -> Vec<String> {
-    let mut lines = table::lines(&rows(&listing.members, moment::now(&listing.at)));
+    let mut lines = table::lines(&rows(&listing.members, moment::agents_now(&listing.at)));
     if let Some(heading) = lines.first_mut() {
         *heading = strong(&heading);
     }

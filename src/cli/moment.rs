@@ -4,10 +4,15 @@ use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
 
+/// Now by our own clock, to tell how long something takes. Nothing is decided by it.
+pub(super) fn now() -> Timestamp {
+    Timestamp::now()
+}
+
 /// Now, to tell how long ago something was: `at` on the agent's clock, which is the one that its
 /// records are dated by. Of an agent that does not say, ours must do.
-pub(super) fn now(at: &str) -> Timestamp {
-    at.parse().unwrap_or_else(|_| Timestamp::now())
+pub(super) fn agents_now(at: &str) -> Timestamp {
+    at.parse().unwrap_or_else(|_| now())
 }
 
 /// Time passed since `begin`; zero when the clock was set back.
@@ -85,7 +90,10 @@ mod tests {
     #[test]
     fn now_is_what_the_agent_says() {
         let at = "2026-01-05T10:00:00.000Z";
-        assert_eq!(relative("2026-01-05T09:59:58.000Z", now(at)), "2s ago");
+        assert_eq!(
+            relative("2026-01-05T09:59:58.000Z", agents_now(at)),
+            "2s ago"
+        );
     }
 
     #[test]

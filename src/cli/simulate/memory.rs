@@ -5,7 +5,7 @@ use std::fs;
 use super::Failure;
 use crate::simulator::Scenario;
 
-/// What one node's knowledge of another takes, measured at 1,000 to 4,000 nodes.
+/// What one node's knowledge of another takes, measured at 1,000 to 2,000 nodes.
 const BYTES_PER_PAIR: u64 = 200;
 /// What a node takes beside that.
 const BYTES_PER_NODE: u64 = 20_000;
