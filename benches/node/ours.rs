@@ -131,6 +131,15 @@ impl World {
         self.happen(newcomer, Input::Join(&[seed]));
     }
 
+    /// Lets `peer` exchange state with random members until it met the one who knows everybody.
+    fn learn(&mut self, peer: SocketAddr, members: usize) {
+        while self.nodes[&peer].members().count() < members {
+            let deadline = self.nodes[&peer].deadline().expect("a node never rests");
+            self.now = self.now.max(deadline);
+            self.happen(peer, Input::Deadline);
+        }
+    }
+
     /// The first datagram that `peer` sends by itself and that `node` answers.
     fn ping(&mut self, peer: SocketAddr, node: SocketAddr) -> Bytes {
         for _ in 0..1_000 {
@@ -175,7 +184,7 @@ impl Rig {
             world.join(node, group[0]);
             world.nodes.retain(|address, _| !group.contains(address));
         }
-        world.join(peer, node);
+        world.learn(peer, members);
         let answers = world.happen(
             peer,
             Input::Datagram {

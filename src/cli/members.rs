@@ -57,6 +57,9 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
     }
 }
 
+/// How long an agent that never answered may take to say why, when the time is over.
+const LAST_WORD: Duration = Duration::from_millis(500);
+
 /// The criteria that both the list and the stream know.
 fn filter(args: &Args) -> Query {
     let mut query = Query::default();
@@ -145,10 +148,10 @@ async fn wait(client: &Client, args: &Args, wanted: usize) -> Result<(), Failure
     match (ended, alive) {
         (Ok(end), _) => end,
         (Err(_), Some(alive)) => Err(too_few(alive, wanted, time)),
-        // Nobody ever answered: that says why better than a number could.
-        (Err(_), None) => Err(match client.get("/v1/status").await {
-            Ok(_) => too_few(0, wanted, time),
-            Err(failure) => failure,
+        // Nobody ever answered: that says why better than a number could, if it says it now.
+        (Err(_), None) => Err(match timeout(LAST_WORD, client.get("/v1/status")).await {
+            Ok(Err(failure)) => failure,
+            Ok(Ok(_)) | Err(_) => too_few(0, wanted, time),
         }),
     }
 }

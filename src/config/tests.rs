@@ -219,7 +219,11 @@ fn a_bad_file_is_refused_with_its_line() {
 
 #[test]
 fn what_is_odd_but_possible_is_warned_of() {
-    let around = around(&[("HEADCOUNT_NAMES", "n"), ("HEADCOUNT_BIND", ":1")]);
+    let around = around(&[
+        ("HEADCOUNT_NAMES", "n"),
+        ("HEADCOUNT_BIND", ":1"),
+        ("HEADCOUNT_JOIN", "10.0.0.9,127.0.0.2"),
+    ]);
     let given = flags(&[("advertise", "10.0.0.1")]);
     let warnings = load(given, &around).unwrap().warnings;
     assert_eq!(
@@ -227,6 +231,8 @@ fn what_is_odd_but_possible_is_warned_of() {
         "ignored unknown variable HEADCOUNT_NAMES; did you mean HEADCOUNT_NAME?"
     );
     assert!(warnings[1].contains("reached from this host only"));
+    assert!(warnings[2].contains("join names 10.0.0.9"), "{warnings:?}");
+    assert_eq!(warnings.len(), 3);
 }
 
 #[test]
