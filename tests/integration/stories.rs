@@ -53,34 +53,33 @@ fn a_leave_is_told_as_left_and_never_as_failed() {
     }
 }
 
+/// A member of ten is started anew: every other one must tell exactly one restart, no failure.
+fn restarted_once(seed: u64, to: Move) -> (Cluster, Slot) {
+    let mut cluster = Cluster::formed(seed, 10);
+    let slot = cluster.slots[4];
+    cluster.apply(Fault::Restart(slot, to, Data::Kept));
+    cluster.run(DETECTED);
+    assert_eq!(cluster.world.disagreement(), None);
+    for other in cluster.others(slot) {
+        let heard = cluster.heard(other, slot);
+        assert_eq!(heard.iter().filter(|kind| **kind == "restart").count(), 1);
+        assert!(!heard.contains(&"failed"), "seed {seed}: {heard:?}");
+    }
+    (cluster, slot)
+}
+
 #[test]
 fn a_quick_restart_is_one_restart_at_every_observer() {
     for seed in 0..10 {
-        let mut cluster = Cluster::formed(seed, 10);
-        let slot = cluster.slots[4];
-        cluster.apply(Fault::Restart(slot, Move::Stay, Data::Kept));
-        cluster.run(DETECTED);
-        assert_eq!(cluster.world.disagreement(), None);
-        for other in cluster.others(slot) {
-            let heard = cluster.heard(other, slot);
-            assert_eq!(heard.iter().filter(|kind| **kind == "restart").count(), 1);
-            assert!(!heard.contains(&"failed"), "seed {seed}: {heard:?}");
-        }
+        restarted_once(seed, Move::Stay);
     }
 }
 
 #[test]
 fn a_restart_on_another_address_is_one_restart_too() {
     for seed in 0..10 {
-        let mut cluster = Cluster::formed(seed, 10);
-        let slot = cluster.slots[4];
-        cluster.apply(Fault::Restart(slot, Move::Away, Data::Kept));
-        cluster.run(DETECTED);
-        assert_eq!(cluster.world.disagreement(), None);
+        let (cluster, slot) = restarted_once(seed, Move::Away);
         for other in cluster.others(slot) {
-            let heard = cluster.heard(other, slot);
-            assert_eq!(heard.iter().filter(|kind| **kind == "restart").count(), 1);
-            assert!(!heard.contains(&"failed"), "seed {seed}: {heard:?}");
             let held = cluster.world.held(other, slot).expect("it is a member");
             assert_eq!(held.card.address, cluster.world.address(slot));
         }

@@ -133,6 +133,17 @@ impl Gate {
         self.card(identity.handle, identity.life.generation())
     }
 
+    /// Members that are failed, gone or removed, with the card of the life that is over.
+    pub(super) fn down(&self) -> impl Iterator<Item = (Identity, Arc<Card>)> {
+        let down = self.roster.records();
+        let down = down.filter(|(_, record)| !record.standing.is_active());
+        down.filter_map(|(handle, record)| {
+            let life = record.life;
+            let identity = Identity { handle, life };
+            Some((identity, self.card_of(identity)?))
+        })
+    }
+
     fn card(&self, handle: Handle, generation: u32) -> Option<Arc<Card>> {
         let own = self.cards.get(&(handle, generation)).cloned();
         own.or_else(|| self.directory.card(handle, generation))

@@ -15,7 +15,6 @@ use crate::swim::{
     Card, Junk, Life, MemberId, Notice, Output, Timestamp, check_name,
     directory::Handle,
     envelope::{Envelope, Kind},
-    identity::Identity,
     timers::Alarm,
     wire::{self, Held, Hello, Refused, Taken, Twin, Welcome},
 };
@@ -320,17 +319,8 @@ impl Node {
     /// The member that we hold down at this address, if there is one.
     fn held_down_at(&self, address: SocketAddr) -> Option<(MemberId, Life)> {
         let gate = self.gate.borrow();
-        let mut down = gate
-            .roster
-            .records()
-            .filter(|(_, record)| !record.standing.is_active());
-        down.find_map(|(handle, record)| {
-            let card = gate.card_of(Identity {
-                handle,
-                life: record.life,
-            })?;
-            (card.address == address).then_some((card.id, record.life))
-        })
+        let held = gate.down().find(|(_, card)| card.address == address);
+        held.map(|(identity, card)| (card.id, identity.life))
     }
 
     pub(super) fn is_active_address(&self, address: SocketAddr) -> bool {

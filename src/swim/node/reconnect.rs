@@ -101,11 +101,7 @@ impl Node {
         self.forgotten
             .retain(|(since, _)| now - *since < FORGOTTEN_AGE_MAX);
         let gate = self.gate.borrow();
-        let down = gate.roster.records().filter_map(|(handle, record)| {
-            let life = record.life;
-            let card = gate.card_of(Identity { handle, life })?;
-            (!record.standing.is_active()).then_some(card.address)
-        });
+        let down = gate.down().map(|(_, card)| card.address);
         let forgotten = self.forgotten.iter().map(|(_, address)| *address);
         down.chain(forgotten).collect()
     }
