@@ -129,6 +129,7 @@ struct Overrides {
     probe_timeout: Option<Time>,
     fanout: Option<u32>,
     gossip_interval: Option<Time>,
+    eager_sends: Option<u8>,
     suspicion_multiplier: Option<f64>,
     transmit_multiplier: Option<u32>,
     exchange_interval: Option<Time>,
@@ -247,6 +248,10 @@ impl Scenario {
             _ => "every node".into(),
         };
         let multipliers = (tuning.suspicion_multiplier, tuning.transmit_multiplier);
+        let at_once = match self.file.settings.eager_sends {
+            Some(sends) => format!(", {sends} at once"),
+            None => String::new(),
+        };
         rows.extend([
             ("nodes", self.nodes().unwrap_or_default().to_string()),
             ("view", "full".into()),
@@ -269,7 +274,11 @@ impl Scenario {
             ),
             (
                 "gossip",
-                format!("{} every {}", tuning.fanout, time(tuning.gossip_interval)),
+                format!(
+                    "{} every {}{at_once}",
+                    tuning.fanout,
+                    time(tuning.gossip_interval)
+                ),
             ),
             (
                 "multipliers",
@@ -334,6 +343,7 @@ impl Scenario {
             _ => Ok(()),
         };
         within("fanout", settings.fanout.map(f64::from), 1.0, 32.0)?;
+        within("eager_sends", settings.eager_sends.map(f64::from), 0.0, 3.0)?;
         within(
             "suspicion_multiplier",
             settings.suspicion_multiplier,
@@ -427,6 +437,7 @@ impl Scenario {
             probe_timeout: time(over.probe_timeout, base.probe_timeout),
             fanout: over.fanout.map_or(base.fanout, |fanout| fanout as usize),
             gossip_interval: time(over.gossip_interval, base.gossip_interval),
+            eager_sends: over.eager_sends.unwrap_or(base.eager_sends),
             suspicion_multiplier: over
                 .suspicion_multiplier
                 .unwrap_or(base.suspicion_multiplier),
