@@ -215,9 +215,12 @@ impl foca::Runtime<Identity> for &mut Effects {
     fn submit_after(&mut self, timer: Timer<Identity>, after: Duration) {
         match timer {
             Timer::ProbeRandomMember(token) => self.token = token,
-            // Suspicions have clocks of our own, which other members' words can move.
+            // Asked for once for each probe that failed. Suspicions have clocks of our own, which
+            // other members' words can move.
             Timer::ChangeSuspectToDown { member_id, .. } => {
-                self.gate.borrow_mut().touch(member_id.handle);
+                let mut gate = self.gate.borrow_mut();
+                gate.probes_failed += 1;
+                gate.touch(member_id.handle);
                 return;
             }
             _ => {}

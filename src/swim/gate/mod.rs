@@ -31,6 +31,8 @@ pub(super) struct Gate {
     pub(super) incarnation: u16,
     /// Pings sent, foca's and our own.
     pub(super) probes: u64,
+    /// Probes that nobody answered for.
+    pub(super) probes_failed: u64,
     /// Our reason, once we are leaving.
     pub(super) leaving: Option<String>,
     /// Who sent the packet that foca is reading.
@@ -111,6 +113,7 @@ impl Gate {
             card: Arc::new(card),
             incarnation: 0,
             probes: 0,
+            probes_failed: 0,
             leaving: None,
             sender: me,
             roster: Roster::default(),
