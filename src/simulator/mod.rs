@@ -25,6 +25,7 @@ mod scenario;
 mod streams;
 mod swarm;
 mod trace;
+mod warm;
 mod watch;
 mod world;
 

@@ -16,6 +16,7 @@ use super::{
     promises,
     streams::Links,
     trace::Trace,
+    warm::Warmth,
     watch::Watch,
 };
 use crate::swim::{Directory, Input, MemberId, Node, Output, Settings, StopReason, Timestamp};
@@ -43,7 +44,8 @@ pub struct World {
     pub(super) rng: Xoshiro256PlusPlus,
     trace: Trace,
     /// The interner that all nodes share, unless each process has its own as real ones do.
-    directory: Option<Directory>,
+    pub(super) directory: Option<Directory>,
+    pub(super) warmth: Option<Warmth>,
     processes: u32,
     pub(super) measures: Measures,
     pub(super) violations: Vec<Violation>,
@@ -78,6 +80,7 @@ impl World {
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
             trace: Trace::new(seed),
             directory: Some(Directory::new()),
+            warmth: None,
             processes: 0,
             measures: Measures::default(),
             violations: Vec::new(),
@@ -331,13 +334,14 @@ impl World {
             return;
         }
         let seed = self.rng.random();
+        let recalled = self.recalled();
         let machine = &mut self.machines[slot.index()];
         machine.stored_generation += 1;
         let mut address = machine.place.address();
         if !machine.spec.knows_address {
             address.set_ip(Ipv4Addr::UNSPECIFIED.into());
         }
-        let node = Node::new(Settings {
+        let mut node = Node::new(Settings {
             cluster: machine.spec.cluster.clone(),
             name: machine.spec.name.clone(),
             address,
@@ -347,6 +351,9 @@ impl World {
             seed,
             directory: self.directory.clone().unwrap_or_default(),
         });
+        if let Some(view) = recalled {
+            node.recall(self.now, &view);
+        }
         self.processes += 1;
         if self.watch.sees(slot) {
             self.ledgers[slot.index()] = Ledger::new(node.members());

@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    collections::VecDeque,
     fmt,
     num::{NonZeroU8, NonZeroUsize},
     rc::Rc,
@@ -32,8 +33,8 @@ pub(super) struct Engine {
 struct Effects {
     gate: Rc<RefCell<Gate>>,
     mail: Mail,
-    timers: Vec<(Duration, Timer<Identity>)>,
-    notes: Vec<Note>,
+    timers: VecDeque<(Duration, Timer<Identity>)>,
+    notes: VecDeque<Note>,
     token: TimerToken,
 }
 
@@ -64,8 +65,8 @@ impl Engine {
             effects: Effects {
                 gate,
                 mail,
-                timers: Vec::new(),
-                notes: Vec::new(),
+                timers: VecDeque::new(),
+                notes: VecDeque::new(),
                 token: 0,
             },
             tuning,
@@ -163,13 +164,19 @@ impl Engine {
             .set_config(config(&self.tuning, transmissions, packet_bytes_max))
     }
 
-    /// What foca wants to be woken for.
-    pub(super) fn take_timers(&mut self) -> Vec<(Duration, Timer<Identity>)> {
-        std::mem::take(&mut self.effects.timers)
+    /// The next thing foca wants to be woken for, in the order it asked.
+    pub(super) fn next_timer(&mut self) -> Option<(Duration, Timer<Identity>)> {
+        self.effects.timers.pop_front()
     }
 
-    pub(super) fn take_notes(&mut self) -> Vec<Note> {
-        std::mem::take(&mut self.effects.notes)
+    /// The next thing foca noticed.
+    pub(super) fn next_note(&mut self) -> Option<Note> {
+        self.effects.notes.pop_front()
+    }
+
+    /// Whether a round of gossip would say anything.
+    pub(super) fn has_news(&self) -> bool {
+        self.foca.updates_backlog() > 0
     }
 }
 
@@ -193,12 +200,12 @@ impl foca::Runtime<Identity> for &mut Effects {
                     replaces: Some(old.life),
                 });
             }
-            Notification::Active => self.notes.push(Note::Active),
-            Notification::Idle => self.notes.push(Note::Idle),
+            Notification::Active => self.notes.push_back(Note::Active),
+            Notification::Idle => self.notes.push_back(Note::Idle),
             Notification::Rejoin(me) => {
                 gate.me = *me;
                 gate.incarnation = 0;
-                self.notes.push(Note::Renewed);
+                self.notes.push_back(Note::Renewed);
             }
             // Only when we leave: `Identity::renew` always answers.
             Notification::Defunct => {}
@@ -225,7 +232,7 @@ impl foca::Runtime<Identity> for &mut Effects {
             }
             _ => {}
         }
-        self.timers.push((after, timer));
+        self.timers.push_back((after, timer));
     }
 }
 

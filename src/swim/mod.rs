@@ -26,6 +26,7 @@ mod stats;
 mod time;
 mod timers;
 mod tuning;
+mod view;
 mod wire;
 
 pub use change::Change;
@@ -39,6 +40,7 @@ pub use node::{Node, Outputs};
 pub use stats::{Junk, Stats};
 pub use time::Timestamp;
 pub use tuning::{Profile, Tuning};
+pub use view::View;
 
 /// The format of everything we send. A peer that speaks another one is refused by name.
 pub const WIRE_VERSION: u8 = 1;

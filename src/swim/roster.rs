@@ -95,13 +95,18 @@ impl Roster {
         self.record(handle).map_or(0, |record| record.incarnation)
     }
 
-    /// Notes what is told now.
-    pub(super) fn tell(&mut self, handle: Handle, record: Record) {
+    /// Notes that consumers know the member alive, in incarnation zero.
+    pub(super) fn recall(&mut self, handle: Handle) {
         let (word, bit) = place(handle);
         if self.known.len() <= word {
             self.known.resize(word + 1, 0);
         }
         self.known[word] |= bit;
+    }
+
+    /// Notes what is told now.
+    pub(super) fn tell(&mut self, handle: Handle, record: Record) {
+        self.recall(handle);
         if record.standing == Standing::Alive && record.incarnation == 0 {
             self.records.remove(&handle);
         } else {

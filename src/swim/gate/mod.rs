@@ -152,6 +152,15 @@ impl Gate {
         own.or_else(|| self.directory.card(handle, generation))
     }
 
+    /// Whether the member is at `address` in that life.
+    pub(super) fn is_at(&self, identity: Identity, address: std::net::SocketAddr) -> bool {
+        let (handle, generation) = (identity.handle, identity.life.generation());
+        match self.cards.get(&(handle, generation)) {
+            Some(own) => own.address == address,
+            None => self.directory.is_at(handle, generation, address),
+        }
+    }
+
     pub(super) fn touch(&mut self, handle: Handle) {
         self.touched.push(Touch {
             handle,

@@ -329,10 +329,7 @@ impl Node {
             .engine
             .members()
             .filter(|held| held.state() != State::Down);
-        active.any(|held| {
-            gate.card_of(*held.id())
-                .is_some_and(|card| card.address == address)
-        })
+        active.any(|held| gate.is_at(*held.id(), address))
     }
 
     /// Good for whoever is `id`, now and for another slot.

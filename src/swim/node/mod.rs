@@ -9,6 +9,7 @@ mod duel;
 mod exchange;
 mod join;
 mod part;
+mod recall;
 mod receive;
 mod reconnect;
 mod spread;
@@ -29,6 +30,7 @@ use super::{
     engine::{Engine, Note},
     envelope::Kind,
     gate::{Gate, Sighting},
+    identity::Identity,
     mail::{SWIM_BYTES_MAX, Sender},
     timers::{Alarm, Timers},
 };
@@ -78,6 +80,8 @@ pub struct Node {
     /// When twins were last told of each other.
     introduced: BTreeMap<Handle, Timestamp>,
     spread: Spread,
+    /// foca's next round of gossip, while there is nothing to say.
+    resting_gossip: Option<(Timestamp, foca::Timer<Identity>)>,
     told: (Life, u16),
     noticed: BTreeMap<SocketAddr, Timestamp>,
     stats: Stats,
@@ -135,6 +139,7 @@ impl Node {
             asked: 0,
             introduced: BTreeMap::new(),
             spread: Spread::default(),
+            resting_gossip: None,
             told,
             noticed: BTreeMap::new(),
             stats: Stats::default(),
@@ -145,12 +150,7 @@ impl Node {
     ///
     /// The outputs borrow the node: nothing else can happen to it before they are drained.
     pub fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Outputs<'_> {
-        self.now = self.now.max(now);
-        self.gate.borrow_mut().now = self.now;
-        if !self.started {
-            self.started = true;
-            self.start();
-        }
+        self.begin(now);
         if !self.stopped {
             self.take(input);
             self.settle();
@@ -181,9 +181,14 @@ impl Node {
         &self.stats
     }
 
-    fn start(&mut self) {
-        self.schedule_exchange();
-        self.schedule_reconnect();
+    /// It is `now`; the first time, the node starts.
+    fn begin(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        self.gate.borrow_mut().now = self.now;
+        if !std::mem::replace(&mut self.started, true) {
+            self.schedule_exchange();
+            self.schedule_reconnect();
+        }
     }
 
     fn take(&mut self, input: Input<'_>) {
@@ -278,6 +283,7 @@ impl Node {
         self.tell_ourselves();
         self.tell_isolation();
         self.collect_news();
+        self.resume_gossip();
         let result = self.engine.retune(SWIM_BYTES_MAX);
         self.check(result);
         self.gate.borrow_mut().forget_heard();
@@ -286,16 +292,37 @@ impl Node {
     /// Schedules what foca wants to be woken for, and follows its changes of life.
     fn pump(&mut self) {
         loop {
-            for (after, timer) in self.engine.take_timers() {
-                self.timers.schedule(self.now + after, Alarm::Foca(timer));
+            while let Some((after, timer)) = self.engine.next_timer() {
+                self.await_timer(self.now + after, timer);
             }
-            let notes = self.engine.take_notes();
-            if notes.is_empty() {
+            let Some(note) = self.engine.next_note() else {
                 break;
-            }
-            for note in notes {
-                self.noted(note);
-            }
+            };
+            self.noted(note);
+        }
+    }
+
+    /// foca wants to gossip five times a second whether or not there is news. A round that would
+    /// say nothing is put by, so that an idle node sleeps.
+    fn await_timer(&mut self, at: Timestamp, timer: foca::Timer<Identity>) {
+        if matches!(timer, foca::Timer::PeriodicGossip(_)) && !self.engine.has_news() {
+            self.resting_gossip = Some((at, timer));
+        } else {
+            self.timers.schedule(at, Alarm::Foca(timer));
+        }
+    }
+
+    /// There is news: the round that was put by comes at the time it would have come.
+    fn resume_gossip(&mut self) {
+        if self.engine.has_news()
+            && let Some((at, timer)) = self.resting_gossip.take()
+        {
+            let interval = self.tuning.gossip_interval;
+            let late = (self.now - at).as_micros();
+            let missed = late.div_ceil(interval.as_micros().max(1));
+            let missed = u32::try_from(missed).unwrap_or(u32::MAX);
+            self.timers
+                .schedule(at + interval.saturating_mul(missed), Alarm::Foca(timer));
         }
     }
 
