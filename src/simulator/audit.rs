@@ -29,6 +29,7 @@ impl World {
         self.measures.changes += 1;
         self.tell_story_of(slot, || summary(&change));
         self.measure(slot, &change);
+        self.rumours.note(self.now(), slot, &change);
         if !self.watch.sees(slot) {
             return;
         }

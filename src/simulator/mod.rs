@@ -20,6 +20,7 @@ mod network;
 mod outages;
 mod promises;
 mod report;
+mod rumours;
 mod run;
 mod scenario;
 mod streams;

@@ -14,6 +14,7 @@ use super::{
     network::Network,
     outages::Outages,
     promises,
+    rumours::Rumours,
     streams::Links,
     trace::Trace,
     warm::Warmth,
@@ -54,6 +55,7 @@ pub struct World {
     /// Whose changes are kept and held against promises.
     pub(super) watch: Watch,
     pub(super) outages: Outages,
+    pub(super) rumours: Rumours,
     /// When counting began.
     pub(super) counting_since: Timestamp,
     /// How long processes ran that have ended since.
@@ -88,6 +90,7 @@ impl World {
             tap: None,
             watch: Watch::Everyone,
             outages: Outages::default(),
+            rumours: Rumours::default(),
             counting_since: Timestamp::ZERO,
             ran: Duration::ZERO,
             outputs: Vec::new(),
