@@ -9,11 +9,14 @@ use super::real::Noticed;
 
 /// Times the samples are drawn again.
 const RESAMPLES: usize = 10_000;
-/// The interval holds this share of the ratios.
-const CONFIDENCE: f64 = 0.95;
+/// The interval holds 95 % of the ratios: between these thousandths.
+const INTERVAL: [usize; 2] = [25, 975];
 
-/// What can be read off a kill, in milliseconds.
-pub(crate) const MEASURES: [(&str, fn(&Noticed) -> f64); 4] = [
+/// Its name, and how to read it off a kill, in milliseconds.
+pub(crate) type Measure = (&'static str, fn(&Noticed) -> f64);
+
+/// Everything that is compared.
+pub(crate) const MEASURES: [Measure; 4] = [
     ("kill to first `suspect`", |n| millis(n.suspected)),
     ("kill to first `failed`", |n| millis(n.detected)),
     ("kill to last `failed`", |n| millis(n.known)),
@@ -38,24 +41,24 @@ impl Ratio {
         let mut dice = Xoshiro256PlusPlus::seed_from_u64(1);
         let mut resampled = |sample: &[f64]| {
             let draw = |_| sample[dice.random_range(0..sample.len())];
-            quantile(&sample.iter().map(draw).collect::<Vec<_>>(), 0.5)
+            quantile(&sample.iter().map(draw).collect::<Vec<_>>(), 500)
         };
         let ratios: Vec<_> = (0..RESAMPLES)
             .map(|_| resampled(real) / resampled(simulated))
             .collect();
-        let tail = (1.0 - CONFIDENCE) / 2.0;
+        let [low, high] = INTERVAL.map(|thousandth| quantile(&ratios, thousandth));
         Self {
-            value: quantile(real, 0.5) / quantile(simulated, 0.5),
-            low: quantile(&ratios, tail),
-            high: quantile(&ratios, 1.0 - tail),
+            value: quantile(real, 500) / quantile(simulated, 500),
+            low,
+            high,
         }
     }
 }
 
-/// The value below which this share of the sample lies.
-pub(crate) fn quantile(sample: &[f64], share: f64) -> f64 {
+/// The value that so many thousandths of the sample do not exceed.
+pub(crate) fn quantile(sample: &[f64], thousandths: usize) -> f64 {
     let mut sorted = sample.to_vec();
     sorted.sort_by(f64::total_cmp);
     let last = sorted.len() - 1;
-    sorted[(share * last as f64).round() as usize]
+    sorted[(thousandths * last + 500) / 1000]
 }

@@ -83,6 +83,6 @@ fn simulated(agents: usize, kills: usize) -> Vec<Noticed> {
 }
 
 fn spread(sample: &[f64]) -> String {
-    let [low, median, high] = [0.1, 0.5, 0.9].map(|share| quantile(sample, share));
+    let [low, median, high] = [100, 500, 900].map(|thousandths| quantile(sample, thousandths));
     format!("{low:.0}, **{median:.0}**, {high:.0}")
 }

@@ -44,9 +44,8 @@ fn rumours_spread_as_fast_as_theory_allows() {
 fn a_wrong_theory_does_not_agree() {
     let (_, table) = EXPERIMENTS[2];
     let mut rows = table(Size::Small).rows;
-    // The fourth leg of an indirect probe forgotten.
-    let three_legs = |q: f64| (1.0 - q.powi(2)) * (1.0 - q.powi(3));
-    rows[2].theory = three_legs(0.9);
+    // Loss 10 %, one helper; the fourth leg of an indirect probe forgotten.
+    rows[2].theory = (1.0 - 0.9_f64.powi(2)) * (1.0 - 0.9_f64.powi(3));
     assert!(!rows[2].agrees(), "{:?}", rows[2]);
 }
 

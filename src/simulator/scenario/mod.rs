@@ -248,10 +248,6 @@ impl Scenario {
             _ => "every node".into(),
         };
         let multipliers = (tuning.suspicion_multiplier, tuning.transmit_multiplier);
-        let at_once = match self.file.settings.eager_sends {
-            Some(sends) => format!(", {sends} at once"),
-            None => String::new(),
-        };
         rows.extend([
             ("nodes", self.nodes().unwrap_or_default().to_string()),
             ("view", "full".into()),
@@ -272,14 +268,7 @@ impl Scenario {
                     time(tuning.probe_interval)
                 ),
             ),
-            (
-                "gossip",
-                format!(
-                    "{} every {}{at_once}",
-                    tuning.fanout,
-                    time(tuning.gossip_interval)
-                ),
-            ),
+            ("gossip", self.gossip()),
             (
                 "multipliers",
                 format!("suspicion {}, transmit {}", multipliers.0, multipliers.1),
@@ -301,6 +290,17 @@ impl Scenario {
             .map(|entry| ("fault", entry.to_string()));
         rows.extend(faults);
         rows
+    }
+
+    /// How news is told; what is sent at once only where the scenario says so itself.
+    fn gossip(&self) -> String {
+        let tuning = self.tuning();
+        let interval = humantime::format_duration(tuning.gossip_interval);
+        let rounds = format!("{} every {interval}", tuning.fanout);
+        match self.file.settings.eager_sends {
+            Some(sends) => format!("{rounds}, {sends} at once"),
+            None => rounds,
+        }
     }
 
     fn check(&self) -> Result<(), ScenarioError> {
