@@ -28,18 +28,13 @@ impl Rumours {
 impl World {
     /// Follows changes of this [`Change::kind`] about the member of `about` from now on.
     pub fn follow(&mut self, about: Slot, kind: &'static str) {
-        let key = (self.member_id(about), kind);
+        let key = (self.id(about), kind);
         self.rumours.0.insert(key, BTreeMap::new());
     }
 
     /// Which machines told the change since it is followed, and when each did first; `None` when
     /// it is not followed.
     pub fn followed(&self, about: Slot, kind: &'static str) -> Option<&BTreeMap<Slot, Timestamp>> {
-        self.rumours.0.get(&(self.member_id(about), kind))
-    }
-
-    fn member_id(&self, slot: Slot) -> MemberId {
-        let spec = &self.machine(slot).spec;
-        MemberId::new(&spec.cluster, &spec.name)
+        self.rumours.0.get(&(self.id(about), kind))
     }
 }

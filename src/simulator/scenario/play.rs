@@ -66,6 +66,9 @@ impl Scenario {
         for spec in self.specs() {
             world.add(spec);
         }
+        if let Some(view) = self.view() {
+            world.limit_views(view as usize);
+        }
         sample(&mut world, &mut rng);
         let mut play = Play {
             scenario: self,
