@@ -39,6 +39,11 @@ fn rumours_spread_as_fast_as_theory_allows() {
     agrees("spreading");
 }
 
+#[test]
+fn nodes_that_keep_neighbours_behave_as_those_that_keep_everybody() {
+    agrees("views");
+}
+
 /// What makes the tables worth something: a wrong number is seen.
 #[test]
 fn a_wrong_theory_does_not_agree() {

@@ -8,7 +8,11 @@ use headcount::{
     swim::{Profile, Tuning},
 };
 
-use super::{Estimate, Row, Size, Table, cluster::Cluster, theory};
+use super::{
+    Estimate, Row, Size, Table,
+    cluster::{Cluster, Group},
+    theory,
+};
 
 /// Enough for three helpers that have nothing to do with each other.
 const NODES: u32 = 32;
@@ -34,6 +38,7 @@ pub(crate) fn table(size: Size) -> Table {
     };
     Table {
         title: "False accusations of one live member per probe period (SWIM §3.1)",
+        reference: "theory",
         beside: "within e/(e−1) periods",
         rows: cases.iter().map(|case| row(*case)).collect(),
     }
@@ -45,7 +50,7 @@ fn row((loss, helpers, periods): (f64, u8, u32)) -> Row {
     // Accusations are answered, and nobody is lost to one: all go on being probed.
     tuning.suspicion_multiplier = 20.0;
     let network = Conditions::lossy(loss);
-    let mut cluster = Cluster::warm(NODES, &tuning, network, 1);
+    let mut cluster = Cluster::warm(Group::full(NODES), &tuning, network, 1);
     let before = failed_probes(&cluster);
     cluster.run(tuning.probe_interval * periods);
     let failed = failed_probes(&cluster) - before;

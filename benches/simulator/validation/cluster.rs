@@ -12,6 +12,26 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 /// Keeps the experimenter's draws apart from the world's.
 const SALT: u64 = 0x7661_6c69_6461_7465;
 
+/// How many nodes there are, and how many neighbours each keeps where it does not keep everybody.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Group {
+    pub(crate) nodes: u32,
+    pub(crate) view: Option<usize>,
+}
+
+impl Group {
+    /// Everybody keeps everybody.
+    pub(crate) const fn full(nodes: u32) -> Self {
+        Self { nodes, view: None }
+    }
+
+    /// Each keeps `view` neighbours.
+    pub(crate) const fn part(nodes: u32, view: usize) -> Self {
+        let view = Some(view);
+        Self { nodes, view }
+    }
+}
+
 /// A cluster in which everybody knows everybody, and dice to strike it with.
 pub(crate) struct Cluster {
     pub(crate) world: World,
@@ -22,13 +42,17 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// `nodes` nodes that have run for a while; probes, rounds and passes have nothing to do with
     /// each other. Counting begins now.
-    pub(crate) fn warm(nodes: u32, tuning: &Tuning, network: Conditions, seed: u64) -> Self {
+    pub(crate) fn warm(group: Group, tuning: &Tuning, network: Conditions, seed: u64) -> Self {
+        let Group { nodes, view } = group;
         let mut world = World::new(seed, Conditions::LAN);
         let spec = |number| Spec {
             tuning: tuning.clone(),
             ..Spec::new(format!("n{number}"), &[])
         };
         let up: Vec<_> = (0..nodes).map(|number| world.add(spec(number))).collect();
+        if let Some(view) = view {
+            world.limit_views(view);
+        }
         world.look_away();
         let interval = tuning.probe_interval;
         world.warm_start(up.iter().copied(), interval.mul_f64(0.99));
@@ -36,7 +60,7 @@ impl Cluster {
         let mut cluster = Self { world, dice, up };
         cluster.run(interval * 2);
         // All began their first pass over the members together: strike at any point of it.
-        cluster.run_about(interval * nodes.min(60) / 2, 1.0);
+        cluster.run_about(interval * nodes.min(40) / 2, 1.0);
         cluster.world.apply(Fault::Conditions(network));
         cluster.world.begin_counting();
         cluster

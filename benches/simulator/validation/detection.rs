@@ -7,7 +7,11 @@ use headcount::{
     swim::{Profile, Tuning},
 };
 
-use super::{Estimate, Row, Size, Table, cluster::Cluster, theory};
+use super::{
+    Estimate, Row, Size, Table,
+    cluster::{Cluster, Group},
+    theory,
+};
 
 /// Crashes in one world are so far apart, in probe intervals, and so few for each node, that
 /// hardly anybody is probed in vain.
@@ -25,11 +29,11 @@ pub(crate) fn table(size: Size) -> Table {
     let sizes: &[(u32, usize)] = match size {
         Size::Small => &[(8, 400), (32, 200), (128, 80)],
         Size::Full => &[
-            (8, 8_000),
-            (32, 8_000),
-            (128, 4_000),
-            (1_000, 1_500),
-            (10_000, 200),
+            (8, 4_000),
+            (32, 3_000),
+            (128, 2_000),
+            (1_000, 1_000),
+            (10_000, 150),
         ],
     };
     let rows = sizes.iter().flat_map(|(nodes, crashes)| {
@@ -38,6 +42,7 @@ pub(crate) fn table(size: Size) -> Table {
     });
     Table {
         title: "From a crash to its detection, in probe periods (SWIM §3.1, §4.3)",
+        reference: "theory",
         beside: "large group",
         rows: rows.collect(),
     }
@@ -97,7 +102,7 @@ fn crashes_of(nodes: u32, wanted: usize) -> Vec<Noticed> {
 fn world(nodes: u32, crashes: usize, seed: u64) -> Vec<Noticed> {
     let tuning = Tuning::new(Profile::Lan);
     let interval = tuning.probe_interval;
-    let mut cluster = Cluster::warm(nodes, &tuning, Conditions::LAN, seed);
+    let mut cluster = Cluster::warm(Group::full(nodes), &tuning, Conditions::LAN, seed);
     let mut struck = Vec::new();
     for _ in 0..crashes {
         struck.push(cluster.crash_one(&["suspect", "failed"]));
@@ -105,7 +110,7 @@ fn world(nodes: u32, crashes: usize, seed: u64) -> Vec<Noticed> {
     }
     // Longer than two whole passes of a small group, and than luck lasts in a large one.
     let timeout = tuning.suspicion_timeout(nodes as usize);
-    cluster.run(timeout + interval * nodes.clamp(20, 40));
+    cluster.run(timeout + interval * nodes.clamp(20, 32));
     let periods = |span: Duration| span.as_secs_f64() / interval.as_secs_f64();
     struck
         .into_iter()

@@ -5,10 +5,11 @@ use headcount::{
     swim::{Profile, Tuning},
 };
 
-use super::{Estimate, Row, Size, Table, cluster::Cluster};
+use super::{
+    Estimate, Row, Size, Table,
+    cluster::{Cluster, Group},
+};
 
-/// Exchange intervals that are counted.
-const EXCHANGES: u32 = 3;
 /// Pings under way when counting ends were sent and not yet received.
 const UNDER_WAY: f64 = 0.001;
 /// All nodes began together and exchange at nearly fixed intervals: the window may hold a little
@@ -17,27 +18,29 @@ const IN_STEP: f64 = 0.2;
 
 /// For every size: datagrams a member sends and receives in a period, and what else there is.
 pub(crate) fn table(size: Size) -> Table {
-    let sizes: &[u32] = match size {
-        Size::Small => &[8, 128],
-        Size::Full => &[8, 128, 1_000, 10_000],
+    // Nodes, and exchange intervals that are counted.
+    let sizes: &[(u32, u32)] = match size {
+        Size::Small => &[(8, 3), (128, 3)],
+        Size::Full => &[(8, 20), (128, 10), (1_000, 3), (10_000, 1)],
     };
     Table {
         title: "Load without failures, per member and probe period (SWIM §5.1)",
+        reference: "theory",
         beside: "bytes",
-        rows: sizes.iter().flat_map(|nodes| rows(*nodes)).collect(),
+        rows: sizes.iter().flat_map(|case| rows(*case)).collect(),
     }
 }
 
-fn rows(nodes: u32) -> Vec<Row> {
+fn rows((nodes, intervals): (u32, u32)) -> Vec<Row> {
     let tuning = Tuning::new(Profile::Lan);
-    let mut cluster = Cluster::warm(nodes, &tuning, Conditions::LAN, 1);
+    let mut cluster = Cluster::warm(Group::full(nodes), &tuning, Conditions::LAN, 1);
     let before = received(&cluster);
     let exchange = tuning.exchange_interval(nodes as usize);
-    cluster.run(exchange * EXCHANGES);
+    cluster.run(exchange * intervals);
     let after = received(&cluster);
     let measures = cluster.world.report().measures;
     let exchanges = tuning.probe_interval.div_duration_f64(exchange);
-    let units = f64::from(nodes) * f64::from(EXCHANGES) / exchanges;
+    let units = f64::from(nodes) * f64::from(intervals) / exchanges;
     let row = |what: &str, theory, slack, measured, bytes: u64| Row {
         case: format!("n = {nodes}: {what}"),
         theory,

@@ -10,6 +10,7 @@ mod load;
 mod spreading;
 mod table;
 pub(crate) mod theory;
+mod views;
 
 pub(crate) use table::{Estimate, Row, Table};
 
@@ -26,9 +27,10 @@ pub(crate) enum Size {
 pub(crate) type Experiment = (&'static str, fn(Size) -> Table);
 
 /// All of them.
-pub(crate) const EXPERIMENTS: [Experiment; 4] = [
+pub(crate) const EXPERIMENTS: [Experiment; 5] = [
     ("detection", detection::table),
     ("load", load::table),
     ("accusations", accusations::table),
     ("spreading", spreading::table),
+    ("views", views::table),
 ];

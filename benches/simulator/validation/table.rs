@@ -57,6 +57,16 @@ impl Estimate {
         }
     }
 
+    /// The same with the doubt of `other` added, to which it is compared.
+    pub(crate) fn with_doubt_of(self, other: &Self) -> Self {
+        let both = |one: f64, other: f64| one.hypot(other);
+        Self {
+            low: self.value - both(self.value - self.low, other.high - other.value),
+            high: self.value + both(self.high - self.value, other.value - other.low),
+            ..self
+        }
+    }
+
     /// Something that chance has no part in: `count` things in `units`.
     pub(crate) fn counted(count: u64, units: f64) -> Self {
         let value = count as f64 / units;
@@ -98,6 +108,8 @@ impl Row {
 pub(crate) struct Table {
     /// What is compared, and in which unit.
     pub(crate) title: &'static str,
+    /// What `Row::theory` is.
+    pub(crate) reference: &'static str,
     /// What `Row::beside` is.
     pub(crate) beside: &'static str,
     pub(crate) rows: Vec<Row>,
@@ -106,11 +118,16 @@ pub(crate) struct Table {
 impl fmt::Display for Table {
     /// As Markdown.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { title, beside, .. } = self;
+        let Self {
+            title,
+            reference,
+            beside,
+            ..
+        } = self;
         writeln!(formatter, "{title}\n")?;
         writeln!(
             formatter,
-            "| case | theory | measured | 99.9 % interval | samples | agrees | {beside} |"
+            "| case | {reference} | measured | 99.9 % interval | samples | agrees | {beside} |"
         )?;
         writeln!(formatter, "|---|---:|---:|---:|---:|---|---:|")?;
         for row in &self.rows {
