@@ -29,8 +29,8 @@ impl World {
         self.measures.changes += 1;
         self.tell_story_of(slot, || summary(&change));
         self.measure(slot, &change);
-        let kept = change.member().is_none_or(|m| self.keeps(slot, m.card.id));
-        if !self.watch.sees(slot) || !kept {
+        let listed = change.member().is_none_or(|m| self.lists(slot, m.card.id));
+        if !self.watch.sees(slot) || !listed {
             return;
         }
         if let Err((promise, seen)) = self.ledgers[slot.index()].book(&change) {

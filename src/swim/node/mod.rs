@@ -1,9 +1,10 @@
 //! `Node`: one member's whole protocol behind three calls.
 //!
 //! `mod.rs` takes inputs apart and settles what follows from them; `receive` opens datagrams,
-//! `beyond` those of members that are not in the list, `join` makes contact and `reconnect` renews it, `exchange` compares state, `duel` deals with
-//! our own name, `spread` sends news on, `tell` turns what foca believes into changes, `look` shows
-//! it, `recall` starts from what is remembered, and `part` says goodbye.
+//! `beyond` those of members that are not in the list, `join` makes contact and `reconnect` renews
+//! it, `exchange` compares state, `duel` deals with our own name, `spread` sends news on, `tell`
+//! turns what foca believes into changes, `look` shows it, `recall` starts from what is
+//! remembered, and `part` says goodbye.
 
 mod beyond;
 mod duel;
