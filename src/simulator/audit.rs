@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    End, Slot, Told, Violation, World,
+    End, Promise, Slot, Told, Violation, World,
     heap::What,
     machine::{Machine, Process},
-    promises::{self, Promise},
 };
 use crate::swim::{Change, MemberId, MemberView, StopReason, Timestamp};
 
@@ -50,10 +49,10 @@ impl World {
             let since = process.leaving.max(process.leaving.and(process.resumed));
             let late = |since: Timestamp| self.now() - since > LEAVE_MAX && !process.paused;
             if since.is_some_and(late) {
-                self.violate(promises::LEAVE_IS_QUICK, slot, "still there".into());
+                self.violate(Promise::LeaveIsQuick, slot, "still there".into());
             } else if process.node.stats().engine_errors > 0 {
                 let stats = format!("{:?}", process.node.stats());
-                self.violate(promises::ENGINE_IS_WELL_USED, slot, stats);
+                self.violate(Promise::EngineIsWellUsed, slot, stats);
             }
             let due = self.watch.is_thorough() || self.audits.is_multiple_of(SAMPLED_EVERY_AUDITS);
             if due && self.watch.sees(slot) {
@@ -93,7 +92,7 @@ impl World {
         };
         let Some(slots) = self.by_id.get(&view.card.id) else {
             let seen = format!("{} of {}", change.kind(), view.card.name);
-            self.violate(promises::MEMBERS_EXIST, slot, seen);
+            self.violate(Promise::MembersExist, slot, seen);
             return;
         };
         match change {

@@ -6,11 +6,10 @@ use bytes::Bytes;
 use rand::RngExt;
 
 use super::{
-    Place, Slot, Tapped, World,
+    Place, Promise, Slot, Tapped, World,
     heap::What,
     machine::Arrival,
     network::Verdict,
-    promises,
     streams::{Link, LinkEnd, LinkId, Side},
 };
 use crate::swim::{FRAME_BYTES_MAX, Input, PACKET_BYTES_MAX, StreamId};
@@ -25,7 +24,7 @@ impl World {
         self.measures.bytes += bytes.len() as u64;
         if bytes.len() > PACKET_BYTES_MAX {
             let seen = format!("{} bytes to {to}", bytes.len());
-            self.violate(promises::PACKETS_FIT, slot, seen);
+            self.violate(Promise::PacketsFit, slot, seen);
         }
         let from = self.machines[slot.index()].place;
         if let Some(tap) = &mut self.tap {
@@ -320,7 +319,7 @@ impl World {
         self.measures.stream_bytes += bytes as u64;
         if bytes > FRAME_BYTES_MAX {
             self.violate(
-                promises::PACKETS_FIT,
+                Promise::PacketsFit,
                 slot,
                 format!("a frame of {bytes} bytes"),
             );

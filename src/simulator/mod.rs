@@ -3,7 +3,7 @@
 //!
 //! A [`World`] drives the very [`crate::swim::Node`] that the agent runs, by the same three calls,
 //! over a simulated [`Network`](Conditions) with every [`Fault`] an operator could meet. Promises
-//! are checked while it runs ([`PROMISES`]), and the same seed gives the same [`Run::trace_hash`]
+//! are checked while it runs ([`Promise`]), and the same seed gives the same [`Run::trace_hash`]
 //! on any machine. [`Plan`] draws a whole cluster's bad day from one seed.
 //!
 //! It does not simulate an async runtime or an operating system beyond what a process can feel:
@@ -33,7 +33,7 @@ pub use faults::{Data, Fault, Move};
 pub use machine::{End, Slot, Spec, Told};
 pub use network::{Conditions, Place};
 pub use outages::Outage;
-pub use promises::{PROMISES, Promise, Violation};
+pub use promises::{Promise, Violation};
 pub use report::{Percentiles, Report};
 pub use run::{Measures, Run, Tapped};
 pub use scenario::{Outcome, Phase, Scenario, ScenarioError, Watcher};

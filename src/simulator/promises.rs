@@ -10,102 +10,130 @@ use super::ledger::Held;
 use crate::swim::{Change, MemberState, MemberView, Timestamp};
 
 /// Something every run must keep.
-#[derive(Clone, Copy, Debug)]
-pub struct Promise {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each has a sentence, which reports print")]
+pub enum Promise {
+    IncarnationsGrow,
+    DeadStayDead,
+    LegalTransitions,
+    ChangesAgree,
+    ChangesReplay,
+    MembersExist,
+    PacketsFit,
+    LeaveIsQuick,
+    StopIsLast,
+    ConflictHasTwo,
+    EngineIsWellUsed,
+    TimeAdvances,
+    ViewsConverge,
+    HealthyStay,
+    LeftIsNotFailed,
+}
+
+impl Promise {
+    /// Every promise that a run is checked against.
+    pub const ALL: [Self; 15] = [
+        Self::IncarnationsGrow,
+        Self::DeadStayDead,
+        Self::LegalTransitions,
+        Self::ChangesAgree,
+        Self::ChangesReplay,
+        Self::MembersExist,
+        Self::PacketsFit,
+        Self::LeaveIsQuick,
+        Self::StopIsLast,
+        Self::ConflictHasTwo,
+        Self::EngineIsWellUsed,
+        Self::TimeAdvances,
+        Self::ViewsConverge,
+        Self::HealthyStay,
+        Self::LeftIsNotFailed,
+    ];
+
     /// Its short name.
-    pub name: &'static str,
+    pub const fn name(self) -> &'static str {
+        self.words().0
+    }
+
     /// What is promised, in one sentence.
-    pub sentence: &'static str,
+    pub const fn sentence(self) -> &'static str {
+        self.words().1
+    }
+
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::IncarnationsGrow => (
+                "incarnations grow",
+                "a member's published incarnation never goes back within a generation",
+            ),
+            Self::DeadStayDead => (
+                "the dead stay dead",
+                "an observer never shows a generation, or a failed life, again after a later one",
+            ),
+            Self::LegalTransitions => (
+                "legal transitions",
+                "a member goes from state to state only as the event format says",
+            ),
+            Self::ChangesAgree => (
+                "changes agree",
+                "a change carries the member in the state that the change speaks of",
+            ),
+            Self::ChangesReplay => (
+                "changes replay",
+                "a node's changes, replayed onto its first member list, give its member list",
+            ),
+            Self::MembersExist => (
+                "members exist",
+                "nobody is shown who was never started in this cluster",
+            ),
+            Self::PacketsFit => (
+                "packets fit",
+                "no datagram and no frame is larger than the wire format allows",
+            ),
+            Self::LeaveIsQuick => (
+                "leave is quick",
+                "a node that is told to leave stops within half a second",
+            ),
+            Self::StopIsLast => (
+                "stop is last",
+                "a node says nothing after it said that it stops",
+            ),
+            Self::ConflictHasTwo => (
+                "a conflict has two sides",
+                "a node only stops for a conflict when another process really has its name",
+            ),
+            Self::EngineIsWellUsed => (
+                "the engine is well used",
+                "foca never reports that it was misused",
+            ),
+            Self::TimeAdvances => (
+                "time advances",
+                "no node asks to be woken at the same instant for ever",
+            ),
+            Self::ViewsConverge => (
+                "views converge",
+                "once everything is healed all views become and stay equal: the living alive, \
+               the dead failed or gone, nobody isolated",
+            ),
+            Self::HealthyStay => (
+                "the healthy stay",
+                "in a healed and converged cluster nobody healthy is called failed",
+            ),
+            Self::LeftIsNotFailed => (
+                "left is not failed",
+                "on a network that loses nothing, who said goodbye is never called failed",
+            ),
+        }
+    }
 }
 
 /// Promises about one observer's changes, with their checks.
 pub(super) const OF_CHANGES: [(Promise, Check); 4] = [
-    (INCARNATIONS_GROW, incarnations_grow),
-    (DEAD_STAY_DEAD, dead_stay_dead),
-    (LEGAL_TRANSITIONS, legal_transitions),
-    (CHANGES_AGREE, changes_agree),
+    (Promise::IncarnationsGrow, incarnations_grow),
+    (Promise::DeadStayDead, dead_stay_dead),
+    (Promise::LegalTransitions, legal_transitions),
+    (Promise::ChangesAgree, changes_agree),
 ];
-
-/// Every promise that a run is checked against.
-pub const PROMISES: [Promise; 15] = [
-    INCARNATIONS_GROW,
-    DEAD_STAY_DEAD,
-    LEGAL_TRANSITIONS,
-    CHANGES_AGREE,
-    CHANGES_REPLAY,
-    MEMBERS_EXIST,
-    PACKETS_FIT,
-    LEAVE_IS_QUICK,
-    STOP_IS_LAST,
-    CONFLICT_HAS_TWO,
-    ENGINE_IS_WELL_USED,
-    TIME_ADVANCES,
-    VIEWS_CONVERGE,
-    HEALTHY_STAY,
-    LEFT_IS_NOT_FAILED,
-];
-
-const INCARNATIONS_GROW: Promise = Promise {
-    name: "incarnations grow",
-    sentence: "a member's published incarnation never goes back within a generation",
-};
-const DEAD_STAY_DEAD: Promise = Promise {
-    name: "the dead stay dead",
-    sentence: "an observer never shows a generation, or a failed life, again after a later one",
-};
-const LEGAL_TRANSITIONS: Promise = Promise {
-    name: "legal transitions",
-    sentence: "a member goes from state to state only as the event format says",
-};
-const CHANGES_AGREE: Promise = Promise {
-    name: "changes agree",
-    sentence: "a change carries the member in the state that the change speaks of",
-};
-pub(super) const CHANGES_REPLAY: Promise = Promise {
-    name: "changes replay",
-    sentence: "a node's changes, replayed onto its first member list, give its member list",
-};
-pub(super) const MEMBERS_EXIST: Promise = Promise {
-    name: "members exist",
-    sentence: "nobody is shown who was never started in this cluster",
-};
-pub(super) const PACKETS_FIT: Promise = Promise {
-    name: "packets fit",
-    sentence: "no datagram and no frame is larger than the wire format allows",
-};
-pub(super) const LEAVE_IS_QUICK: Promise = Promise {
-    name: "leave is quick",
-    sentence: "a node that is told to leave stops within half a second",
-};
-pub(super) const STOP_IS_LAST: Promise = Promise {
-    name: "stop is last",
-    sentence: "a node says nothing after it said that it stops",
-};
-pub(super) const CONFLICT_HAS_TWO: Promise = Promise {
-    name: "a conflict has two sides",
-    sentence: "a node only stops for a conflict when another process really has its name",
-};
-pub(super) const ENGINE_IS_WELL_USED: Promise = Promise {
-    name: "the engine is well used",
-    sentence: "foca never reports that it was misused",
-};
-pub(super) const TIME_ADVANCES: Promise = Promise {
-    name: "time advances",
-    sentence: "no node asks to be woken at the same instant for ever",
-};
-pub(super) const VIEWS_CONVERGE: Promise = Promise {
-    name: "views converge",
-    sentence: "once everything is healed all views become and stay equal: the living alive, \
-               the dead failed or gone, nobody isolated",
-};
-pub(super) const LEFT_IS_NOT_FAILED: Promise = Promise {
-    name: "left is not failed",
-    sentence: "on a network that loses nothing, who said goodbye is never called failed",
-};
-pub(super) const HEALTHY_STAY: Promise = Promise {
-    name: "the healthy stay",
-    sentence: "in a healed and converged cluster nobody healthy is called failed",
-};
 
 /// One change, and what its observer held of that member before.
 #[derive(Debug)]
@@ -145,7 +173,8 @@ impl fmt::Display for Violation {
         write!(
             formatter,
             "broken promise \"{}\" ({}) at {at:?}, {observer}: {seen}",
-            promise.name, promise.sentence
+            promise.name(),
+            promise.sentence()
         )
     }
 }

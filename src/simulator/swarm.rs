@@ -10,9 +10,8 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Conditions, Data, Fault, Move, Run, Slot, Spec, World,
+    Conditions, Data, Fault, Move, Promise, Run, Slot, Spec, World,
     network::{chance, draw},
-    promises,
 };
 use crate::swim::{Profile, Tuning};
 
@@ -92,13 +91,13 @@ impl Plan {
         }
         let seen = world.disagreement().filter(|_| world.violations.is_empty());
         if let Some(seen) = seen {
-            world.violate(promises::VIEWS_CONVERGE, Slot(0), seen);
+            world.violate(Promise::ViewsConverge, Slot(0), seen);
         } else if converged.is_some() && world.measures.false_failures > failures {
             let seen = "a living member was called failed after convergence".into();
-            world.violate(promises::HEALTHY_STAY, Slot(0), seen);
+            world.violate(Promise::HealthyStay, Slot(0), seen);
         } else if self.loses_nothing() && world.measures.leaves_told_failed > 0 {
             let seen = format!("{} times", world.measures.leaves_told_failed);
-            world.violate(promises::LEFT_IS_NOT_FAILED, Slot(0), seen);
+            world.violate(Promise::LeftIsNotFailed, Slot(0), seen);
         }
         let mut run = world.report();
         run.converged_after = converged;

@@ -6,14 +6,13 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Conditions, End, Fault, Measures, Place, Run, Slot, Spec, Tapped, Violation,
+    Conditions, End, Fault, Measures, Place, Promise, Run, Slot, Spec, Tapped, Violation,
     audit::AUDIT_EVERY,
     heap::{Heap, What},
     ledger::Ledger,
     machine::{Arrival, Machine, Process},
     network::Network,
     outages::Outages,
-    promises,
     streams::Links,
     trace::Trace,
     watch::Watch,
@@ -281,7 +280,7 @@ impl World {
         for output in outputs.drain(..) {
             self.trace.output(&output);
             if stop.is_some() {
-                self.violate(promises::STOP_IS_LAST, slot, format!("{output:?}"));
+                self.violate(Promise::StopIsLast, slot, format!("{output:?}"));
             }
             match output {
                 Output::Change(change) => {
@@ -319,7 +318,7 @@ impl World {
         if matches!(reason, StopReason::Conflict { .. }) {
             self.measures.conflicts += 1;
             if let Err(seen) = self.rival_of(slot) {
-                self.violate(promises::CONFLICT_HAS_TWO, slot, seen);
+                self.violate(Promise::ConflictHasTwo, slot, seen);
             }
         }
         self.end(slot, End::Stopped(reason));
@@ -415,7 +414,7 @@ impl World {
         self.events_at_now += 1;
         if self.events_at_now == EVENTS_PER_INSTANT_MAX {
             let seen = format!("{EVENTS_PER_INSTANT_MAX} events at one instant");
-            self.violate(promises::TIME_ADVANCES, Slot(0), seen);
+            self.violate(Promise::TimeAdvances, Slot(0), seen);
         }
     }
 

@@ -6,7 +6,7 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    super::{Conditions, Fault, Plan, Report, Run, STABLE_FOR, Slot, World, promises},
+    super::{Conditions, Fault, Plan, Promise, Report, Run, STABLE_FOR, Slot, World},
     EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start,
     script::{self, Script},
     values::{Span, Time},
@@ -190,10 +190,10 @@ impl Play<'_, '_> {
         let changed = self.world.measures.changes > before.changes;
         let disagreement = || self.world.disagreement();
         if let Some(seen) = changed.then(disagreement).flatten() {
-            self.violate(promises::VIEWS_CONVERGE, seen);
+            self.violate(Promise::ViewsConverge, seen);
         } else if self.world.measures.false_failures > before.false_failures {
             let seen = "a living member was called failed after convergence".into();
-            self.violate(promises::HEALTHY_STAY, seen);
+            self.violate(Promise::HealthyStay, seen);
         }
         Some(after)
     }
@@ -212,7 +212,7 @@ impl Play<'_, '_> {
                 None => return Some(spent),
                 Some(_) if self.is_over() => return None,
                 Some(seen) if spent >= limit => {
-                    self.violate(promises::VIEWS_CONVERGE, seen);
+                    self.violate(Promise::ViewsConverge, seen);
                     return None;
                 }
                 Some(_) => self.advance(phase, every),
@@ -244,7 +244,7 @@ impl Play<'_, '_> {
         self.interrupted || !self.world.violations().is_empty()
     }
 
-    fn violate(&mut self, promise: promises::Promise, seen: String) {
+    fn violate(&mut self, promise: Promise, seen: String) {
         if !self.is_over() {
             self.world.violate(promise, Slot(0), seen);
         }
