@@ -9,7 +9,7 @@ use std::{
 
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{Slot, time_text};
 
@@ -67,15 +67,16 @@ pub struct Conditions {
     #[serde(with = "time_text")]
     pub latency_max: Duration,
     /// Share of datagrams that never arrive, 0 to 1.
+    #[serde(deserialize_with = "share")]
     pub loss: f64,
     /// Share of datagrams that arrive twice.
-    #[serde(rename = "duplicate")]
+    #[serde(rename = "duplicate", deserialize_with = "share")]
     pub duplication: f64,
     /// Share of datagrams that are held back, so that later ones overtake them.
-    #[serde(rename = "reorder")]
+    #[serde(rename = "reorder", deserialize_with = "share")]
     pub reordering: f64,
     /// Share of datagrams that arrive with one byte changed.
-    #[serde(rename = "corrupt")]
+    #[serde(rename = "corrupt", deserialize_with = "share")]
     pub corruption: f64,
 }
 
@@ -100,6 +101,13 @@ impl Default for Conditions {
     fn default() -> Self {
         Self::LAN
     }
+}
+
+/// Reads a share of datagrams.
+fn share<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    let share = f64::deserialize(from).ok();
+    let share = share.filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| de::Error::custom("takes a share from 0.0 to 1.0"))
 }
 
 /// What becomes of one datagram.

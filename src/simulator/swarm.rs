@@ -45,6 +45,8 @@ pub struct Plan {
     pub safety: Duration,
     /// Machines whose process is started again when everything is healed.
     pub revived: Vec<Slot>,
+    /// Then all views must be equal within this time.
+    pub converge_within: Duration,
 }
 
 impl Plan {
@@ -82,7 +84,7 @@ impl Plan {
         }
         world.run_for(self.safety);
         self.make_peace(&mut world);
-        let converged = world.run_until(CONVERGENCE_MAX, COMPARED_EVERY, |world| {
+        let converged = world.run_until(self.converge_within, COMPARED_EVERY, |world| {
             world.disagreement().is_none()
         });
         let failures = world.measures.false_failures;
@@ -176,6 +178,7 @@ impl Draft {
             faults: Vec::new(),
             safety,
             revived: Vec::new(),
+            converge_within: CONVERGENCE_MAX,
         };
         let mut draft = Self {
             moves: 0.3 * f64::from(u8::from(chance(&mut rng, 0.5))),

@@ -5,19 +5,22 @@
 //! is healed and all views must become and stay equal. `simulations/README.md` is its manual.
 
 mod error;
+mod plan;
 mod play;
 mod script;
+mod settings;
 mod values;
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use error::ScenarioError;
 pub use play::{Outcome, Phase, Watcher};
 
-use super::{Conditions, Slot, Spec};
+use super::{CONVERGENCE_MAX, Conditions, Plan, Slot, Spec};
 use crate::swim::{Profile, Tuning};
+use plan::PlanFile;
 use script::Entry;
 use values::{Share, Span, Time};
 
@@ -80,7 +83,7 @@ pub struct Scenario {
 }
 
 /// What a scenario's file may say.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
@@ -101,6 +104,9 @@ struct File {
     fault: Vec<Entry>,
     #[serde(default)]
     expect: Expect,
+    /// Everything, when the file says it node by node and event by event.
+    #[serde(skip)]
+    plan: Option<Plan>,
 }
 
 /// Whether the cluster stands when the scenario begins.
@@ -122,7 +128,7 @@ enum Profiled {
 }
 
 /// Settings other than the profile's.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Overrides {
     probe_interval: Option<Time>,
@@ -163,6 +169,19 @@ pub(super) struct Expect {
     bytes_per_node_per_s: Option<f64>,
 }
 
+impl File {
+    /// A file that names its nodes is a plan; any other leaves something to the seed.
+    fn read(name: &str, text: &str) -> Result<Self, ScenarioError> {
+        let wrong = |error| ScenarioError::parser(name, text, &error);
+        let table: toml::Table = toml::from_str(text).map_err(wrong)?;
+        if table.contains_key("node") {
+            let plan: PlanFile = toml::from_str(text).map_err(wrong)?;
+            return plan.into_file().map_err(|problem| problem.in_file(name));
+        }
+        toml::from_str(text).map_err(wrong)
+    }
+}
+
 impl Scenario {
     /// The built-in scenario called `name`.
     ///
@@ -184,8 +203,7 @@ impl Scenario {
     /// # Errors
     /// Names the line, what is wrong with it, and the nearest key when the key is unknown.
     pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
-        let file: File =
-            toml::from_str(text).map_err(|error| ScenarioError::parser(name, text, &error))?;
+        let file = File::read(name, text)?;
         let comment = text.lines().map_while(|line| line.strip_prefix('#'));
         let sentence: Vec<_> = comment.map(str::trim).collect();
         let scenario = Self {
@@ -197,6 +215,24 @@ impl Scenario {
         Ok(scenario)
     }
 
+    /// The seed it is about: a plan's own, otherwise the first.
+    pub fn seed(&self) -> u64 {
+        self.file.plan.as_ref().map_or(1, |plan| plan.seed)
+    }
+
+    /// What will happen with `seed`, if that is a plan: one that the file says, or a swarm's.
+    pub fn plan(&self, seed: u64) -> Option<Plan> {
+        if let Some(plan) = &self.file.plan {
+            let plan = plan.clone();
+            return Some(Plan { seed, ..plan });
+        }
+        let within = self.file.expect.converge_within;
+        self.file.swarm.then(|| Plan {
+            converge_within: within.map_or(CONVERGENCE_MAX, |time| time.0),
+            ..Plan::draw(seed)
+        })
+    }
+
     /// The same with another number of nodes.
     ///
     /// # Errors
@@ -204,6 +240,9 @@ impl Scenario {
     pub fn with_nodes(mut self, nodes: u32) -> Result<Self, ScenarioError> {
         if self.file.swarm {
             return Err(self.refuse(format!("nodes = {nodes}: a swarm's seed draws the nodes")));
+        }
+        if self.file.plan.is_some() {
+            return Err(self.refuse(format!("nodes = {nodes}: a plan names its nodes")));
         }
         self.file.nodes = Some(nodes);
         self.check()?;
@@ -218,6 +257,9 @@ impl Scenario {
     /// How many nodes there are in the end, those included that join late; `None` when the seed
     /// draws it.
     pub fn nodes(&self) -> Option<u32> {
+        if let Some(plan) = &self.file.plan {
+            return u32::try_from(plan.machines.len()).ok();
+        }
         let joins = |entry: &&Entry| entry.kind == script::Kind::Join;
         let nodes = self.file.nodes?;
         let late = self.file.fault.iter().filter(joins);
@@ -232,6 +274,10 @@ impl Scenario {
             return rows;
         }
         let time = |time: Duration| humantime::format_duration(time).to_string();
+        if let Some(plan) = &self.file.plan {
+            rows.extend(plan.settings());
+            return rows;
+        }
         let start = match self.file.start {
             Start::Cold => "cold, everybody starts within 1s",
             Start::Warm => "warm, everybody knows everybody",
@@ -297,6 +343,9 @@ impl Scenario {
     fn check(&self) -> Result<(), ScenarioError> {
         if self.file.swarm {
             return self.check_swarm();
+        }
+        if self.file.plan.is_some() {
+            return self.check_settings();
         }
         let Some(nodes) = self.file.nodes else {
             return Err(self.refuse("`nodes` is not given"));
@@ -411,30 +460,12 @@ impl Scenario {
         given.map_or(CONVERGE_WITHIN, |time| time.0)
     }
 
-    const fn profile(&self) -> Profile {
-        match self.file.profile {
-            Profiled::Lan => Profile::Lan,
-            Profiled::Local => Profile::Local,
-            Profiled::Wan => Profile::Wan,
-        }
+    fn profile(&self) -> Profile {
+        self.file.profile.into()
     }
 
     fn tuning(&self) -> Tuning {
-        let (over, base) = (&self.file.settings, Tuning::new(self.profile()));
-        let time = |given: Option<Time>, base: Duration| given.map_or(base, |time| time.0);
-        Tuning {
-            probe_interval: time(over.probe_interval, base.probe_interval),
-            probe_timeout: time(over.probe_timeout, base.probe_timeout),
-            fanout: over.fanout.map_or(base.fanout, |fanout| fanout as usize),
-            gossip_interval: time(over.gossip_interval, base.gossip_interval),
-            suspicion_multiplier: over
-                .suspicion_multiplier
-                .unwrap_or(base.suspicion_multiplier),
-            transmit_multiplier: over.transmit_multiplier.unwrap_or(base.transmit_multiplier),
-            exchange_interval: time(over.exchange_interval, base.exchange_interval),
-            reconnect_interval: time(over.reconnect_interval, base.reconnect_interval),
-            forget_after: time(over.forget_after, base.forget_after),
-        }
+        self.file.settings.over(self.profile())
     }
 
     fn conditions(&self) -> Conditions {

@@ -55,8 +55,8 @@ pub struct Outcome {
 impl Scenario {
     /// Runs it with `seed`. The same seed gives the same outcome, on any machine.
     pub fn run(&self, seed: u64, watcher: &mut Watcher<'_>) -> Outcome {
-        if self.file.swarm {
-            return self.run_swarm(seed, watcher);
+        if let Some(plan) = self.plan(seed) {
+            return self.run_plan(&plan, watcher);
         }
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ SCRIPT_SALT);
         let nodes = self.file.nodes.unwrap_or_default();
@@ -79,8 +79,7 @@ impl Scenario {
         self.outcome(run, self.nodes().unwrap_or_default(), interrupted)
     }
 
-    fn run_swarm(&self, seed: u64, watcher: &mut Watcher<'_>) -> Outcome {
-        let plan = Plan::draw(seed);
+    fn run_plan(&self, plan: &Plan, watcher: &mut Watcher<'_>) -> Outcome {
         let nodes = u32::try_from(plan.machines.len()).expect("a plan has few machines");
         let interrupted = watcher(Phase::Safety, Duration::ZERO).is_break();
         self.outcome(plan.run(), nodes, interrupted)

@@ -5,9 +5,12 @@
 use std::{fmt, time::Duration};
 
 use rand_xoshiro::Xoshiro256PlusPlus;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::super::{network::draw, time_text::parse as parse_time};
+use super::super::{
+    network::draw,
+    time_text::{self, parse as parse_time},
+};
 
 /// A time, or a range that times are drawn from: `200ms`, `1ms..50ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +52,8 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 /// One time, at least a millisecond.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Time(pub(super) Duration);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Time(#[serde(with = "time_text")] pub(super) Duration);
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
