@@ -1,6 +1,6 @@
 //! `Directory`: the interner that turns names, ids and addresses into four-byte handles.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, net::SocketAddr, rc::Rc, sync::Arc};
 
 use super::{Card, MemberId};
 
@@ -74,6 +74,17 @@ impl Directory {
             .iter()
             .rfind(|card| card.generation == generation)
             .cloned()
+    }
+
+    /// Whether that generation's card names `address`.
+    pub(super) fn is_at(&self, handle: Handle, generation: u32, address: SocketAddr) -> bool {
+        let entries = self.0.borrow();
+        let cards = entries
+            .members
+            .get(handle as usize)
+            .map(|entry| &entry.cards);
+        let card = cards.and_then(|cards| cards.iter().rfind(|c| c.generation == generation));
+        card.is_some_and(|card| card.address == address)
     }
 
     /// Drops the cards of a member that is forgotten, unless others use this directory too. The

@@ -57,7 +57,7 @@ impl Node {
             contact.seed = true;
             contact.attempts = 0;
             contact.joined = false;
-            if self.is_active_address(*address) {
+            if !self.fresh && self.is_active_address(*address) {
                 self.joined(*address);
             } else {
                 self.say_hello(*address);
@@ -329,10 +329,7 @@ impl Node {
             .engine
             .members()
             .filter(|held| held.state() != State::Down);
-        active.any(|held| {
-            gate.card_of(*held.id())
-                .is_some_and(|card| card.address == address)
-        })
+        active.any(|held| gate.is_at(*held.id(), address))
     }
 
     /// Good for whoever is `id`, now and for another slot.
