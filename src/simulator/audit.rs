@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    End, Promise, Slot, Told, Violation, World,
+    End, Promise, Slot, Told, Violation, World, bounds,
     heap::What,
     machine::{Machine, Process},
 };
-use crate::swim::{Change, MemberId, MemberView, StopReason, Timestamp};
+use crate::swim::{Change, MemberId, MemberView, Node, StopReason, Timestamp};
 
 /// Promises are audited against whole member lists this often.
 pub(super) const AUDIT_EVERY: Duration = Duration::from_secs(1);
@@ -58,10 +58,30 @@ impl World {
             let due = self.watch.is_thorough() || self.audits.is_multiple_of(SAMPLED_EVERY_AUDITS);
             if due && self.watch.sees(slot) {
                 self.audit_list(slot);
+                self.audit_load(slot);
             }
             if self.audits.is_multiple_of(RESOLVE_EVERY_AUDITS) {
                 self.join_seeds(slot);
             }
+        }
+    }
+
+    fn audit_load(&mut self, slot: Slot) {
+        let load = self.node(slot).map(Node::load);
+        if let Some(seen) = load.as_ref().and_then(bounds::excess) {
+            self.violate(Promise::LoadIsBounded, slot, seen);
+        }
+    }
+
+    /// Looks at how much one input led to.
+    pub(super) fn audit_outputs(&mut self, slot: Slot, outputs: usize) {
+        if bounds::are_few(outputs) {
+            return;
+        }
+        let load = self.node(slot).map(Node::load);
+        let excess = |load| bounds::excess_of_outputs(outputs, load);
+        if let Some(seen) = load.as_ref().and_then(excess) {
+            self.violate(Promise::LoadIsBounded, slot, seen);
         }
     }
 
@@ -74,12 +94,22 @@ impl World {
         }
     }
 
-    /// Notes a broken promise; the run ends at the first.
+    /// Notes a promise broken at one node; the run ends at the first.
     pub(super) fn violate(&mut self, promise: Promise, slot: Slot, seen: String) {
+        let observer = self.label(slot);
+        self.note(promise, observer, seen);
+    }
+
+    /// Notes a promise that the cluster broke as a whole.
+    pub(super) fn violate_all(&mut self, promise: Promise, seen: String) {
+        self.note(promise, "the cluster".into(), seen);
+    }
+
+    fn note(&mut self, promise: Promise, observer: String, seen: String) {
         let violation = Violation {
             promise,
             at: self.now(),
-            observer: self.label(slot),
+            observer,
             seen,
         };
         self.tell_story(|| violation.to_string());

@@ -10,12 +10,14 @@
 //! addresses, latency, loss, streams that break, a full socket buffer, being stopped.
 
 mod audit;
+mod bounds;
 mod carriage;
 mod convergence;
 mod faults;
 mod graph;
 mod heap;
 mod ledger;
+mod lingering;
 mod machine;
 mod network;
 mod outages;

@@ -20,110 +20,128 @@ pub enum Promise {
     ChangesReplay,
     MembersExist,
     PacketsFit,
+    LoadIsBounded,
     LeaveIsQuick,
     StopIsLast,
     ConflictHasTwo,
     EngineIsWellUsed,
     TimeAdvances,
     ViewsConverge,
+    NoHealthyFailed,
+    NoDeadAlive,
     HealthyStay,
     LeftIsNotFailed,
 }
 
+/// Each promise with its name and its sentence, in the order of the promises.
+const WORDS: [(Promise, &str, &str); 18] = [
+    (
+        Promise::IncarnationsGrow,
+        "incarnations grow",
+        "a member's published incarnation never goes back within a generation",
+    ),
+    (
+        Promise::DeadStayDead,
+        "the dead stay dead",
+        "a generation that left, a life that failed and one that was followed never return",
+    ),
+    (
+        Promise::LegalTransitions,
+        "legal transitions",
+        "a member goes from state to state only as the event format says",
+    ),
+    (
+        Promise::ChangesAgree,
+        "changes agree",
+        "a change carries the member in the state that the change speaks of",
+    ),
+    (
+        Promise::ChangesReplay,
+        "changes replay",
+        "a node's changes, replayed onto its first member list, give its member list",
+    ),
+    (
+        Promise::MembersExist,
+        "members exist",
+        "nobody is shown who was never started in this cluster",
+    ),
+    (
+        Promise::PacketsFit,
+        "packets fit",
+        "no datagram and no frame is larger than the wire format allows",
+    ),
+    (
+        Promise::LoadIsBounded,
+        "load is bounded",
+        "what a node keeps, and says at once, grows with the members it knows only",
+    ),
+    (
+        Promise::LeaveIsQuick,
+        "leave is quick",
+        "a node that is told to leave stops within half a second",
+    ),
+    (
+        Promise::StopIsLast,
+        "stop is last",
+        "a node says nothing after it said that it stops",
+    ),
+    (
+        Promise::ConflictHasTwo,
+        "a conflict has two sides",
+        "a node only stops for a conflict when another process really has its name",
+    ),
+    (
+        Promise::EngineIsWellUsed,
+        "the engine is well used",
+        "foca never reports that it was misused",
+    ),
+    (
+        Promise::TimeAdvances,
+        "time advances",
+        "no node asks to be woken at the same instant for ever",
+    ),
+    (
+        Promise::ViewsConverge,
+        "views converge",
+        "once everything is healed all views become and stay equal: the living alive, \
+               the dead failed or gone, nobody isolated",
+    ),
+    (
+        Promise::NoHealthyFailed,
+        "nobody healthy stays failed",
+        "once everything is healed, who runs is soon shown so by everybody",
+    ),
+    (
+        Promise::NoDeadAlive,
+        "nobody dead stays alive",
+        "once everything is healed, who is gone is soon shown so by everybody",
+    ),
+    (
+        Promise::HealthyStay,
+        "the healthy stay",
+        "in a healed and converged cluster nobody healthy is called failed",
+    ),
+    (
+        Promise::LeftIsNotFailed,
+        "left is not failed",
+        "on a network that loses nothing, who said goodbye is never called failed",
+    ),
+];
+
 impl Promise {
     /// Every promise that a run is checked against.
-    pub const ALL: [Self; 15] = [
-        Self::IncarnationsGrow,
-        Self::DeadStayDead,
-        Self::LegalTransitions,
-        Self::ChangesAgree,
-        Self::ChangesReplay,
-        Self::MembersExist,
-        Self::PacketsFit,
-        Self::LeaveIsQuick,
-        Self::StopIsLast,
-        Self::ConflictHasTwo,
-        Self::EngineIsWellUsed,
-        Self::TimeAdvances,
-        Self::ViewsConverge,
-        Self::HealthyStay,
-        Self::LeftIsNotFailed,
-    ];
+    pub fn all() -> impl Iterator<Item = Self> {
+        WORDS.into_iter().map(|(promise, ..)| promise)
+    }
 
     /// Its short name.
     pub const fn name(self) -> &'static str {
-        self.words().0
+        WORDS[self as usize].1
     }
 
     /// What is promised, in one sentence.
     pub const fn sentence(self) -> &'static str {
-        self.words().1
-    }
-
-    const fn words(self) -> (&'static str, &'static str) {
-        match self {
-            Self::IncarnationsGrow => (
-                "incarnations grow",
-                "a member's published incarnation never goes back within a generation",
-            ),
-            Self::DeadStayDead => (
-                "the dead stay dead",
-                "an observer never shows a generation, or a failed life, again after a later one",
-            ),
-            Self::LegalTransitions => (
-                "legal transitions",
-                "a member goes from state to state only as the event format says",
-            ),
-            Self::ChangesAgree => (
-                "changes agree",
-                "a change carries the member in the state that the change speaks of",
-            ),
-            Self::ChangesReplay => (
-                "changes replay",
-                "a node's changes, replayed onto its first member list, give its member list",
-            ),
-            Self::MembersExist => (
-                "members exist",
-                "nobody is shown who was never started in this cluster",
-            ),
-            Self::PacketsFit => (
-                "packets fit",
-                "no datagram and no frame is larger than the wire format allows",
-            ),
-            Self::LeaveIsQuick => (
-                "leave is quick",
-                "a node that is told to leave stops within half a second",
-            ),
-            Self::StopIsLast => (
-                "stop is last",
-                "a node says nothing after it said that it stops",
-            ),
-            Self::ConflictHasTwo => (
-                "a conflict has two sides",
-                "a node only stops for a conflict when another process really has its name",
-            ),
-            Self::EngineIsWellUsed => (
-                "the engine is well used",
-                "foca never reports that it was misused",
-            ),
-            Self::TimeAdvances => (
-                "time advances",
-                "no node asks to be woken at the same instant for ever",
-            ),
-            Self::ViewsConverge => (
-                "views converge",
-                "once everything is healed all views become and stay equal: the living alive, \
-               the dead failed or gone, nobody isolated",
-            ),
-            Self::HealthyStay => (
-                "the healthy stay",
-                "in a healed and converged cluster nobody healthy is called failed",
-            ),
-            Self::LeftIsNotFailed => (
-                "left is not failed",
-                "on a network that loses nothing, who said goodbye is never called failed",
-            ),
-        }
+        WORDS[self as usize].2
     }
 }
 
@@ -156,7 +174,7 @@ pub struct Violation {
     pub promise: Promise,
     /// When, in virtual time.
     pub at: Timestamp,
-    /// At which node, by name and slot, when it is about one.
+    /// At which node, by name and slot, or that it is about the cluster.
     pub observer: String,
     /// What was seen.
     pub seen: String,
@@ -208,13 +226,18 @@ fn dead_stay_dead(telling: &Telling<'_>) -> Result<(), String> {
         return Ok(());
     };
     let returns = matches!(telling.change, Change::Join { .. });
-    let same = before.incarnation == now.1 && before.generation == now.0;
-    match before.state {
-        MemberState::Failed | MemberState::Left if returns && same => Err(format!(
-            "{} returns in the very life that was over",
+    let same_generation = before.generation == now.0;
+    let over = match before.state {
+        MemberState::Failed if same_generation && before.incarnation == now.1 => "life",
+        MemberState::Left if same_generation => "generation",
+        _ => return Ok(()),
+    };
+    match returns {
+        true => Err(format!(
+            "{} returns in the very {over} that was over",
             describe(telling)
         )),
-        _ => Ok(()),
+        false => Ok(()),
     }
 }
 
@@ -282,4 +305,16 @@ fn changes_agree(telling: &Telling<'_>) -> Result<(), String> {
 fn describe(telling: &Telling<'_>) -> String {
     let (kind, card) = (telling.change.kind(), &telling.member.card);
     format!("{kind} of {} generation {}", card.name, card.generation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_promise_has_its_own_words() {
+        for (index, promise) in Promise::all().enumerate() {
+            assert_eq!(promise as usize, index, "{}", promise.name());
+        }
+    }
 }

@@ -93,13 +93,13 @@ impl Plan {
         }
         let seen = world.disagreement().filter(|_| world.violations.is_empty());
         if let Some(seen) = seen {
-            world.violate(Promise::ViewsConverge, Slot(0), seen);
+            world.violate_convergence(seen);
         } else if converged.is_some() && world.measures.false_failures > failures {
             let seen = "a living member was called failed after convergence".into();
-            world.violate(Promise::HealthyStay, Slot(0), seen);
+            world.violate_all(Promise::HealthyStay, seen);
         } else if self.loses_nothing() && world.measures.leaves_told_failed > 0 {
             let seen = format!("{} times", world.measures.leaves_told_failed);
-            world.violate(Promise::LeftIsNotFailed, Slot(0), seen);
+            world.violate_all(Promise::LeftIsNotFailed, seen);
         }
         let mut run = world.report();
         run.converged_after = converged;

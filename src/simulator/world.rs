@@ -192,6 +192,7 @@ impl World {
             self.trace.input(now, slot, &input);
             outputs.extend(process.node.handle(now, input));
             self.measures.events += 1;
+            self.audit_outputs(slot, outputs.len());
             self.carry_out(slot, &mut outputs);
             self.rearm(slot);
         }
@@ -422,7 +423,7 @@ impl World {
         self.events_at_now += 1;
         if self.events_at_now == EVENTS_PER_INSTANT_MAX {
             let seen = format!("{EVENTS_PER_INSTANT_MAX} events at one instant");
-            self.violate(Promise::TimeAdvances, Slot(0), seen);
+            self.violate_all(Promise::TimeAdvances, seen);
         }
     }
 

@@ -73,6 +73,11 @@ impl Timers {
         self.heap.push(Reverse(Entry { key, alarm }));
     }
 
+    /// Alarms that are waited for.
+    pub(super) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     /// The earliest deadline.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         self.heap.peek().map(|Reverse(entry)| entry.key.0)

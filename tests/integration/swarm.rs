@@ -4,7 +4,8 @@
 //! HEADCOUNT_SEEDS=5000 cargo test --release --test integration swarm -- --nocapture
 //! HEADCOUNT_SEED=8214 cargo test --release --test integration swarm -- --nocapture
 //! ```
-//! The second runs one seed and, when it fails, tells its whole story.
+//! The first failing seed is shrunk to a scenario. The second line runs one seed and, when it
+//! fails, tells its whole story too.
 
 use std::{
     fmt::Write,
@@ -98,9 +99,13 @@ fn complaint(failed: &[&Run], count: u64) -> String {
         let command = "cargo test --release --test integration swarm -- --nocapture";
         let _ = writeln!(text, "  reproduce: HEADCOUNT_SEED={seed} {command}");
     }
+    let plan = Plan::draw(failed[0].seed);
+    if let Some(shrunk) = plan.shrunk() {
+        let (file, toml) = (shrunk.file_name(), shrunk.to_toml());
+        let _ = writeln!(text, "seed {}, {shrunk}; as {file}:\n{toml}", plan.seed);
+        let _ = writeln!(text, "  run it: headcount simulate {file}");
+    }
     if count == 1 {
-        let plan = Plan::draw(failed[0].seed);
-        let _ = writeln!(text, "{plan:#?}");
         text.push_str(&plan.run_with_story().story.join("\n"));
     }
     text

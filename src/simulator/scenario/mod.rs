@@ -19,9 +19,8 @@ use serde::{Deserialize, Serialize};
 pub use error::ScenarioError;
 pub use play::{Outcome, Phase, Watcher};
 
-use super::{CONVERGENCE_MAX, Conditions, Plan, Slot, Spec};
+use super::{Conditions, Plan, Slot, Spec};
 use crate::swim::{Profile, Tuning};
-use plan::PlanFile;
 use script::Entry;
 use values::{Share, Span, Time};
 
@@ -172,19 +171,6 @@ pub(super) struct Expect {
     bytes_per_node_per_s: Option<f64>,
 }
 
-impl File {
-    /// A file that names its nodes is a plan; any other leaves something to the seed.
-    fn read(name: &str, text: &str) -> Result<Self, ScenarioError> {
-        let wrong = |error| ScenarioError::parser(name, text, &error);
-        let table: toml::Table = toml::from_str(text).map_err(wrong)?;
-        if table.contains_key("node") {
-            let plan: PlanFile = toml::from_str(text).map_err(wrong)?;
-            return plan.into_file().map_err(|problem| problem.in_file(name));
-        }
-        toml::from_str(text).map_err(wrong)
-    }
-}
-
 impl Scenario {
     /// The built-in scenario called `name`.
     ///
@@ -216,24 +202,6 @@ impl Scenario {
         };
         scenario.check()?;
         Ok(scenario)
-    }
-
-    /// The seed it is about: a plan's own, otherwise the first.
-    pub fn seed(&self) -> u64 {
-        self.file.plan.as_ref().map_or(1, |plan| plan.seed)
-    }
-
-    /// What will happen with `seed`, if that is a plan: one that the file says, or a swarm's.
-    pub fn plan(&self, seed: u64) -> Option<Plan> {
-        if let Some(plan) = &self.file.plan {
-            let plan = plan.clone();
-            return Some(Plan { seed, ..plan });
-        }
-        let within = self.file.expect.converge_within;
-        self.file.swarm.then(|| Plan {
-            converge_within: within.map_or(CONVERGENCE_MAX, |time| time.0),
-            ..Plan::draw(seed)
-        })
     }
 
     /// The same with another number of nodes.

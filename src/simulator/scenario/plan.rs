@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use toml::ser::ValueSerializer;
 
 use super::{
-    super::{Conditions, Fault, Plan, Slot, Spec, time_text},
-    CONVERGE_WITHIN, Expect, File, Overrides, Profiled, ScenarioError,
+    super::{CONVERGENCE_MAX, Conditions, Fault, Plan, Slot, Spec, time_text},
+    CONVERGE_WITHIN, Expect, File, Overrides, Profiled, Scenario, ScenarioError,
     error::nearest,
     values::Time,
 };
@@ -93,6 +93,40 @@ struct Tail<'a> {
 struct Bound {
     #[serde(with = "time_text")]
     converge_within: Duration,
+}
+
+impl File {
+    /// A file that names its nodes is a plan; any other leaves something to the seed.
+    pub(super) fn read(name: &str, text: &str) -> Result<Self, ScenarioError> {
+        let wrong = |error| ScenarioError::parser(name, text, &error);
+        let table: toml::Table = toml::from_str(text).map_err(wrong)?;
+        if table.contains_key("node") {
+            let plan: PlanFile = toml::from_str(text).map_err(wrong)?;
+            return plan.into_file().map_err(|problem| problem.in_file(name));
+        }
+        toml::from_str(text).map_err(wrong)
+    }
+}
+
+impl Scenario {
+    /// What will happen with `seed`, if that is a plan: one that the file says, or a swarm's.
+    /// Seed 1 of a file's plan is the seed that the file names, and the others go on from there.
+    pub fn plan(&self, seed: u64) -> Option<Plan> {
+        if let Some(mut plan) = self.file.plan.clone() {
+            plan.seed = plan.seed.wrapping_add(seed).wrapping_sub(1);
+            return Some(plan);
+        }
+        self.swarm_plan(seed)
+    }
+
+    /// What a swarm's `seed` draws; `None` when this is no swarm.
+    pub fn swarm_plan(&self, seed: u64) -> Option<Plan> {
+        let within = self.file.expect.converge_within;
+        self.file.swarm.then(|| Plan {
+            converge_within: within.map_or(CONVERGENCE_MAX, |time| time.0),
+            ..Plan::draw(seed)
+        })
+    }
 }
 
 impl PlanFile {
@@ -257,6 +291,7 @@ impl Plan {
         let mut rows = vec![
             ("nodes", self.machines.len().to_string()),
             ("duration", duration),
+            ("its own seed", format!("{}, as seed 1", self.seed)),
             ("network", inline(&self.conditions)),
         ];
         rows.extend(events.map(|event| ("event", event)));
@@ -272,7 +307,8 @@ impl Plan {
     }
 
     /// The plan as a scenario's text, which begins with `sentence` as a comment; read and run
-    /// again it is the same run to the byte. All nodes have the numbers of the first.
+    /// again with seed 1 it is the same run to the byte. All nodes have the settings of the first.
+    /// A seed of 2^63 and more, which TOML does not have, must be given on the command line.
     pub fn to_toml(&self, sentence: &str) -> String {
         let names = Names::of(self);
         let lan = Tuning::new(Profile::Lan);
@@ -319,7 +355,7 @@ fn table(value: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Scenario, *};
+    use super::*;
 
     const TWO: &str = "# Two nodes.\nseed = 7\nduration = \"9s\"\n\
         node = [{ name = \"a\" }, { name = \"b\", joins = [\"a\"] }]\n";
@@ -335,8 +371,7 @@ mod tests {
             let plan = Plan::draw(seed);
             let text = plan.to_toml("A swarm's plan.");
             let read = Scenario::parse("plan.toml", &text).expect(&text);
-            assert_eq!(read.seed(), seed);
-            let read = read.plan(seed).expect("a plan");
+            let read = read.plan(1).expect("a plan");
             assert_eq!(format!("{read:?}"), format!("{plan:?}"), "{text}");
         }
     }
@@ -359,11 +394,11 @@ mod tests {
              {{ at = \"8s\", do = {{ crash = \"a\" }} }},\n\
              {{ at = \"9s\", do = {{ remove = [\"b\", \"a\"] }} }},\n]\n"
         );
-        let plan = Scenario::parse("x", &text).expect("legal").plan(7);
+        let plan = Scenario::parse("x", &text).expect("legal").plan(1);
         let plan = plan.expect("a plan");
         assert_eq!(plan.faults.len(), 13);
         let again = Scenario::parse("x", &plan.to_toml("Again.")).expect("legal");
-        let again = again.plan(7).expect("a plan");
+        let again = again.plan(1).expect("a plan");
         assert_eq!(again.faults, plan.faults);
     }
 

@@ -252,8 +252,10 @@ impl Play<'_, '_> {
     }
 
     fn violate(&mut self, promise: Promise, seen: String) {
-        if !self.is_over() {
-            self.world.violate(promise, Slot(0), seen);
+        match promise {
+            _ if self.is_over() => {}
+            Promise::ViewsConverge => self.world.violate_convergence(seen),
+            _ => self.world.violate_all(promise, seen),
         }
     }
 }
