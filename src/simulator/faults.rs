@@ -2,23 +2,27 @@
 
 use std::time::Duration;
 
-use super::{Conditions, End, Slot, World};
+use serde::{Deserialize, Serialize};
+
+use super::{Conditions, End, Slot, World, time_text};
 use crate::swim::Input;
 
 /// Which address a restarted process finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Move {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Move<N = Slot> {
     /// One that nobody ever had.
     Away,
     /// The one of this machine, if nothing runs there; otherwise as [`Move::Away`]. The other
     /// machine gets a new one.
-    Onto(Slot),
+    Onto(N),
     /// The one it had.
     Stay,
 }
 
 /// What a restarted process finds in its data directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Data {
     /// What it stored: its generation grows.
     Kept,
@@ -28,35 +32,70 @@ pub enum Data {
 
 /// Something that happens to machines or between them. What cannot happen (killing what does not
 /// run) does nothing, so that any list of faults can be run and shortened.
-#[derive(Clone, Debug)]
-pub enum Fault {
+///
+/// `N` is what a machine is called by: its slot in a world, its name in a file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault<N = Slot> {
     /// Nothing from one machine reaches the other; the way back stays open.
     Block {
         /// Whose datagrams are lost.
-        from: Slot,
+        from: N,
         /// Who does not get them.
-        to: Slot,
+        to: N,
     },
     /// The network carries better or worse from now on.
     Conditions(Conditions),
     /// SIGKILL.
-    Crash(Slot),
+    Crash(N),
     /// Partitions and blocks end.
     Heal,
     /// The operator asks the process to leave.
-    Leave(Slot),
+    Leave(N),
     /// Only machines on the same side reach each other; the side of each slot by its index.
     Partition(Vec<u16>),
     /// SIGSTOP, and SIGCONT after a while.
-    Pause(Slot, Duration),
+    Pause(N, #[serde(with = "time_text")] Duration),
     /// The operator has the member forgotten, at this node.
-    Remove(Slot, String),
+    Remove(N, String),
     /// SIGKILL if it runs, then a new process.
-    Restart(Slot, Move, Data),
+    Restart(N, Move<N>, Data),
     /// SIGCONT.
-    Resume(Slot),
+    Resume(N),
     /// A process starts, if none runs.
-    Start(Slot),
+    Start(N),
+}
+
+impl<N> Fault<N> {
+    /// The same with every machine called as `to` says, or the first error of it.
+    ///
+    /// # Errors
+    /// What `to` does not know.
+    pub fn try_map<M, E>(self, mut to: impl FnMut(N) -> Result<M, E>) -> Result<Fault<M>, E> {
+        Ok(match self {
+            Self::Block { from, to: target } => Fault::Block {
+                from: to(from)?,
+                to: to(target)?,
+            },
+            Self::Conditions(conditions) => Fault::Conditions(conditions),
+            Self::Crash(node) => Fault::Crash(to(node)?),
+            Self::Heal => Fault::Heal,
+            Self::Leave(node) => Fault::Leave(to(node)?),
+            Self::Partition(sides) => Fault::Partition(sides),
+            Self::Pause(node, span) => Fault::Pause(to(node)?, span),
+            Self::Remove(node, name) => Fault::Remove(to(node)?, name),
+            Self::Restart(node, address, data) => {
+                let address = match address {
+                    Move::Away => Move::Away,
+                    Move::Onto(other) => Move::Onto(to(other)?),
+                    Move::Stay => Move::Stay,
+                };
+                Fault::Restart(to(node)?, address, data)
+            }
+            Self::Resume(node) => Fault::Resume(to(node)?),
+            Self::Start(node) => Fault::Start(to(node)?),
+        })
+    }
 }
 
 impl World {

@@ -24,6 +24,7 @@ mod run;
 mod scenario;
 mod streams;
 mod swarm;
+mod time_text;
 mod trace;
 mod warm;
 mod watch;

@@ -9,8 +9,9 @@ use std::{
 
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::{Deserialize, Serialize};
 
-use super::Slot;
+use super::{Slot, time_text};
 
 /// The gossip port of every simulated process.
 const PORT: u16 = 7946;
@@ -54,20 +55,27 @@ impl Place {
     }
 }
 
-/// How well the network carries, the same for every pair of machines.
-#[derive(Clone, Debug, PartialEq)]
+/// How well the network carries, the same for every pair of machines. In a plan's file what is
+/// not said is as on a healthy [LAN](Conditions::LAN).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Conditions {
     /// Shortest one-way latency.
+    #[serde(with = "time_text")]
     pub latency_min: Duration,
     /// Longest one-way latency; drawn uniformly.
+    #[serde(with = "time_text")]
     pub latency_max: Duration,
     /// Share of datagrams that never arrive, 0 to 1.
     pub loss: f64,
     /// Share of datagrams that arrive twice.
+    #[serde(rename = "duplicate")]
     pub duplication: f64,
     /// Share of datagrams that are held back, so that later ones overtake them.
+    #[serde(rename = "reorder")]
     pub reordering: f64,
     /// Share of datagrams that arrive with one byte changed.
+    #[serde(rename = "corrupt")]
     pub corruption: f64,
 }
 
@@ -85,6 +93,12 @@ impl Conditions {
     /// [`Conditions::LAN`] that loses `loss` of all datagrams.
     pub const fn lossy(loss: f64) -> Self {
         Self { loss, ..Self::LAN }
+    }
+}
+
+impl Default for Conditions {
+    fn default() -> Self {
+        Self::LAN
     }
 }
 

@@ -7,10 +7,7 @@ use std::{fmt, time::Duration};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Deserializer, de};
 
-use super::super::network::draw;
-
-/// No time in a scenario is longer.
-const TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+use super::super::{network::draw, time_text::parse as parse_time};
 
 /// A time, or a range that times are drawn from: `200ms`, `1ms..50ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,16 +60,6 @@ impl<'de> Deserialize<'de> for Time {
             true => Ok(Self(time)),
             false => Err(de::Error::custom("takes 1ms to 24h")),
         }
-    }
-}
-
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let parsed = humantime::parse_duration(text.trim());
-    let example = "takes a time such as 200ms or 5s, from 0s to 24h";
-    let time = parsed.map_err(|_| example.to_owned())?;
-    match time <= TIME_MAX {
-        true => Ok(time),
-        false => Err(example.to_owned()),
     }
 }
 
