@@ -22,6 +22,7 @@ mod promises;
 mod report;
 mod run;
 mod scenario;
+mod slow;
 mod streams;
 mod swarm;
 mod time_text;
@@ -32,7 +33,9 @@ mod world;
 
 pub use faults::{Data, Fault, Move};
 pub use machine::{End, Slot, Spec, Told};
-pub use network::{Conditions, Place};
+pub use network::{
+    Bursts, Conditions, Effect, Latency, LogNormal, Machines, Mtu, Place, Rule, RuleId, Zones,
+};
 pub use outages::Outage;
 pub use promises::{PROMISES, Promise, Violation};
 pub use report::{Percentiles, Report};
