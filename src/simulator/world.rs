@@ -29,7 +29,7 @@ const EVENTS_PER_INSTANT_MAX: u32 = 200_000;
 /// The same seed and the same calls give the same world to the byte.
 #[derive(Debug)]
 pub struct World {
-    seed: u64,
+    pub(super) seed: u64,
     now: Timestamp,
     heap: Heap,
     events_at_now: u32,
@@ -45,7 +45,7 @@ pub struct World {
     trace: Trace,
     /// The interner that all nodes share, unless each process has its own as real ones do.
     pub(super) directory: Option<Directory>,
-    pub(super) warmth: Option<Warmth>,
+    pub(super) warmth: Warmth,
     processes: u32,
     pub(super) measures: Measures,
     pub(super) violations: Vec<Violation>,
@@ -80,7 +80,7 @@ impl World {
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
             trace: Trace::new(seed),
             directory: Some(Directory::new()),
-            warmth: None,
+            warmth: Warmth::default(),
             processes: 0,
             measures: Measures::default(),
             violations: Vec::new(),
@@ -335,7 +335,7 @@ impl World {
             return;
         }
         let seed = self.rng.random();
-        let recalled = self.recalled();
+        let (recalled, scope) = (self.recalled(slot), self.scope(slot));
         let machine = &mut self.machines[slot.index()];
         machine.stored_generation += 1;
         let mut address = machine.place.address();
@@ -351,9 +351,10 @@ impl World {
             tuning: machine.spec.tuning.clone(),
             seed,
             directory: self.directory.clone().unwrap_or_default(),
+            scope,
         });
-        if let Some(view) = recalled {
-            node.recall(self.now, &view);
+        if let Some((view, memory)) = recalled {
+            node.recall(self.now, &view, memory);
         }
         self.processes += 1;
         if self.watch.sees(slot) {
@@ -375,7 +376,7 @@ impl World {
         self.ran += now - process.started.max(self.counting_since);
         if end == End::Crashed {
             let observers: Vec<_> = self.processes().filter(|other| *other != slot).collect();
-            let generation = process.node.status().life.generation();
+            let generation = process.node.own_sketch().life.generation();
             self.outages.begin(now, slot, generation, &observers);
         }
         self.outages.lose_observer(now, slot);

@@ -180,7 +180,7 @@ impl foca::Codec<Identity> for Codec {
 }
 
 /// Reads one value and says how many bytes it took.
-fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<(T, usize)> {
+pub(super) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<(T, usize)> {
     let (value, rest) = postcard::take_from_bytes(bytes).ok()?;
     Some((value, bytes.len() - rest.len()))
 }

@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
-use foca::{Foca, Member, NoCustomBroadcast, Notification, State, Timer, TimerToken};
+use foca::{Foca, Member, Notification, State, Timer, TimerToken};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
     Tuning,
+    broadcasts::Broadcasts,
     codec::Codec,
     directory::Handle,
     gate::{Gate, Touch},
@@ -27,7 +28,7 @@ pub(super) const EAGER_SENDS: u8 = 3;
 
 /// foca with our types filled in, and what it asked for since it was last looked at.
 pub(super) struct Engine {
-    foca: Foca<Identity, Codec, Xoshiro256PlusPlus, NoCustomBroadcast>,
+    foca: Foca<Identity, Codec, Xoshiro256PlusPlus, Broadcasts>,
     effects: Effects,
     tuning: Tuning,
     transmissions: u8,
@@ -65,7 +66,13 @@ impl Engine {
         let config = config(&tuning, transmissions, packet_bytes_max);
         let mail = Mail::new(&gate.borrow().cluster);
         Self {
-            foca: Foca::new(me, config, rng, Codec::new(gate.clone())),
+            foca: Foca::with_custom_broadcast(
+                me,
+                config,
+                rng,
+                Codec::new(gate.clone()),
+                Broadcasts::new(gate.clone()),
+            ),
             effects: Effects {
                 gate,
                 mail,
@@ -158,8 +165,12 @@ impl Engine {
     }
 
     /// Follows the cluster's size. Errors are impossible: only what may change changes.
-    pub(super) fn retune(&mut self, packet_bytes_max: usize) -> Result<(), foca::Error> {
-        let transmissions = self.tuning.transmissions(self.active() + 1);
+    pub(super) fn retune(
+        &mut self,
+        members: usize,
+        packet_bytes_max: usize,
+    ) -> Result<(), foca::Error> {
+        let transmissions = self.tuning.transmissions(members);
         if transmissions == self.transmissions {
             return Ok(());
         }
@@ -180,7 +191,12 @@ impl Engine {
 
     /// Whether a round of gossip would say anything.
     pub(super) fn has_news(&self) -> bool {
-        self.foca.updates_backlog() > 0
+        self.foca.updates_backlog() + self.foca.custom_broadcast_backlog() > 0
+    }
+
+    /// Sends a claim about a member beyond the view on with the next packets.
+    pub(super) fn broadcast(&mut self, update: &[u8]) -> Result<(), foca::Error> {
+        self.foca.add_broadcast(update).map(|_| ())
     }
 }
 

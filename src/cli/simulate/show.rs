@@ -126,7 +126,7 @@ impl Shown<'_> {
                     .or_else(|| nodes.iter().max().copied())
             ),
         );
-        put("view", Value::Null);
+        put("view", json!(self.scenario.view()));
         put("simulated_s", json!(report.simulated.as_secs_f64()));
         put("wall_s", json!(self.ran.running.as_secs_f64()));
         put("warm_start_s", json!(self.ran.forming.as_secs_f64()));
@@ -219,7 +219,11 @@ impl Shown<'_> {
             .args
             .nodes
             .map_or_else(String::new, |nodes| format!(" --nodes {nodes}"));
-        format!("headcount simulate {name}{nodes} --seed {seed}")
+        let view = self
+            .args
+            .view
+            .map_or_else(String::new, |view| format!(" --view {view}"));
+        format!("headcount simulate {name}{nodes}{view} --seed {seed}")
     }
 }
 

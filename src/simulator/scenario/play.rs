@@ -67,6 +67,9 @@ impl Scenario {
             world.add(spec);
         }
         world.set_zones(self.zones());
+        if let Some(view) = self.view() {
+            world.limit_views(view as usize);
+        }
         sample(&mut world, &mut rng);
         let mut play = Play {
             scenario: self,

@@ -57,7 +57,7 @@ impl Node {
             contact.seed = true;
             contact.attempts = 0;
             contact.joined = false;
-            if self.is_active_address(*address) {
+            if !self.fresh && self.is_active_address(*address) {
                 self.joined(*address);
             } else {
                 self.say_hello(*address);

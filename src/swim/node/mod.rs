@@ -1,13 +1,15 @@
 //! `Node`: one member's whole protocol behind three calls.
 //!
 //! `mod.rs` takes inputs apart and settles what follows from them; `receive` opens datagrams,
-//! `join` makes contact and `reconnect` renews it, `exchange` compares state, `duel` deals with
-//! our own name, `spread` sends news on, `tell` turns what foca believes into changes, and `part`
-//! says goodbye.
+//! `beyond` those of members that are not in the list, `join` makes contact and `reconnect` renews it, `exchange` compares state, `duel` deals with
+//! our own name, `spread` sends news on, `tell` turns what foca believes into changes, `look` shows
+//! it, `recall` starts from what is remembered, and `part` says goodbye.
 
+mod beyond;
 mod duel;
 mod exchange;
 mod join;
+mod look;
 mod part;
 mod recall;
 mod receive;
@@ -24,8 +26,8 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Card, Change, Input, Life, MemberId, Notice, Output, Settings, Stats, StopReason, StreamId,
-    Timestamp, Tuning, check_cluster, check_name, check_tags,
+    Card, Change, Input, Life, MemberId, Notice, Output, Scope, Settings, Stats, StopReason,
+    StreamId, Timestamp, Tuning, check_cluster, check_name, check_tags,
     directory::Handle,
     engine::{Engine, Note},
     envelope::Kind,
@@ -37,6 +39,7 @@ use super::{
 use duel::Challenged;
 use exchange::Exchange;
 use join::Contact;
+pub use look::Sketch;
 use spread::Spread;
 
 /// One line in the log for each peer in this time.
@@ -104,7 +107,7 @@ impl Node {
             tags: settings.tags,
         };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(settings.seed);
-        let gate = Gate::new(settings.cluster, settings.directory, card);
+        let gate = Gate::new(settings.cluster, settings.directory, settings.scope, card);
         let told = (gate.me.life, 0);
         let gate = Rc::new(RefCell::new(gate));
         let engine_rng = Xoshiro256PlusPlus::seed_from_u64(rng.random());
@@ -248,8 +251,7 @@ impl Node {
                 identity,
                 incarnation,
             } => {
-                let result = self.engine.confirm(identity, incarnation);
-                self.check(result);
+                self.confirm(identity, incarnation);
             }
         }
     }
@@ -270,10 +272,12 @@ impl Node {
             let twins = std::mem::take(&mut self.gate.borrow_mut().twins);
             twins.into_iter().for_each(|twins| self.introduce(twins));
             let touched = std::mem::take(&mut self.gate.borrow_mut().touched);
-            if sightings.is_empty() && touched.is_empty() {
+            let beyond = std::mem::take(&mut self.gate.borrow_mut().beyond);
+            if sightings.is_empty() && touched.is_empty() && beyond.is_empty() {
                 break;
             }
             self.tell(&touched);
+            self.tell_beyond(beyond);
             for sighting in sightings {
                 self.sighted(sighting);
             }
@@ -282,7 +286,7 @@ impl Node {
         self.tell_isolation();
         self.collect_news();
         self.resume_gossip();
-        let result = self.engine.retune(SWIM_BYTES_MAX);
+        let result = self.engine.retune(self.cluster_size(), SWIM_BYTES_MAX);
         self.check(result);
         self.gate.borrow_mut().forget_heard();
     }
@@ -346,6 +350,22 @@ impl Node {
             Sighting::Predecessor(life) => self.outlive_process(life),
             Sighting::Twin { address, life } => self.suspect_twin(address, life),
         }
+    }
+
+    /// Members there are or should be, ourselves included.
+    fn cluster_size(&self) -> usize {
+        match self.gate.borrow().scope {
+            Scope::Everyone => self.engine.active() + 1,
+            Scope::Neighbours { cluster, .. } => cluster,
+        }
+    }
+
+    fn confirm(&mut self, suspect: Identity, incarnation: u16) {
+        if self.gate.borrow().is_beyond(suspect.handle) {
+            return self.confirm_beyond(suspect, incarnation);
+        }
+        let result = self.engine.confirm(suspect, incarnation);
+        self.check(result);
     }
 
     fn id(&self) -> MemberId {

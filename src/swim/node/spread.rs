@@ -103,7 +103,7 @@ impl Node {
     }
 
     /// A packet of foca's kind that foca did not make: it spends none of foca's budget.
-    fn send_packet(
+    pub(super) fn send_packet(
         &mut self,
         to: Identity,
         message: Message<Identity>,
