@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Conditions, End, Slot, World, time_text};
+use super::{Conditions, End, Rule, RuleId, Slot, World, Zones, time_text};
 use crate::swim::Input;
 
 /// Which address a restarted process finds.
@@ -48,11 +48,16 @@ pub enum Fault<N = Slot> {
     Conditions(Conditions),
     /// SIGKILL.
     Crash(N),
-    /// Partitions and blocks end.
+    /// Partitions, blocks and rules end.
     Heal,
+    /// From now on a rule holds between some machines.
+    Impose(RuleId, Rule<N>),
     /// The operator asks the process to leave.
     Leave(N),
-    /// Only machines on the same side reach each other; the side of each slot by its index.
+    /// A rule ends.
+    Lift(RuleId),
+    /// Only machines on the same side reach each other; the side of each slot by its index, 0 when
+    /// there is none.
     Partition(Vec<u16>),
     /// SIGSTOP, and SIGCONT after a while.
     Pause(N, #[serde(with = "time_text")] Duration),
@@ -60,8 +65,11 @@ pub enum Fault<N = Slot> {
     Remove(N, String),
     /// SIGKILL if it runs, then a new process.
     Restart(N, Move<N>, Data),
-    /// SIGCONT.
+    /// SIGCONT; a slow process is as fast as ever.
     Resume(N),
+    /// For a while the process blocks whenever it is about to send something or has received
+    /// something, until the while is over: Lifeguard's anomaly.
+    Slow(N, #[serde(with = "time_text")] Duration),
     /// A process starts, if none runs.
     Start(N),
 }
@@ -71,7 +79,7 @@ impl<N> Fault<N> {
     ///
     /// # Errors
     /// What `to` does not know.
-    pub fn try_map<M, E>(self, mut to: impl FnMut(N) -> Result<M, E>) -> Result<Fault<M>, E> {
+    pub fn try_map<M: Ord, E>(self, mut to: impl FnMut(N) -> Result<M, E>) -> Result<Fault<M>, E> {
         Ok(match self {
             Self::Block { from, to: target } => Fault::Block {
                 from: to(from)?,
@@ -80,7 +88,9 @@ impl<N> Fault<N> {
             Self::Conditions(conditions) => Fault::Conditions(conditions),
             Self::Crash(node) => Fault::Crash(to(node)?),
             Self::Heal => Fault::Heal,
+            Self::Impose(id, rule) => Fault::Impose(id, rule.try_map(to)?),
             Self::Leave(node) => Fault::Leave(to(node)?),
+            Self::Lift(id) => Fault::Lift(id),
             Self::Partition(sides) => Fault::Partition(sides),
             Self::Pause(node, span) => Fault::Pause(to(node)?, span),
             Self::Remove(node, name) => Fault::Remove(to(node)?, name),
@@ -93,6 +103,7 @@ impl<N> Fault<N> {
                 Fault::Restart(to(node)?, address, data)
             }
             Self::Resume(node) => Fault::Resume(to(node)?),
+            Self::Slow(node, span) => Fault::Slow(to(node)?, span),
             Self::Start(node) => Fault::Start(to(node)?),
         })
     }
@@ -109,8 +120,10 @@ impl World {
             }
             Fault::Conditions(conditions) => self.network.conditions = conditions,
             Fault::Crash(slot) => self.end(slot, End::Crashed),
-            Fault::Heal => self.network.heal(),
+            Fault::Heal => self.heal(),
+            Fault::Impose(id, rule) => self.impose(id, rule),
             Fault::Leave(slot) => self.leave(slot),
+            Fault::Lift(id) => self.lift(id),
             Fault::Partition(sides) => {
                 self.network.partition(&sides);
                 self.break_unconnected();
@@ -119,13 +132,46 @@ impl World {
             Fault::Remove(slot, name) => self.input(slot, Input::Remove { name: &name }),
             Fault::Restart(slot, to, data) => self.restart(slot, to, data),
             Fault::Resume(slot) => self.resume(slot),
+            Fault::Slow(slot, span) => self.slow_down(slot, span),
             Fault::Start(slot) => self.start(slot),
         }
+    }
+
+    /// Puts machines into zones, with distances between them that stay whatever else happens; all
+    /// latencies but those of rules are those of the zones then.
+    pub fn set_zones(&mut self, zones: Option<Zones>) {
+        self.network.zones = zones;
     }
 
     /// Lets `fault` happen after `delay`.
     pub fn schedule(&mut self, delay: Duration, fault: Fault) {
         self.push_fault(self.now() + delay, fault);
+    }
+
+    fn impose(&mut self, id: RuleId, rule: Rule) {
+        self.lift(id);
+        for slot in rule.singled_out() {
+            self.machines[slot.index()].impairments += 1;
+        }
+        self.network.impose(id, rule);
+        self.break_unconnected();
+    }
+
+    fn lift(&mut self, id: RuleId) {
+        let now = self.now();
+        let rule = self.network.lift(id);
+        for slot in rule.iter().flat_map(Rule::singled_out) {
+            let machine = &mut self.machines[slot.index()];
+            machine.impairments -= 1;
+            machine.relieved = Some(now);
+        }
+    }
+
+    fn heal(&mut self) {
+        self.network.heal();
+        for id in self.network.rule_ids() {
+            self.lift(id);
+        }
     }
 
     fn leave(&mut self, slot: Slot) {
@@ -165,18 +211,24 @@ impl World {
         self.schedule(span, Fault::Resume(slot));
     }
 
-    /// Hands over what waited in the sockets first; late deadlines come after it.
+    /// What a slow process could not send leaves first, then it gets what waited in the sockets;
+    /// late deadlines come after it.
     fn resume(&mut self, slot: Slot) {
         let now = self.now();
         let Some(process) = self.process_mut(slot) else {
             return;
         };
-        if !process.paused {
+        let anomaly = process.anomaly.take();
+        if !process.paused && anomaly.is_none() {
             return;
         }
         process.paused = false;
         process.resumed = Some(now);
-        for arrival in process.drain_inbox() {
+        let inbox = process.drain_inbox();
+        if let Some(mut anomaly) = anomaly {
+            self.carry_out(slot, &mut anomaly.withheld);
+        }
+        for arrival in inbox {
             self.deliver(slot, arrival);
         }
         self.rearm(slot);

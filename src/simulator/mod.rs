@@ -26,6 +26,7 @@ mod report;
 mod run;
 mod scenario;
 mod shrink;
+mod slow;
 mod streams;
 mod swarm;
 mod time_text;
@@ -37,7 +38,9 @@ mod world;
 
 pub use faults::{Data, Fault, Move};
 pub use machine::{End, Slot, Spec, Told};
-pub use network::{Conditions, Place};
+pub use network::{
+    Bursts, Conditions, Effect, Latency, LogNormal, Machines, Mtu, Place, Rule, RuleId, Zones,
+};
 pub use outages::Outage;
 pub use promises::{Promise, Violation};
 pub use report::{Percentiles, Report};

@@ -123,7 +123,7 @@ impl Plan {
         plan.safety = change(plan.safety);
         for (at, fault) in &mut plan.faults {
             *at = change(*at);
-            if let Fault::Pause(_, span) = fault {
+            if let Fault::Pause(_, span) | Fault::Slow(_, span) = fault {
                 *span = change(*span);
             }
             plan.safety = plan.safety.max(*at + LAST_GAP);
@@ -214,24 +214,21 @@ impl Shrinker<'_> {
 
     /// Whatever makes the network, or a process, harder to live with than the usual.
     fn calm(&mut self) {
-        let calmer: [fn(&mut Plan); 9] = [
+        let calmer: [fn(&mut Plan); 13] = [
             |plan| plan.conditions = Conditions::LAN,
+            |plan| plan.conditions = plan.conditions.healed(),
+            |plan| plan.conditions.latency = Conditions::LAN.latency,
             |plan| plan.conditions.loss = 0.0,
+            |plan| plan.conditions.bursts = None,
             |plan| plan.conditions.duplication = 0.0,
             |plan| plan.conditions.reordering = 0.0,
             |plan| plan.conditions.corruption = 0.0,
-            |plan| {
-                plan.conditions = Conditions {
-                    latency_min: Conditions::LAN.latency_min,
-                    latency_max: Conditions::LAN.latency_max,
-                    ..plan.conditions.clone()
-                }
-            },
+            |plan| plan.conditions.mtu = None,
+            |plan| (plan.conditions.dial_failures, plan.conditions.stream_breaks) = (0.0, 0.0),
             |plan| plan.separate_directories = false,
             |plan| {
-                plan.machines
-                    .iter_mut()
-                    .for_each(|spec| spec.knows_address = true)
+                let specs = plan.machines.iter_mut();
+                specs.for_each(|spec| spec.knows_address = true);
             },
             |plan| {
                 let specs = plan.machines.iter_mut();

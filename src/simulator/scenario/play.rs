@@ -6,7 +6,7 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    super::{Conditions, Fault, Plan, Promise, Report, Run, STABLE_FOR, Slot, World},
+    super::{Fault, Plan, Promise, Report, Run, STABLE_FOR, Slot, World},
     EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start,
     script::{self, Script},
     values::{Span, Time},
@@ -61,11 +61,12 @@ impl Scenario {
         }
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ SCRIPT_SALT);
         let nodes = self.file.nodes.unwrap_or_default();
-        let script = script::draw(&self.file.fault, nodes, &mut rng);
-        let mut world = World::new(seed, self.peaceful());
+        let script = script::draw(&self.file.fault, &self.file.rule, &self.census(), &mut rng);
+        let mut world = World::new(seed, self.file.network.healed());
         for spec in self.specs() {
             world.add(spec);
         }
+        world.set_zones(self.zones());
         if let Some(view) = self.view() {
             world.limit_views(view as usize);
         }
@@ -102,20 +103,6 @@ impl Scenario {
         }
         outcome
     }
-
-    /// The network without its vices.
-    fn peaceful(&self) -> Conditions {
-        let Conditions {
-            latency_min,
-            latency_max,
-            ..
-        } = self.conditions();
-        Conditions {
-            latency_min,
-            latency_max,
-            ..Conditions::LAN
-        }
-    }
 }
 
 /// In a world of many only some are looked at closely: their lists are n² together.
@@ -149,14 +136,14 @@ impl Play<'_, '_> {
         }
         self.world.begin_counting();
         self.world
-            .apply(Fault::Conditions(self.scenario.conditions()));
+            .apply(Fault::Conditions(self.scenario.file.network.clone()));
         for (at, fault) in script.faults {
             self.world.schedule(at, fault);
         }
         self.advance(Phase::Safety, self.scenario.duration());
         self.world.apply(Fault::Heal);
         self.world
-            .apply(Fault::Conditions(self.scenario.peaceful()));
+            .apply(Fault::Conditions(self.scenario.file.network.healed()));
         for slot in self.world.slots() {
             self.world.apply(Fault::Resume(slot));
         }
