@@ -177,7 +177,7 @@ impl World {
             if self.now - begin >= limit || !self.violations.is_empty() {
                 return None;
             }
-            self.run_for(every);
+            self.run_for(every.min(begin + limit - self.now));
         }
         Some(self.now - begin)
     }

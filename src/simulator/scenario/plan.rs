@@ -387,6 +387,9 @@ mod tests {
              {{ at = \"3s\", do = {{ block = {{ from = \"a\", to = \"b\" }} }} }},\n\
              {{ at = \"4s\", do = {{ partition = [0, 1] }} }},\n\
              {{ at = \"4s\", do = {{ conditions = {{ loss = 0.1 }} }} }},\n\
+             {{ at = \"4s\", do = {{ slow = [\"a\", \"1s\"] }} }},\n\
+             {{ at = \"4s\", do = {{ impose = [3, {{ from = [\"a\"], effect = {{ loss = 0.5 }} }}] }} }},\n\
+             {{ at = \"5s\", do = {{ lift = 3 }} }},\n\
              {{ at = \"5s\", do = \"heal\" }},\n\
              {{ at = \"5s\", do = {{ restart = [\"b\", \"away\", \"lost\"] }} }},\n\
              {{ at = \"6s\", do = {{ restart = [\"b\", {{ onto = \"a\" }}, \"kept\"] }} }},\n\
@@ -396,7 +399,7 @@ mod tests {
         );
         let plan = Scenario::parse("x", &text).expect("legal").plan(1);
         let plan = plan.expect("a plan");
-        assert_eq!(plan.faults.len(), 13);
+        assert_eq!(plan.faults.len(), 16);
         let again = Scenario::parse("x", &plan.to_toml("Again.")).expect("legal");
         let again = again.plan(1).expect("a plan");
         assert_eq!(again.faults, plan.faults);
