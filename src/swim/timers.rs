@@ -80,6 +80,11 @@ impl Timers {
         self.heap.extend(entry.map(Reverse));
     }
 
+    /// Alarms that are waited for.
+    pub(super) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     /// The earliest deadline.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let next = self.heap.peek().map(|Reverse(entry)| entry.key.0);

@@ -2,6 +2,7 @@
 
 mod memory;
 mod show;
+mod shrink;
 mod work;
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
@@ -9,7 +10,7 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 use tokio::{signal::ctrl_c, time::interval};
 
 use super::{Failure, Output, moment};
-use crate::simulator::{Outcome, Report, Scenario};
+use crate::simulator::{Outcome, Plan, Report, Scenario};
 use work::{Job, Timed, Work};
 
 /// Whoever waits for many seeds hears this often how far they are.
@@ -91,7 +92,24 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
             output.data(line)?;
         }
     }
+    if let Some(plan) = broken(&scenario, &ran)
+        && let Some(command) = shrink::shrunk(plan, output).await
+        && !args.json
+    {
+        output.data(format!("shrunk:    {command}"))?;
+    }
     shown.verdict()
+}
+
+/// The plan of a swarm's first seed that broke a promise.
+fn broken(scenario: &Scenario, ran: &Ran) -> Option<Plan> {
+    let broke = |(_, outcome): &(&u64, &Outcome)| !outcome.run.violations.is_empty();
+    let (seed, _) = ran
+        .outcomes
+        .iter()
+        .find(broke)
+        .filter(|_| !ran.interrupted)?;
+    scenario.swarm_plan(*seed)
 }
 
 /// The scenario that the command line names.

@@ -180,7 +180,7 @@ impl Shown<'_> {
             for violation in &outcome.run.violations {
                 failures.push((
                     *seed,
-                    violation.promise.name,
+                    violation.promise.name(),
                     format!("seed {seed}: {violation}"),
                 ));
             }

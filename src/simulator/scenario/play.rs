@@ -6,7 +6,7 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    super::{Conditions, Fault, Plan, Report, Run, STABLE_FOR, Slot, World, promises},
+    super::{Fault, Plan, Promise, Report, Run, STABLE_FOR, Slot, World},
     EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start,
     script::{self, Script},
     values::{Span, Time},
@@ -56,16 +56,17 @@ pub struct Outcome {
 impl Scenario {
     /// Runs it with `seed`. The same seed gives the same outcome, on any machine.
     pub fn run(&self, seed: u64, watcher: &mut Watcher<'_>) -> Outcome {
-        if self.file.swarm {
-            return self.run_swarm(seed, watcher);
+        if let Some(plan) = self.plan(seed) {
+            return self.run_plan(&plan, watcher);
         }
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ SCRIPT_SALT);
         let nodes = self.file.nodes.unwrap_or_default();
-        let script = script::draw(&self.file.fault, nodes, &mut rng);
-        let mut world = World::new(seed, self.peaceful());
+        let script = script::draw(&self.file.fault, &self.file.rule, &self.census(), &mut rng);
+        let mut world = World::new(seed, self.file.network.healed());
         for spec in self.specs() {
             world.add(spec);
         }
+        world.set_zones(self.zones());
         if let Some(view) = self.view() {
             world.limit_views(view as usize);
         }
@@ -83,8 +84,7 @@ impl Scenario {
         self.outcome(run, self.nodes().unwrap_or_default(), interrupted)
     }
 
-    fn run_swarm(&self, seed: u64, watcher: &mut Watcher<'_>) -> Outcome {
-        let plan = Plan::draw(seed);
+    fn run_plan(&self, plan: &Plan, watcher: &mut Watcher<'_>) -> Outcome {
         let nodes = u32::try_from(plan.machines.len()).expect("a plan has few machines");
         let interrupted = watcher(Phase::Safety, Duration::ZERO).is_break();
         self.outcome(plan.run(), nodes, interrupted)
@@ -102,20 +102,6 @@ impl Scenario {
             outcome.missed = self.file.expect.missed(&Report::of(&outcome));
         }
         outcome
-    }
-
-    /// The network without its vices.
-    fn peaceful(&self) -> Conditions {
-        let Conditions {
-            latency_min,
-            latency_max,
-            ..
-        } = self.conditions();
-        Conditions {
-            latency_min,
-            latency_max,
-            ..Conditions::LAN
-        }
     }
 }
 
@@ -150,14 +136,14 @@ impl Play<'_, '_> {
         }
         self.world.begin_counting();
         self.world
-            .apply(Fault::Conditions(self.scenario.conditions()));
+            .apply(Fault::Conditions(self.scenario.file.network.clone()));
         for (at, fault) in script.faults {
             self.world.schedule(at, fault);
         }
         self.advance(Phase::Safety, self.scenario.duration());
         self.world.apply(Fault::Heal);
         self.world
-            .apply(Fault::Conditions(self.scenario.peaceful()));
+            .apply(Fault::Conditions(self.scenario.file.network.healed()));
         for slot in self.world.slots() {
             self.world.apply(Fault::Resume(slot));
         }
@@ -198,10 +184,10 @@ impl Play<'_, '_> {
         let changed = self.world.measures.changes > before.changes;
         let disagreement = || self.world.disagreement();
         if let Some(seen) = changed.then(disagreement).flatten() {
-            self.violate(promises::VIEWS_CONVERGE, seen);
+            self.violate(Promise::ViewsConverge, seen);
         } else if self.world.measures.false_failures > before.false_failures {
             let seen = "a living member was called failed after convergence".into();
-            self.violate(promises::HEALTHY_STAY, seen);
+            self.violate(Promise::HealthyStay, seen);
         }
         Some(after)
     }
@@ -220,7 +206,7 @@ impl Play<'_, '_> {
                 None => return Some(spent),
                 Some(_) if self.is_over() => return None,
                 Some(seen) if spent >= limit => {
-                    self.violate(promises::VIEWS_CONVERGE, seen);
+                    self.violate(Promise::ViewsConverge, seen);
                     return None;
                 }
                 Some(_) => self.advance(phase, every),
@@ -252,9 +238,11 @@ impl Play<'_, '_> {
         self.interrupted || !self.world.violations().is_empty()
     }
 
-    fn violate(&mut self, promise: promises::Promise, seen: String) {
-        if !self.is_over() {
-            self.world.violate(promise, Slot(0), seen);
+    fn violate(&mut self, promise: Promise, seen: String) {
+        match promise {
+            _ if self.is_over() => {}
+            Promise::ViewsConverge => self.world.violate_convergence(seen),
+            _ => self.world.violate_all(promise, seen),
         }
     }
 }

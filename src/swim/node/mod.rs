@@ -10,6 +10,7 @@ mod beyond;
 mod duel;
 mod exchange;
 mod join;
+mod load;
 mod look;
 mod part;
 mod recall;
@@ -40,6 +41,7 @@ use super::{
 use duel::Challenged;
 use exchange::Exchange;
 use join::Contact;
+pub use load::Load;
 pub use look::Sketch;
 use spread::Spread;
 
@@ -308,7 +310,7 @@ impl Node {
     /// foca wants to gossip five times a second whether or not there is news. A round that would
     /// say nothing is put by, so that an idle node sleeps.
     fn await_timer(&mut self, at: Timestamp, timer: foca::Timer<Identity>) {
-        if matches!(timer, foca::Timer::PeriodicGossip(_)) && !self.engine.has_news() {
+        if matches!(timer, foca::Timer::PeriodicGossip(_)) && self.engine.backlog() == 0 {
             self.resting_gossip = Some((at, timer));
         } else {
             self.timers.schedule(at, Alarm::Foca(timer));
@@ -317,7 +319,7 @@ impl Node {
 
     /// There is news: the round that was put by comes at the time it would have come.
     fn resume_gossip(&mut self) {
-        if self.engine.has_news()
+        if self.engine.backlog() > 0
             && let Some((at, timer)) = self.resting_gossip.take()
         {
             let interval = self.tuning.gossip_interval;
