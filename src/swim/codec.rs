@@ -79,7 +79,13 @@ impl Codec {
     }
 
     fn inward(&self, identity: WireIdentity) -> Result<Identity, CodecError> {
-        let handle = self.gate.borrow().directory.handle(identity.id);
+        let handle = {
+            let gate = self.gate.borrow();
+            match identity.id == gate.id {
+                true => Some(gate.me.handle),
+                false => gate.directory.handle(identity.id),
+            }
+        };
         match handle {
             Some(handle) => Ok(Identity {
                 handle,

@@ -234,8 +234,8 @@ impl foca::Runtime<Identity> for &mut Effects {
 
     fn send_to(&mut self, to: Identity, data: &[u8]) {
         let gate = self.gate.borrow();
-        if let Some(card) = gate.card_of(to) {
-            self.mail.swim((gate.id, gate.me.life), card.address, data);
+        if let Some(address) = gate.address_of(to) {
+            self.mail.swim((gate.id, gate.me.life), address, data);
         }
     }
 

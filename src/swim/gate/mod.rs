@@ -159,12 +159,15 @@ impl Gate {
         own.or_else(|| self.directory.card(handle, generation))
     }
 
-    /// Whether the member is at `address` in that life.
-    pub(super) fn is_at(&self, identity: Identity, address: std::net::SocketAddr) -> bool {
+    /// Where the member is in that life, if this node may speak of it.
+    pub(super) fn address_of(&self, identity: Identity) -> Option<std::net::SocketAddr> {
+        if identity.handle == self.me.handle {
+            return Some(self.card.address);
+        }
         let (handle, generation) = (identity.handle, identity.life.generation());
         match self.cards.get(&(handle, generation)) {
-            Some(own) => own.address == address,
-            None => self.directory.is_at(handle, generation, address),
+            Some(own) => Some(own.address),
+            None => self.directory.address(handle, generation),
         }
     }
 

@@ -28,7 +28,7 @@ impl Node {
         let handle = gate.directory.handle(envelope.sender)?;
         let life = envelope.life;
         let identity = Identity { handle, life };
-        (gate.is_beyond(handle) && gate.card_of(identity).is_some()).then_some(identity)
+        (gate.is_beyond(handle) && gate.address_of(identity).is_some()).then_some(identity)
     }
 
     /// A packet of foca's from beyond the view.

@@ -94,7 +94,7 @@ impl Node {
             handle,
             life: envelope.life,
         };
-        (gate.roster.knows(handle) && gate.card_of(identity).is_some()).then_some(identity)
+        (gate.roster.knows(handle) && gate.address_of(identity).is_some()).then_some(identity)
     }
 
     /// Junk is the peer's fault and counted as such; anything else would be ours.

@@ -112,8 +112,10 @@ impl Node {
     ) {
         let (src, src_incarnation, address) = {
             let gate = self.gate.borrow();
-            let Some(card) = gate.card_of(to) else { return };
-            (gate.me, gate.incarnation, card.address)
+            let Some(address) = gate.address_of(to) else {
+                return;
+            };
+            (gate.me, gate.incarnation, address)
         };
         let header = Header {
             src,
