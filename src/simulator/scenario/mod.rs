@@ -34,13 +34,17 @@ use values::Time;
 use zones::{Between, ZoneEntry};
 
 /// The scenarios that are part of the program: name and text.
-const BUILT_IN: [(&str, &str); 11] = [
+const BUILT_IN: [(&str, &str); 15] = [
     ("churn", include_str!("../../../simulations/churn.toml")),
     (
         "cold_start",
         include_str!("../../../simulations/cold_start.toml"),
     ),
     ("crash", include_str!("../../../simulations/crash.toml")),
+    (
+        "flip_flop",
+        include_str!("../../../simulations/flip_flop.toml"),
+    ),
     (
         "late_join",
         include_str!("../../../simulations/late_join.toml"),
@@ -58,6 +62,10 @@ const BUILT_IN: [(&str, &str); 11] = [
         include_str!("../../../simulations/one_way_partition.toml"),
     ),
     (
+        "packet_loss_80",
+        include_str!("../../../simulations/packet_loss_80.toml"),
+    ),
+    (
         "partition",
         include_str!("../../../simulations/partition.toml"),
     ),
@@ -69,7 +77,12 @@ const BUILT_IN: [(&str, &str); 11] = [
         "rolling_restart",
         include_str!("../../../simulations/rolling_restart.toml"),
     ),
+    (
+        "slow_member",
+        include_str!("../../../simulations/slow_member.toml"),
+    ),
     ("swarm", include_str!("../../../simulations/swarm.toml")),
+    ("zones", include_str!("../../../simulations/zones.toml")),
 ];
 
 /// Addresses there are in the simulated network, rounded down.
