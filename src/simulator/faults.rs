@@ -62,7 +62,7 @@ pub enum Fault {
 impl World {
     /// Lets `fault` happen now.
     pub fn apply(&mut self, fault: Fault) {
-        self.tell_story(|| format!("fault {fault:?}"));
+        self.tell_fault(&fault);
         match fault {
             Fault::Block { from, to } => {
                 self.network.block(from, to);

@@ -9,11 +9,14 @@
 use std::{
     fmt::Write,
     panic,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc::channel,
+    },
     thread,
 };
 
-use headcount::simulator::{Measures, Plan, Run};
+use headcount::simulator::{Measures, Plan, Run, Story};
 
 /// Seeds that every `cargo test` runs.
 const SEEDS: u64 = 256;
@@ -101,7 +104,11 @@ fn complaint(failed: &[&Run], count: u64) -> String {
     if count == 1 {
         let plan = Plan::draw(failed[0].seed);
         let _ = writeln!(text, "{plan:#?}");
-        text.push_str(&plan.run_with_story().story.join("\n"));
+        let (heard, telling) = channel();
+        // Both ends live until the run is over.
+        let hear = move |line: &str| heard.send(format!("{line}\n")).expect("listened to");
+        plan.run_told(Story::of_all(hear));
+        text.extend(telling);
     }
     text
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use error::ScenarioError;
-pub use play::{Outcome, Phase, Watcher};
+pub use play::{Outcome, Phase, Telling, Watcher};
 
 use super::{Conditions, Slot, Spec};
 use crate::swim::{Profile, Tuning};
