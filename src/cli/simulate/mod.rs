@@ -62,12 +62,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Whose story, such as n0,n7 [default: up to five that faults strike, and three others]
-    #[arg(
-        long,
-        value_name = "NAME,…",
-        requires = "trace",
-        value_delimiter = ','
-    )]
+    #[arg(long, value_name = "NAME,…", requires = "trace", value_delimiter = ',')]
     trace_nodes: Vec<String>,
 }
 
