@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use headcount::swim::{
-    Directory, Input, Node, Output, Profile, Settings, StreamId, Tags, Timestamp, Tuning,
+    Directory, Input, Node, Output, Profile, Scope, Settings, StreamId, Tags, Timestamp, Tuning,
 };
 
 use super::PEERS;
@@ -48,6 +48,7 @@ impl World {
             tuning: Tuning::new(Profile::Lan),
             seed: number as u64,
             directory: self.directory.clone(),
+            scope: Scope::Everyone,
         };
         self.nodes.insert(address, Node::new(settings));
         address

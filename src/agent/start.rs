@@ -20,7 +20,7 @@ use tracing::{error, info, warn};
 use crate::{
     config::{Config, Seed, is_loopback},
     feed::{Epoch, Feed},
-    swim::{Directory, Node, Settings, StopReason, Tuning},
+    swim::{Directory, Node, Scope, Settings, StopReason, Tuning},
 };
 
 use super::{
@@ -243,6 +243,7 @@ fn settings(config: &Config, bound: SocketAddr, generation: u32) -> Settings {
         tuning: Tuning::new(config.profile),
         seed: clock::random(),
         directory: Directory::new(),
+        scope: Scope::Everyone,
     }
 }
 

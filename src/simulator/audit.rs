@@ -29,7 +29,8 @@ impl World {
         self.measures.changes += 1;
         self.tell_change(slot, &change);
         self.measure(slot, &change);
-        if !self.watch.sees(slot) {
+        let kept = change.member().is_none_or(|m| self.keeps(slot, m.card.id));
+        if !self.watch.sees(slot) || !kept {
             return;
         }
         if let Err((promise, seen)) = self.ledgers[slot.index()].book(&change) {
@@ -121,7 +122,7 @@ impl World {
             self.measures.leaves_told_failed += u64::from(left && same);
             return;
         };
-        if process.node.status().life.generation() == view.card.generation {
+        if process.node.own_sketch().life.generation() == view.card.generation {
             let healthy = undisturbed(process);
             self.measures.false_failures += 1;
             self.measures.false_failures_of_healthy += u64::from(healthy);

@@ -1,9 +1,9 @@
 //! Looking at a world from outside: who is really there, and who disagrees about it.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::net::SocketAddr;
 
-use super::{End, Slot, Told, Violation, World, machine::Machine};
-use crate::swim::{MemberId, MemberState, MemberView, Node, Notice, Status};
+use super::{End, Slot, Told, Violation, World, machine::Machine, truth::Truth};
+use crate::swim::{MemberView, Node, Notice, Status};
 
 impl World {
     /// Every machine, whether a process runs there or not.
@@ -87,53 +87,21 @@ impl World {
 
     /// Says who sees the world otherwise than it is, if anybody does.
     pub fn disagreement(&self) -> Option<String> {
-        let mut clusters: BTreeMap<&str, BTreeMap<MemberId, MemberView>> = BTreeMap::new();
-        for slot in self.living() {
-            let Some(itself) = self.itself(slot) else {
-                return Some(format!("{} does not list itself first", self.label(slot)));
-            };
-            let cluster = clusters
-                .entry(&self.machine(slot).spec.cluster)
-                .or_default();
-            if cluster.insert(itself.card.id, itself).is_some() {
-                return Some(format!("two processes run as {}", self.label(slot)));
-            }
-        }
+        let truth = match Truth::of(self) {
+            Ok(truth) => truth,
+            Err(seen) => return Some(seen),
+        };
         self.living().find_map(|slot| {
-            let truth = &clusters[self.machine(slot).spec.cluster.as_str()];
-            let wrong = self.wrong_about(slot, truth)?;
+            let wrong = truth.wrong_about(self, slot)?;
             Some(format!("{} {wrong}", self.label(slot)))
         })
     }
 
-    /// What the process in `slot` has wrong, compared with what the living say of themselves.
-    fn wrong_about(&self, slot: Slot, truth: &BTreeMap<MemberId, MemberView>) -> Option<String> {
-        let node = self.node(slot)?;
-        let mut known = 0;
-        for view in node.members() {
-            let (name, state) = (&view.card.name, view.state);
-            match truth.get(&view.card.id) {
-                Some(itself) if *itself != view => {
-                    return Some(format!("holds {view:?}, but {name} is {itself:?}"));
-                }
-                Some(_) => known += 1,
-                None if matches!(state, MemberState::Failed | MemberState::Left) => {}
-                None => return Some(format!("holds {name} {state:?}, but it is not there")),
-            }
-        }
-        if known < truth.len() {
-            return Some(format!("knows {known} of {} living members", truth.len()));
-        }
-        let alone = node.status().isolated && truth.len() > 1;
-        alone.then(|| "believes it is isolated".into())
-    }
-
-    /// What the process there says of itself, if its address is the true one.
-    fn itself(&self, slot: Slot) -> Option<MemberView> {
-        let itself = self.node(slot)?.members().next()?;
-        let machine = self.machine(slot);
-        let true_address = itself.card.address == machine.place.address();
-        (itself.card.name == machine.spec.name && true_address).then_some(itself)
+    /// Machines where something ran once and nothing does.
+    pub(super) fn dead(&self) -> impl Iterator<Item = Slot> + '_ {
+        let is_dead = |machine: &Machine| machine.process.is_none() && machine.ended.is_some();
+        self.slots()
+            .filter(move |slot| is_dead(self.machine(*slot)))
     }
 
     /// A node's name, with the slot where names are not enough.

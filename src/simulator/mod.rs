@@ -13,6 +13,7 @@ mod audit;
 mod carriage;
 mod convergence;
 mod faults;
+mod graph;
 mod heap;
 mod ledger;
 mod machine;
@@ -27,6 +28,8 @@ mod story;
 mod streams;
 mod swarm;
 mod trace;
+mod truth;
+mod warm;
 mod watch;
 mod world;
 

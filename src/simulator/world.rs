@@ -17,6 +17,7 @@ use super::{
     promises,
     streams::Links,
     trace::Trace,
+    warm::Warmth,
     watch::Watch,
 };
 use crate::swim::{Directory, Input, MemberId, Node, Output, Settings, StopReason, Timestamp};
@@ -29,7 +30,7 @@ const EVENTS_PER_INSTANT_MAX: u32 = 200_000;
 /// The same seed and the same calls give the same world to the byte.
 #[derive(Debug)]
 pub struct World {
-    seed: u64,
+    pub(super) seed: u64,
     now: Timestamp,
     heap: Heap,
     events_at_now: u32,
@@ -44,7 +45,8 @@ pub struct World {
     pub(super) rng: Xoshiro256PlusPlus,
     trace: Trace,
     /// The interner that all nodes share, unless each process has its own as real ones do.
-    directory: Option<Directory>,
+    pub(super) directory: Option<Directory>,
+    pub(super) warmth: Warmth,
     processes: u32,
     pub(super) measures: Measures,
     pub(super) violations: Vec<Violation>,
@@ -80,6 +82,7 @@ impl World {
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
             trace: Trace::new(seed),
             directory: Some(Directory::new()),
+            warmth: Warmth::default(),
             processes: 0,
             measures: Measures::default(),
             violations: Vec::new(),
@@ -343,13 +346,15 @@ impl World {
             return;
         }
         let seed = self.rng.random();
+        let (recalled, scope) = (self.recalled(slot), self.scope(slot));
+        let knows_all = recalled.is_some();
         let machine = &mut self.machines[slot.index()];
         machine.stored_generation += 1;
         let mut address = machine.place.address();
         if !machine.spec.knows_address {
             address.set_ip(Ipv4Addr::UNSPECIFIED.into());
         }
-        let node = Node::new(Settings {
+        let mut node = Node::new(Settings {
             cluster: machine.spec.cluster.clone(),
             name: machine.spec.name.clone(),
             address,
@@ -358,13 +363,17 @@ impl World {
             tuning: machine.spec.tuning.clone(),
             seed,
             directory: self.directory.clone().unwrap_or_default(),
+            scope,
         });
+        if let Some((view, memory)) = recalled {
+            node.recall(self.now, &view, memory);
+        }
         self.processes += 1;
         if self.watch.sees(slot) {
             self.ledgers[slot.index()] = Ledger::new(node.members());
         }
         self.outages.end(slot);
-        self.meter.start(slot);
+        self.meter.start(slot, knows_all);
         machine.process = Some(Process::new(node, self.processes, self.now));
         self.tell_story_of(slot, || "starts".into());
         self.join_seeds(slot);
@@ -382,7 +391,7 @@ impl World {
         self.meter.end(slot, ran);
         if end == End::Crashed {
             let observers: Vec<_> = self.processes().filter(|other| *other != slot).collect();
-            let generation = process.node.status().life.generation();
+            let generation = process.node.own_sketch().life.generation();
             self.outages.begin(now, slot, generation, observers);
         }
         self.outages.lose_observer(now, slot);

@@ -79,7 +79,13 @@ impl Codec {
     }
 
     fn inward(&self, identity: WireIdentity) -> Result<Identity, CodecError> {
-        let handle = self.gate.borrow().directory.handle(identity.id);
+        let handle = {
+            let gate = self.gate.borrow();
+            match identity.id == gate.id {
+                true => Some(gate.me.handle),
+                false => gate.directory.handle(identity.id),
+            }
+        };
         match handle {
             Some(handle) => Ok(Identity {
                 handle,
@@ -180,7 +186,7 @@ impl foca::Codec<Identity> for Codec {
 }
 
 /// Reads one value and says how many bytes it took.
-fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<(T, usize)> {
+pub(super) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<(T, usize)> {
     let (value, rest) = postcard::take_from_bytes(bytes).ok()?;
     Some((value, bytes.len() - rest.len()))
 }

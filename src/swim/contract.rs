@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{Change, Directory, Life, Tags, Tuning};
+use super::{Change, Directory, Life, Scope, Tags, Tuning};
 
 /// A stream (TCP in the agent) that one side opened. The number is the driver's own: streams that
 /// this node dials have numbers the node chose (even); streams that the driver accepted
@@ -192,6 +192,8 @@ pub struct Settings {
     pub seed: u64,
     /// The interner: one for each process. Nodes of one simulation share it.
     pub directory: Directory,
+    /// Whom the node keeps in its list: everyone, but in very large simulations.
+    pub scope: Scope,
 }
 
 /// Where this node stands, for status pages.

@@ -2,17 +2,19 @@
 
 use std::{
     cell::RefCell,
+    collections::VecDeque,
     fmt,
     num::{NonZeroU8, NonZeroUsize},
     rc::Rc,
     time::Duration,
 };
 
-use foca::{Foca, Member, NoCustomBroadcast, Notification, State, Timer, TimerToken};
+use foca::{Foca, Member, Notification, State, Timer, TimerToken};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
     Tuning,
+    broadcasts::Broadcasts,
     codec::Codec,
     directory::Handle,
     gate::{Gate, Touch},
@@ -26,7 +28,7 @@ pub(super) const EAGER_SENDS: u8 = 3;
 
 /// foca with our types filled in, and what it asked for since it was last looked at.
 pub(super) struct Engine {
-    foca: Foca<Identity, Codec, Xoshiro256PlusPlus, NoCustomBroadcast>,
+    foca: Foca<Identity, Codec, Xoshiro256PlusPlus, Broadcasts>,
     effects: Effects,
     tuning: Tuning,
     transmissions: u8,
@@ -36,8 +38,8 @@ pub(super) struct Engine {
 struct Effects {
     gate: Rc<RefCell<Gate>>,
     mail: Mail,
-    timers: Vec<(Duration, Timer<Identity>)>,
-    notes: Vec<Note>,
+    timers: VecDeque<(Duration, Timer<Identity>)>,
+    notes: VecDeque<Note>,
     token: TimerToken,
 }
 
@@ -64,12 +66,18 @@ impl Engine {
         let config = config(&tuning, transmissions, packet_bytes_max);
         let mail = Mail::new(&gate.borrow().cluster);
         Self {
-            foca: Foca::new(me, config, rng, Codec::new(gate.clone())),
+            foca: Foca::with_custom_broadcast(
+                me,
+                config,
+                rng,
+                Codec::new(gate.clone()),
+                Broadcasts::new(gate.clone()),
+            ),
             effects: Effects {
                 gate,
                 mail,
-                timers: Vec::new(),
-                notes: Vec::new(),
+                timers: VecDeque::new(),
+                notes: VecDeque::new(),
                 token: 0,
             },
             tuning,
@@ -157,8 +165,12 @@ impl Engine {
     }
 
     /// Follows the cluster's size. Errors are impossible: only what may change changes.
-    pub(super) fn retune(&mut self, packet_bytes_max: usize) -> Result<(), foca::Error> {
-        let transmissions = self.tuning.transmissions(self.active() + 1);
+    pub(super) fn retune(
+        &mut self,
+        members: usize,
+        packet_bytes_max: usize,
+    ) -> Result<(), foca::Error> {
+        let transmissions = self.tuning.transmissions(members);
         if transmissions == self.transmissions {
             return Ok(());
         }
@@ -167,13 +179,24 @@ impl Engine {
             .set_config(config(&self.tuning, transmissions, packet_bytes_max))
     }
 
-    /// What foca wants to be woken for.
-    pub(super) fn take_timers(&mut self) -> Vec<(Duration, Timer<Identity>)> {
-        std::mem::take(&mut self.effects.timers)
+    /// The next thing foca wants to be woken for, in the order it asked.
+    pub(super) fn next_timer(&mut self) -> Option<(Duration, Timer<Identity>)> {
+        self.effects.timers.pop_front()
     }
 
-    pub(super) fn take_notes(&mut self) -> Vec<Note> {
-        std::mem::take(&mut self.effects.notes)
+    /// The next thing foca noticed.
+    pub(super) fn next_note(&mut self) -> Option<Note> {
+        self.effects.notes.pop_front()
+    }
+
+    /// Whether a round of gossip would say anything.
+    pub(super) fn has_news(&self) -> bool {
+        self.foca.updates_backlog() + self.foca.custom_broadcast_backlog() > 0
+    }
+
+    /// Sends a claim about a member beyond the view on with the next packets.
+    pub(super) fn broadcast(&mut self, update: &[u8]) -> Result<(), foca::Error> {
+        self.foca.add_broadcast(update).map(|_| ())
     }
 }
 
@@ -197,12 +220,12 @@ impl foca::Runtime<Identity> for &mut Effects {
                     replaces: Some(old.life),
                 });
             }
-            Notification::Active => self.notes.push(Note::Active),
-            Notification::Idle => self.notes.push(Note::Idle),
+            Notification::Active => self.notes.push_back(Note::Active),
+            Notification::Idle => self.notes.push_back(Note::Idle),
             Notification::Rejoin(me) => {
                 gate.me = *me;
                 gate.incarnation = 0;
-                self.notes.push(Note::Renewed);
+                self.notes.push_back(Note::Renewed);
             }
             // Only when we leave: `Identity::renew` always answers.
             Notification::Defunct => {}
@@ -211,8 +234,8 @@ impl foca::Runtime<Identity> for &mut Effects {
 
     fn send_to(&mut self, to: Identity, data: &[u8]) {
         let gate = self.gate.borrow();
-        if let Some(card) = gate.card_of(to) {
-            self.mail.swim((gate.id, gate.me.life), card.address, data);
+        if let Some(address) = gate.address_of(to) {
+            self.mail.swim((gate.id, gate.me.life), address, data);
         }
     }
 
@@ -226,7 +249,7 @@ impl foca::Runtime<Identity> for &mut Effects {
             }
             _ => {}
         }
-        self.timers.push((after, timer));
+        self.timers.push_back((after, timer));
     }
 }
 

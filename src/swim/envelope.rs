@@ -13,7 +13,7 @@
 
 use std::hash::Hasher;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use siphasher::sip::SipHasher24;
 
 use super::{Junk, Life, MemberId, WIRE_VERSION};
@@ -98,12 +98,14 @@ impl From<Junk> for Unopened {
     }
 }
 
+/// A ping or an ack fits; what is longer makes its buffer grow.
+const BYTES_USUAL: usize = 96;
+
 /// Makes and opens envelopes for one cluster.
 #[derive(Clone, Debug)]
 pub(super) struct Sealer {
     check_key: [u64; 2],
     counter: u64,
-    scratch: BytesMut,
 }
 
 impl Sealer {
@@ -117,7 +119,6 @@ impl Sealer {
         Self {
             check_key: [half(0), half(1)],
             counter: 0,
-            scratch: BytesMut::new(),
         }
     }
 
@@ -126,21 +127,21 @@ impl Sealer {
         &mut self,
         kind: Kind,
         sender: (MemberId, Life),
-        write: impl FnOnce(&mut BytesMut),
+        write: impl FnOnce(&mut Vec<u8>),
     ) -> Bytes {
         self.counter += 1;
         let key = self.key(kind);
-        let out = &mut self.scratch;
-        out.reserve(super::PACKET_BYTES_MAX);
+        let mut out = Vec::with_capacity(BYTES_USUAL);
         out.put_slice(&[MAGIC, WIRE_VERSION, kind as u8]);
-        put_varint(out, PLAINTEXT.into());
+        put_varint(&mut out, PLAINTEXT.into());
         out.put_u64_le(sender.0.0);
-        put_varint(out, sender.1.to_bits().into());
-        put_varint(out, self.counter);
-        write(out);
-        let check = check(&key, out);
+        put_varint(&mut out, sender.1.to_bits().into());
+        put_varint(&mut out, self.counter);
+        write(&mut out);
+        let check = check(&key, &out);
         out.put_u64_le(check);
-        out.split().freeze()
+        // As large as it must be: a driver may keep it for long.
+        out.into_boxed_slice().into()
     }
 
     /// Opens what arrived. Nothing in it has been looked at before the check held.
@@ -199,7 +200,7 @@ fn check(key: &[u64; 2], bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-fn put_varint(out: &mut BytesMut, mut value: u64) {
+fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     loop {
         let [low, ..] = value.to_le_bytes();
         value >>= 7;

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, net::SocketAddr};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use serde::Serialize;
 
 use super::{
@@ -131,7 +131,7 @@ pub(super) fn swim_packet(payload: &[u8]) -> Option<&[u8]> {
     rest.get(..usize::from(u16::from_be_bytes(*length)))
 }
 
-fn pad(out: &mut BytesMut, length: usize) {
+fn pad(out: &mut Vec<u8>, length: usize) {
     if out.len() < length {
         out.resize(length, 0);
     }

@@ -8,6 +8,7 @@
 //! This is the only folder that names `foca::`. It reads no clock and draws no randomness but
 //! from the generator that [`Settings::seed`] starts, so the same inputs give the same outputs.
 
+mod broadcasts;
 mod change;
 mod codec;
 mod contract;
@@ -26,6 +27,7 @@ mod stats;
 mod time;
 mod timers;
 mod tuning;
+mod view;
 mod wire;
 
 pub use change::Change;
@@ -35,10 +37,11 @@ pub use member::{
     CLUSTER_BYTES_MAX, Card, Evidence, InvalidCard, Life, MemberId, MemberState, MemberView,
     NAME_BYTES_MAX, Suspicion, TAG_BYTES_MAX, Tags, check_cluster, check_name, check_tags,
 };
-pub use node::{Node, Outputs};
+pub use node::{Node, Outputs, Sketch};
 pub use stats::{Junk, Stats};
 pub use time::Timestamp;
 pub use tuning::{Profile, Tuning};
+pub use view::{Enrolled, Memory, Scope, View};
 
 /// The format of everything we send. A peer that speaks another one is refused by name.
 pub const WIRE_VERSION: u8 = 1;

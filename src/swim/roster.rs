@@ -3,11 +3,11 @@
 //! A member without a record is alive in incarnation zero, which is nearly everyone: records are
 //! sparse, so that a thousand simulated nodes do not hold a million of them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, Life, MemberId, Timestamp, directory::Handle};
+use super::{Evidence, Life, MemberId, MemberState, Scope, Timestamp, View, directory::Handle};
 
 /// Who says that a member is not there, and what they saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,16 @@ impl Standing {
         matches!(self, Self::Alive | Self::Suspect { .. })
     }
 
+    /// The word that consumers are told.
+    pub(super) const fn shown(&self) -> MemberState {
+        match self {
+            Self::Alive => MemberState::Alive,
+            Self::Failed(_) | Self::Removed => MemberState::Failed,
+            Self::Left { .. } => MemberState::Left,
+            Self::Suspect { .. } => MemberState::Suspect,
+        }
+    }
+
     pub(super) const fn accusation(&self) -> Option<Accusation> {
         match self {
             Self::Failed(accusation) | Self::Suspect { accusation, .. } => Some(*accusation),
@@ -64,17 +74,46 @@ pub(super) struct Record {
     pub(super) since: Timestamp,
 }
 
+impl Record {
+    /// A member of whom there is nothing to say.
+    pub(super) const fn alive(life: Life) -> Self {
+        Self {
+            life,
+            incarnation: 0,
+            standing: Standing::Alive,
+            since: Timestamp::ZERO,
+        }
+    }
+}
+
 /// What has been told of every member.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Roster {
+    /// One bit for each member that is kept: by its place in the view, or by its handle.
     known: Vec<u64>,
+    view: Option<View>,
     records: BTreeMap<Handle, Record>,
 }
 
 impl Roster {
-    /// Whether anything was ever told of this member, and not forgotten since.
+    pub(super) fn new(scope: &Scope) -> Self {
+        let view = match scope {
+            Scope::Everyone => None,
+            Scope::Neighbours { view, .. } => Some(view.clone()),
+        };
+        Self {
+            known: Vec::new(),
+            view,
+            records: BTreeMap::new(),
+        }
+    }
+
+    /// Whether anything was ever told of this member, and not forgotten since. Never of a member
+    /// beyond the view.
     pub(super) fn knows(&self, handle: Handle) -> bool {
-        let (word, bit) = place(handle);
+        let Some((word, bit)) = self.place(handle) else {
+            return false;
+        };
         self.known.get(word).is_some_and(|bits| bits & bit != 0)
     }
 
@@ -95,14 +134,24 @@ impl Roster {
         self.record(handle).map_or(0, |record| record.incarnation)
     }
 
-    /// Notes what is told now.
-    pub(super) fn tell(&mut self, handle: Handle, record: Record) {
-        let (word, bit) = place(handle);
+    /// Notes that consumers know the member alive, in incarnation zero.
+    pub(super) fn recall(&mut self, handle: Handle) {
+        let Some((word, bit)) = self.place(handle) else {
+            return;
+        };
         if self.known.len() <= word {
             self.known.resize(word + 1, 0);
         }
         self.known[word] |= bit;
-        if record.standing == Standing::Alive && record.incarnation == 0 {
+    }
+
+    /// Notes what is told now.
+    pub(super) fn tell(&mut self, handle: Handle, record: Record) {
+        self.recall(handle);
+        let is_plain = record.standing == Standing::Alive && record.incarnation == 0;
+        // foca's list has the lives of those that it keeps.
+        let is_first = self.place(handle).is_some() || record.life == Life::first(1);
+        if is_plain && is_first {
             self.records.remove(&handle);
         } else {
             self.records.insert(handle, record);
@@ -111,14 +160,30 @@ impl Roster {
 
     /// As if it had never been.
     pub(super) fn forget(&mut self, handle: Handle) {
-        let (word, bit) = place(handle);
-        if let Some(bits) = self.known.get_mut(word) {
+        if let Some((word, bit)) = self.place(handle)
+            && let Some(bits) = self.known.get_mut(word)
+        {
             *bits &= !bit;
         }
         self.records.remove(&handle);
     }
-}
 
-const fn place(handle: Handle) -> (usize, u64) {
-    ((handle / 64) as usize, 1 << (handle % 64))
+    /// Forgets members beyond the view that are alive again for `age`: of whom nobody speaks any
+    /// more nobody needs to know what was said last.
+    pub(super) fn forget_settled(&mut self, now: Timestamp, age: Duration) {
+        let Some(view) = &self.view else { return };
+        self.records.retain(|handle, record| {
+            let settled = record.standing == Standing::Alive && record.since + age < now;
+            !settled || view.position(*handle).is_some()
+        });
+    }
+
+    /// The word and the bit of a member that is kept.
+    fn place(&self, handle: Handle) -> Option<(usize, u64)> {
+        let index = match &self.view {
+            None => handle as usize,
+            Some(view) => view.position(handle)?,
+        };
+        Some((index / 64, 1 << (index % 64)))
+    }
 }

@@ -15,13 +15,10 @@ impl Command<'_> {
     /// All of it but the number of the seed, which comes last.
     pub(super) fn before_seed(&self) -> String {
         let args = self.args;
-        let nodes = args
-            .nodes
-            .map_or_else(String::new, |nodes| format!(" --nodes {nodes}"));
-        format!(
-            "headcount simulate {}{nodes} --seed ",
-            quoted(&args.scenario)
-        )
+        let scenario = quoted(&args.scenario);
+        let [nodes, view] = [("nodes", args.nodes), ("view", args.view)]
+            .map(|(flag, given)| given.map_or_else(String::new, |n| format!(" --{flag} {n}")));
+        format!("headcount simulate {scenario}{nodes}{view} --seed ")
     }
 }
 

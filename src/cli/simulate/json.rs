@@ -19,7 +19,7 @@ impl Shown<'_> {
             "seed": args.seed,
             "seeds": args.seeds,
             "nodes": self.scenario.nodes().unwrap_or(tally.nodes),
-            "view": null,
+            "view": self.scenario.view(),
             "simulated_s": report.simulated.as_secs_f64(),
             "wall_s": self.ran.running.as_secs_f64(),
             "warm_start_s": self.ran.forming.as_secs_f64(),

@@ -41,6 +41,9 @@ pub(super) struct Args {
     /// Number of nodes [default: the scenario's]
     #[arg(long, value_name = "N")]
     nodes: Option<u32>,
+    /// Neighbours that each node knows [default: all others; 128 above 10,000 nodes]
+    #[arg(long, value_name = "K")]
+    view: Option<u32>,
     /// What decides everything that the scenario leaves open
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
@@ -138,8 +141,12 @@ fn read(args: &Args) -> Result<Scenario, Failure> {
         }
         false => Scenario::built_in(name)?,
     };
-    Ok(match args.nodes {
+    let scenario = match args.nodes {
         Some(nodes) => scenario.with_nodes(nodes)?,
+        None => scenario,
+    };
+    Ok(match args.view {
+        Some(view) => scenario.with_view(view)?,
         None => scenario,
     })
 }

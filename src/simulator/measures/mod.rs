@@ -70,10 +70,11 @@ impl Meter {
         self.views.agree();
     }
 
-    /// A process starts that knows only itself.
-    pub(super) fn start(&mut self, slot: Slot) {
+    /// A process starts that knows only itself, or from its first moment everybody who was there
+    /// when counting began.
+    pub(super) fn start(&mut self, slot: Slot, knows_all: bool) {
         self.running += 1;
-        self.views.start(slot);
+        self.views.start(slot, knows_all);
     }
 
     /// A process ends that ran for `ran` since counting began.

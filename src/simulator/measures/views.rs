@@ -15,6 +15,8 @@ pub(super) struct Views {
     views: Vec<Option<View>>,
     /// By slot: who was there when all agreed.
     agreed: Vec<bool>,
+    /// The number of that view.
+    agreed_number: u64,
     /// The number of different views, unless a view changed since it was counted.
     counted: Option<u32>,
     /// Reused, so that counting allocates nothing.
@@ -38,25 +40,29 @@ impl Views {
 
     /// From now on whoever runs is taken to see everybody who runs.
     pub(super) fn agree(&mut self) {
-        let slots = (0..).map(Slot).zip(&self.views);
-        let running = slots.filter(|(_, view)| view.is_some());
-        let number = running.fold(0, |number, (slot, _)| number ^ weight(slot));
-        for (view, agreed) in self.views.iter_mut().zip(&mut self.agreed) {
-            *agreed = view.is_some();
-            *view = view.is_some().then(|| View {
-                number,
-                agreed: true,
-                turned: BTreeSet::new(),
-            });
+        let running = self.views.iter().map(Option::is_some);
+        self.agreed = running.collect();
+        let there = self.slots().filter(|slot| self.agreed[slot.index()]);
+        self.agreed_number = there.fold(0, |number, slot| number ^ weight(slot));
+        for slot in self.slots() {
+            if self.agreed[slot.index()] {
+                self.start(slot, true);
+            }
         }
         self.counted = None;
     }
 
-    /// A process starts and sees itself.
-    pub(super) fn start(&mut self, slot: Slot) {
+    /// A process starts and sees itself; and, if it knows all, everybody who was there when all
+    /// agreed.
+    pub(super) fn start(&mut self, slot: Slot, knows_all: bool) {
+        let number = match (knows_all, self.agreed[slot.index()]) {
+            (true, true) => self.agreed_number,
+            (true, false) => self.agreed_number ^ weight(slot),
+            (false, _) => weight(slot),
+        };
         self.views[slot.index()] = Some(View {
-            number: weight(slot),
-            agreed: false,
+            number,
+            agreed: knows_all,
             turned: BTreeSet::new(),
         });
         self.counted = None;
@@ -81,6 +87,10 @@ impl Views {
             view.number ^= weight(of);
             self.counted = None;
         }
+    }
+
+    fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        (0..u32::try_from(self.views.len()).expect("slots are u32")).map(Slot)
     }
 
     /// How many different views there are.
@@ -117,7 +127,7 @@ mod tests {
         let mut views = Views::default();
         for slot in (0..count).map(Slot) {
             views.add_machine();
-            views.start(slot);
+            views.start(slot, false);
         }
         views
     }
@@ -150,12 +160,15 @@ mod tests {
         views.note(Slot(2), Slot(3), false);
         assert_eq!(views.distinct(), 1);
         // Somebody who knew nothing learns the same.
-        views.start(Slot(3));
+        views.start(Slot(3), false);
         assert_eq!(views.distinct(), 2);
         for other in [0, 1, 2] {
             views.note(Slot(other), Slot(3), true);
             views.note(Slot(3), Slot(other), true);
         }
+        assert_eq!(views.distinct(), 1);
+        // So does somebody who takes everybody for alive until told otherwise.
+        views.start(Slot(2), true);
         assert_eq!(views.distinct(), 1);
     }
 }

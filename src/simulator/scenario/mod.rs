@@ -8,6 +8,7 @@ mod error;
 mod play;
 mod script;
 mod values;
+mod view;
 
 use std::time::Duration;
 
@@ -60,8 +61,8 @@ const BUILT_IN: [(&str, &str); 11] = [
     ("swarm", include_str!("../../../simulations/swarm.toml")),
 ];
 
-/// Full views cost memory that grows with the square of this.
-pub(super) const NODES_MAX: u32 = 100_000;
+/// Addresses there are in the simulated network, rounded down.
+pub(super) const NODES_MAX: u32 = 10_000_000;
 /// Unless a scenario says otherwise, views must be equal so long after everything was healed.
 const CONVERGE_WITHIN: Duration = Duration::from_secs(120);
 /// So many nodes are the addresses that every node is told to join.
@@ -87,6 +88,8 @@ struct File {
     nodes: Option<u32>,
     #[serde(default)]
     duration: Option<Time>,
+    #[serde(default)]
+    view: Option<u32>,
     #[serde(default)]
     start: Start,
     #[serde(default)]
@@ -249,7 +252,11 @@ impl Scenario {
         let multipliers = (tuning.suspicion_multiplier, tuning.transmit_multiplier);
         rows.extend([
             ("nodes", self.nodes().unwrap_or_default().to_string()),
-            ("view", "full".into()),
+            (
+                "view",
+                self.view()
+                    .map_or("full".into(), |view| format!("{view} neighbours each")),
+            ),
             ("start", start.into()),
             (
                 "duration",
@@ -308,6 +315,7 @@ impl Scenario {
         if self.file.duration.is_none() {
             return Err(self.refuse("`duration` is not given"));
         }
+        self.check_view()?;
         self.check_settings()?;
         self.check_faults(nodes)
     }

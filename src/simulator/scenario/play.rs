@@ -14,8 +14,9 @@ use super::{
 
 /// What separates a scenario's randomness from its world's.
 const SCRIPT_SALT: u64 = 0x7363_7269_7074;
-/// A cluster on a healthy network that has not formed within this time never will.
-const FORM_MAX: Duration = Duration::from_secs(600);
+/// Whoever watches is asked so often for each probe interval while a cluster forms: to tell one
+/// node of ten thousand others takes longer than to simulate it.
+const FORM_STEPS: u32 = 100;
 /// Views are compared this often while they converge; to compare all is n².
 const COMPARED_EVERY: Duration = Duration::from_millis(100);
 const COMPARED_EVERY_IF_MANY: Duration = Duration::from_millis(500);
@@ -98,6 +99,9 @@ impl Scenario {
         let mut world = World::new(seed, self.peaceful());
         for spec in self.specs() {
             world.add(spec);
+        }
+        if let Some(view) = self.view() {
+            world.limit_views(view as usize);
         }
         sample(&mut world, &mut rng);
         let mut play = Play {
@@ -216,24 +220,15 @@ impl Play<'_, '_> {
         nodes: u32,
         rng: &mut Xoshiro256PlusPlus,
     ) -> Option<Duration> {
-        let cold = self.scenario.file.start == Start::Cold;
-        let spread = Span {
-            min: Duration::ZERO,
-            max: Duration::from_secs(1),
-        };
-        for slot in (0..nodes).map(Slot) {
-            let after = spread.draw(rng);
-            self.world.schedule(after, Fault::Start(slot));
+        match self.scenario.file.start {
+            Start::Cold => self.start_cold(nodes, rng),
+            Start::Warm => self.form(nodes),
         }
-        let formed = cold || self.form().is_some();
         self.world.begin_counting();
         if let Some(story) = self.story.take() {
             self.world.tell(story);
             self.world
                 .tell_story(|| "the scenario begins; its times count from here".into());
-        }
-        if !formed {
-            return None;
         }
         self.world
             .apply(Fault::Conditions(self.scenario.conditions()));
@@ -250,13 +245,26 @@ impl Play<'_, '_> {
         self.live()
     }
 
-    /// Lets the cluster form on a healthy network.
-    fn form(&mut self) -> Option<()> {
-        self.advance(Phase::Forming, Duration::from_secs(1));
-        let formed = self.agree(Phase::Forming, FORM_MAX);
-        // News of the joins is still told, and would be counted.
-        self.advance(Phase::Forming, Duration::from_secs(5));
-        formed.map(|_| ())
+    /// All start within a second and know only their seeds.
+    fn start_cold(&mut self, nodes: u32, rng: &mut Xoshiro256PlusPlus) {
+        let spread = Span {
+            min: Duration::ZERO,
+            max: Duration::from_secs(1),
+        };
+        for slot in (0..nodes).map(Slot) {
+            let after = spread.draw(rng);
+            self.world.schedule(after, Fault::Start(slot));
+        }
+    }
+
+    /// All start knowing everybody, and get into their stride: first probes come an interval later.
+    fn form(&mut self, nodes: u32) {
+        let interval = self.scenario.tuning().probe_interval;
+        let spread = interval - interval / FORM_STEPS;
+        self.world.warm_start((0..nodes).map(Slot), spread);
+        for _ in 0..2 * FORM_STEPS {
+            self.advance(Phase::Forming, interval / FORM_STEPS);
+        }
     }
 
     /// Waits until all views are equal, and some more.

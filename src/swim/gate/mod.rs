@@ -5,12 +5,14 @@
 //! in what we know of it, [`Gate::clothe`]. `decode_member` cannot drop a claim; it answers with
 //! "you are alive" instead, which foca ignores.
 
+mod beyond;
+
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use foca::{Member, State};
 
 use super::{
-    Card, Evidence, Junk, Life, MemberId, Timestamp,
+    Card, Evidence, Junk, Life, MemberId, Scope, Timestamp,
     directory::{Directory, Handle},
     identity::Identity,
     roster::{Accusation, Claim, Roster, Standing},
@@ -35,7 +37,12 @@ pub(super) struct Gate {
     pub(super) leaving: Option<String>,
     /// Who sent the packet that foca is reading.
     pub(super) sender: Identity,
+    pub(super) scope: Scope,
     pub(super) roster: Roster,
+    /// Claims about members beyond the view that say something new.
+    pub(super) beyond: Vec<Member<Identity>>,
+    /// Claims about members in the view that came where foca does not look for them.
+    pub(super) overheard: Vec<Member<Identity>>,
     /// Cards that differ from what a shared directory has of the same generation.
     cards: BTreeMap<(Handle, u32), Arc<Card>>,
     /// Members that may have something new to tell.
@@ -92,7 +99,7 @@ pub(super) enum Sighting {
 }
 
 impl Gate {
-    pub(super) fn new(cluster: String, directory: Directory, card: Card) -> Self {
+    pub(super) fn new(cluster: String, directory: Directory, scope: Scope, card: Card) -> Self {
         let life = Life::first(card.generation);
         let id = card.id;
         // The directory may be shared: it keeps no card that is not final.
@@ -113,7 +120,10 @@ impl Gate {
             probes: 0,
             leaving: None,
             sender: me,
-            roster: Roster::default(),
+            roster: Roster::new(&scope),
+            scope,
+            beyond: Vec::new(),
+            overheard: Vec::new(),
             cards: BTreeMap::new(),
             touched: Vec::new(),
             news: Vec::new(),
@@ -149,6 +159,18 @@ impl Gate {
         own.or_else(|| self.directory.card(handle, generation))
     }
 
+    /// Where the member is in that life, if this node may speak of it.
+    pub(super) fn address_of(&self, identity: Identity) -> Option<std::net::SocketAddr> {
+        if identity.handle == self.me.handle {
+            return Some(self.card.address);
+        }
+        let (handle, generation) = (identity.handle, identity.life.generation());
+        match self.cards.get(&(handle, generation)) {
+            Some(own) => Some(own.address),
+            None => self.directory.address(handle, generation),
+        }
+    }
+
     pub(super) fn touch(&mut self, handle: Handle) {
         self.touched.push(Touch {
             handle,
@@ -161,7 +183,10 @@ impl Gate {
         if update.id(&self.cluster) == self.id {
             return self.judge_ourselves(update);
         }
-        self.judge_other(update).unwrap_or_else(|| self.nothing())
+        match self.judge_other(update) {
+            Some(claim) => self.route(claim),
+            None => self.nothing(),
+        }
     }
 
     /// What foca hears of a claim in an exchange, where `held` is what foca holds of the member.
@@ -188,7 +213,7 @@ impl Gate {
                     evidence: Evidence::HeldFailed,
                 });
                 self.hear(*held.id(), claim, 0);
-                Member::new(*held.id(), held.incarnation(), State::Suspect)
+                self.route(Member::new(*held.id(), held.incarnation(), State::Suspect))
             }
             (Update::Failed { age_s, .. } | Update::Left { age_s, .. }, None)
                 if stale(*age_s) || self.card_for(update).is_none() =>

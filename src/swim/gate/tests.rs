@@ -19,7 +19,12 @@ fn card(name: &str, generation: u32) -> Card {
 }
 
 fn gate() -> Gate {
-    Gate::new("blue".into(), Directory::new(), card("me", 3))
+    Gate::new(
+        "blue".into(),
+        Directory::new(),
+        Scope::Everyone,
+        card("me", 3),
+    )
 }
 
 /// A gate that was told of `other` in generation 2, and its identity.

@@ -52,7 +52,7 @@ pub(super) enum Exchange {
 
 impl Node {
     pub(super) fn schedule_exchange(&mut self) {
-        let interval = self.tuning.exchange_interval(self.engine.active() + 1);
+        let interval = self.tuning.exchange_interval(self.cluster_size());
         let interval = self.jitter(interval);
         self.schedule(interval, Alarm::Exchange);
     }
@@ -77,7 +77,7 @@ impl Node {
     pub(super) fn follow_up(&mut self) {
         if !self.follow_up_due {
             self.follow_up_due = true;
-            let share = FOLLOW_UP_SHARE.mul_f64(self.engine.active() as f64);
+            let share = FOLLOW_UP_SHARE.mul_f64(self.cluster_size() as f64);
             let wait = FOLLOW_UP + share.mul_f64(self.rng.random_range(0.0..1.0));
             self.schedule(wait, Alarm::FollowUp);
         }
@@ -300,9 +300,11 @@ impl Node {
             }
             for update in updates {
                 let handle = gate.directory.handle(update.id(&gate.cluster));
-                let held = handle.and_then(|handle| held.get(&handle));
-                members.push(gate.import(update, held, self.tuning.forget_after));
-                disputes.extend(held.and_then(|held| disputed(update, held)));
+                let listed = handle.and_then(|handle| held.get(&handle).cloned());
+                let presumed = handle.filter(|handle| gate.is_beyond(*handle));
+                let held = listed.or_else(|| Some(gate.presumed(presumed?)));
+                members.push(gate.import(update, held.as_ref(), self.tuning.forget_after));
+                disputes.extend(held.and_then(|held| disputed(update, &held)));
             }
         }
         let result = self.engine.apply(members.into_iter(), gossip);
@@ -330,7 +332,7 @@ impl Node {
     fn state(&self) -> Vec<Update<'static>> {
         let gate = self.gate.borrow();
         let mut updates = vec![gate.introduction()];
-        for member in self.engine.members() {
+        for member in &self.tellable() {
             let (identity, incarnation) = (*member.id(), member.incarnation());
             let card = || Some(WireCard::own(gate.card_of(identity)?.as_ref()));
             let life = identity.life;
@@ -350,13 +352,26 @@ impl Node {
         updates
     }
 
+    /// Whom an exchange is about: everyone in the list, or, where lists differ, whoever is not
+    /// simply alive.
+    fn tellable(&self) -> Vec<Member<Identity>> {
+        let gate = self.gate.borrow();
+        if !gate.scope.is_partial() {
+            return self.engine.members().cloned().collect();
+        }
+        let records = gate.roster.records();
+        records.map(|(handle, _)| gate.presumed(handle)).collect()
+    }
+
     /// A sum over everyone we show, so that the order does not matter: id, address, life, and
     /// incarnation or the way it went. Suspicions are left out: they pass. The address is there
     /// because two processes with one name may have had one life.
     fn digest(&self) -> u64 {
         let gate = self.gate.borrow();
+        let partial = gate.scope.is_partial();
         let own = hash(&gate.card, gate.me.life, gate.incarnation.into());
-        self.engine.members().fold(own, |sum, member| {
+        let own = if partial { 0 } else { own };
+        self.tellable().iter().fold(own, |sum, member| {
             let identity = *member.id();
             let standing = gate
                 .roster

@@ -57,7 +57,7 @@ impl Node {
             contact.seed = true;
             contact.attempts = 0;
             contact.joined = false;
-            if self.is_active_address(*address) {
+            if !self.fresh && self.is_active_address(*address) {
                 self.joined(*address);
             } else {
                 self.say_hello(*address);
@@ -222,8 +222,8 @@ impl Node {
             .engine
             .find(handle)
             .filter(|held| held.state() != State::Down)?;
-        let card = self.gate.borrow().card_of(*held.id())?;
-        (card.address != address).then_some((handle, card.address))
+        let holder = self.gate.borrow().address_of(*held.id())?;
+        (holder != address).then_some((handle, holder))
     }
 
     pub(super) fn welcome(&mut self, newcomer: SocketAddr, nonce: u64, id: MemberId) {
@@ -329,10 +329,7 @@ impl Node {
             .engine
             .members()
             .filter(|held| held.state() != State::Down);
-        active.any(|held| {
-            gate.card_of(*held.id())
-                .is_some_and(|card| card.address == address)
-        })
+        active.any(|held| gate.address_of(*held.id()) == Some(address))
     }
 
     /// Good for whoever is `id`, now and for another slot.

@@ -1,14 +1,17 @@
 //! `Node`: one member's whole protocol behind three calls.
 //!
 //! `mod.rs` takes inputs apart and settles what follows from them; `receive` opens datagrams,
-//! `join` makes contact and `reconnect` renews it, `exchange` compares state, `duel` deals with
-//! our own name, `spread` sends news on, `tell` turns what foca believes into changes, and `part`
-//! says goodbye.
+//! `beyond` those of members that are not in the list, `join` makes contact and `reconnect` renews it, `exchange` compares state, `duel` deals with
+//! our own name, `spread` sends news on, `tell` turns what foca believes into changes, `look` shows
+//! it, `recall` starts from what is remembered, and `part` says goodbye.
 
+mod beyond;
 mod duel;
 mod exchange;
 mod join;
+mod look;
 mod part;
+mod recall;
 mod receive;
 mod reconnect;
 mod spread;
@@ -23,18 +26,20 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Card, Change, Input, Life, MemberId, Notice, Output, Settings, Stats, StopReason, StreamId,
-    Timestamp, Tuning, check_cluster, check_name, check_tags,
+    Card, Change, Input, Life, MemberId, Notice, Output, Scope, Settings, Stats, StopReason,
+    StreamId, Timestamp, Tuning, check_cluster, check_name, check_tags,
     directory::Handle,
     engine::{Engine, Note},
     envelope::Kind,
     gate::{Gate, Sighting},
+    identity::Identity,
     mail::{SWIM_BYTES_MAX, Sender},
     timers::{Alarm, Timers},
 };
 use duel::Challenged;
 use exchange::Exchange;
 use join::Contact;
+pub use look::Sketch;
 use spread::Spread;
 
 /// One line in the log for each peer in this time.
@@ -78,6 +83,8 @@ pub struct Node {
     /// When twins were last told of each other.
     introduced: BTreeMap<Handle, Timestamp>,
     spread: Spread,
+    /// foca's next round of gossip, while there is nothing to say.
+    resting_gossip: Option<(Timestamp, foca::Timer<Identity>)>,
     told: (Life, u16),
     noticed: BTreeMap<SocketAddr, Timestamp>,
     stats: Stats,
@@ -100,7 +107,7 @@ impl Node {
             tags: settings.tags,
         };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(settings.seed);
-        let gate = Gate::new(settings.cluster, settings.directory, card);
+        let gate = Gate::new(settings.cluster, settings.directory, settings.scope, card);
         let told = (gate.me.life, 0);
         let gate = Rc::new(RefCell::new(gate));
         let engine_rng = Xoshiro256PlusPlus::seed_from_u64(rng.random());
@@ -135,6 +142,7 @@ impl Node {
             asked: 0,
             introduced: BTreeMap::new(),
             spread: Spread::default(),
+            resting_gossip: None,
             told,
             noticed: BTreeMap::new(),
             stats: Stats::default(),
@@ -145,12 +153,7 @@ impl Node {
     ///
     /// The outputs borrow the node: nothing else can happen to it before they are drained.
     pub fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Outputs<'_> {
-        self.now = self.now.max(now);
-        self.gate.borrow_mut().now = self.now;
-        if !self.started {
-            self.started = true;
-            self.start();
-        }
+        self.begin(now);
         if !self.stopped {
             self.take(input);
             self.settle();
@@ -179,9 +182,14 @@ impl Node {
         &self.stats
     }
 
-    fn start(&mut self) {
-        self.schedule_exchange();
-        self.schedule_reconnect();
+    /// It is `now`; the first time, the node starts.
+    fn begin(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        self.gate.borrow_mut().now = self.now;
+        if !std::mem::replace(&mut self.started, true) {
+            self.schedule_exchange();
+            self.schedule_reconnect();
+        }
     }
 
     fn take(&mut self, input: Input<'_>) {
@@ -243,8 +251,7 @@ impl Node {
                 identity,
                 incarnation,
             } => {
-                let result = self.engine.confirm(identity, incarnation);
-                self.check(result);
+                self.confirm(identity, incarnation);
             }
         }
     }
@@ -265,10 +272,12 @@ impl Node {
             let twins = std::mem::take(&mut self.gate.borrow_mut().twins);
             twins.into_iter().for_each(|twins| self.introduce(twins));
             let touched = std::mem::take(&mut self.gate.borrow_mut().touched);
-            if sightings.is_empty() && touched.is_empty() {
+            let beyond = std::mem::take(&mut self.gate.borrow_mut().beyond);
+            if sightings.is_empty() && touched.is_empty() && beyond.is_empty() {
                 break;
             }
             self.tell(&touched);
+            self.tell_beyond(beyond);
             for sighting in sightings {
                 self.sighted(sighting);
             }
@@ -276,7 +285,8 @@ impl Node {
         self.tell_ourselves();
         self.tell_isolation();
         self.collect_news();
-        let result = self.engine.retune(SWIM_BYTES_MAX);
+        self.resume_gossip();
+        let result = self.engine.retune(self.cluster_size(), SWIM_BYTES_MAX);
         self.check(result);
         self.gate.borrow_mut().forget_heard();
     }
@@ -284,16 +294,37 @@ impl Node {
     /// Schedules what foca wants to be woken for, and follows its changes of life.
     fn pump(&mut self) {
         loop {
-            for (after, timer) in self.engine.take_timers() {
-                self.timers.schedule(self.now + after, Alarm::Foca(timer));
+            while let Some((after, timer)) = self.engine.next_timer() {
+                self.await_timer(self.now + after, timer);
             }
-            let notes = self.engine.take_notes();
-            if notes.is_empty() {
+            let Some(note) = self.engine.next_note() else {
                 break;
-            }
-            for note in notes {
-                self.noted(note);
-            }
+            };
+            self.noted(note);
+        }
+    }
+
+    /// foca wants to gossip five times a second whether or not there is news. A round that would
+    /// say nothing is put by, so that an idle node sleeps.
+    fn await_timer(&mut self, at: Timestamp, timer: foca::Timer<Identity>) {
+        if matches!(timer, foca::Timer::PeriodicGossip(_)) && !self.engine.has_news() {
+            self.resting_gossip = Some((at, timer));
+        } else {
+            self.timers.schedule(at, Alarm::Foca(timer));
+        }
+    }
+
+    /// There is news: the round that was put by comes at the time it would have come.
+    fn resume_gossip(&mut self) {
+        if self.engine.has_news()
+            && let Some((at, timer)) = self.resting_gossip.take()
+        {
+            let interval = self.tuning.gossip_interval;
+            let late = (self.now - at).as_micros();
+            let missed = late.div_ceil(interval.as_micros().max(1));
+            let missed = u32::try_from(missed).unwrap_or(u32::MAX);
+            self.timers
+                .schedule(at + interval.saturating_mul(missed), Alarm::Foca(timer));
         }
     }
 
@@ -319,6 +350,22 @@ impl Node {
             Sighting::Predecessor(life) => self.outlive_process(life),
             Sighting::Twin { address, life } => self.suspect_twin(address, life),
         }
+    }
+
+    /// Members there are or should be, ourselves included.
+    fn cluster_size(&self) -> usize {
+        match self.gate.borrow().scope {
+            Scope::Everyone => self.engine.active() + 1,
+            Scope::Neighbours { cluster, .. } => cluster,
+        }
+    }
+
+    fn confirm(&mut self, suspect: Identity, incarnation: u16) {
+        if self.gate.borrow().is_beyond(suspect.handle) {
+            return self.confirm_beyond(suspect, incarnation);
+        }
+        let result = self.engine.confirm(suspect, incarnation);
+        self.check(result);
     }
 
     fn id(&self) -> MemberId {

@@ -58,6 +58,9 @@ impl Node {
             return self.heard_ourselves(from, envelope.life);
         }
         let Some(sender) = self.acquaintance(envelope) else {
+            if let Some(stranger) = self.stranger(envelope) {
+                return self.on_swim_beyond(stranger, packet);
+            }
             self.invite(from, envelope.sender);
             return Err(Junk::Stranger);
         };
@@ -70,7 +73,17 @@ impl Node {
         if std::mem::take(&mut self.gate.borrow_mut().addressed_before) {
             self.introduce_to(sender);
         }
+        self.apply_overheard();
         self.check_packet(result)
+    }
+
+    /// Lets foca hear what came as broadcasts and is about members in its list.
+    fn apply_overheard(&mut self) {
+        let overheard = std::mem::take(&mut self.gate.borrow_mut().overheard);
+        if !overheard.is_empty() {
+            let result = self.engine.apply(overheard.into_iter(), true);
+            self.check(result);
+        }
     }
 
     /// The sender's identity, if we were told who it is.
@@ -81,7 +94,7 @@ impl Node {
             handle,
             life: envelope.life,
         };
-        (gate.roster.knows(handle) && gate.card_of(identity).is_some()).then_some(identity)
+        (gate.roster.knows(handle) && gate.address_of(identity).is_some()).then_some(identity)
     }
 
     /// Junk is the peer's fault and counted as such; anything else would be ours.

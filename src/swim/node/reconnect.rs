@@ -60,7 +60,8 @@ impl Node {
         if self.now < self.reconnect_at {
             return;
         }
-        let members = self.engine.active() + 1;
+        self.forget_settled();
+        let members = self.cluster_size();
         let alone = self.is_alone();
         if alone || self.rng.random_range(0..members) == 0 {
             let wanted = if alone { RECONNECTS_ALONE } else { 1 };
@@ -101,7 +102,8 @@ impl Node {
         self.forgotten
             .retain(|(since, _)| now - *since < FORGOTTEN_AGE_MAX);
         let gate = self.gate.borrow();
-        let down = gate.down().map(|(_, card)| card.address);
+        let ours = |(identity, _): &(Identity, _)| !gate.is_beyond(identity.handle);
+        let down = gate.down().filter(ours).map(|(_, card)| card.address);
         let forgotten = self.forgotten.iter().map(|(_, address)| *address);
         down.chain(forgotten).collect()
     }

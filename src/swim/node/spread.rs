@@ -103,7 +103,7 @@ impl Node {
     }
 
     /// A packet of foca's kind that foca did not make: it spends none of foca's budget.
-    fn send_packet(
+    pub(super) fn send_packet(
         &mut self,
         to: Identity,
         message: Message<Identity>,
@@ -112,8 +112,10 @@ impl Node {
     ) {
         let (src, src_incarnation, address) = {
             let gate = self.gate.borrow();
-            let Some(card) = gate.card_of(to) else { return };
-            (gate.me, gate.incarnation, card.address)
+            let Some(address) = gate.address_of(to) else {
+                return;
+            };
+            (gate.me, gate.incarnation, address)
         };
         let header = Header {
             src,

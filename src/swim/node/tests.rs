@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::swim::wire;
-use crate::swim::{Directory, MemberState, Profile, Tags};
+use crate::swim::{Directory, MemberState, Profile, Scope, Tags};
 
 const LATENCY: Duration = Duration::from_millis(1);
 
@@ -44,6 +44,7 @@ fn node(name: &str, at: usize, generation: u32, seed: u64) -> Node {
         tuning: Tuning::new(Profile::Lan),
         seed,
         directory: Directory::new(),
+        scope: Scope::Everyone,
     })
 }
 

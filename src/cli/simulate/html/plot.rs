@@ -80,7 +80,20 @@ impl Axis {
         }
     }
 
-    /// The same for what is counted: no line of the grid lies between whole numbers.
+    /// From zero to exactly the greatest of `numbers`.
+    pub(super) fn spanning(
+        label: &'static str,
+        unit: &'static str,
+        numbers: impl Iterator<Item = f64>,
+    ) -> Self {
+        let max = numbers.fold(0.0, f64::max);
+        Self {
+            max: if max > 0.0 { max } else { 1.0 },
+            ..Self::up_to(label, unit, std::iter::empty())
+        }
+    }
+
+    /// As [`Axis::up_to`] for what is counted: no line of the grid lies between whole numbers.
     pub(super) fn counting(label: &'static str, numbers: impl Iterator<Item = f64>) -> Self {
         Self::up_to(label, "", numbers.chain([TICKS]))
     }

@@ -199,7 +199,7 @@ fn lines(
     } else {
         (" s", 1.0)
     };
-    let x = Axis::up_to(time, unit, marks().map(|mark| mark.x * scale));
+    let x = Axis::spanning(time, unit, marks().map(|mark| mark.x * scale));
     let all = series.iter_mut().flat_map(|series| &mut series.marks);
     all.for_each(|mark| mark.x *= scale);
     (!series.is_empty()).then_some(Plot {

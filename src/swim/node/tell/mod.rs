@@ -4,7 +4,7 @@ use foca::{Member, State};
 
 use super::Node;
 use crate::swim::{
-    Change, Counts, MemberState, MemberView, Status, Suspicion, Timestamp,
+    Change, MemberState, MemberView, Suspicion, Timestamp,
     directory::Handle,
     gate::{Heard, Touch},
     identity::Identity,
@@ -39,21 +39,34 @@ impl Node {
 
     fn tell_member(&mut self, touch: Touch) {
         let handle = touch.handle;
+        if self.gate.borrow().is_beyond(handle) {
+            return;
+        }
         let Some(held) = self.engine.find(handle).cloned() else {
             return self.tell_gone(handle);
         };
         let prior = self.prior(&held, touch);
         let next = self.next(&held, prior.as_ref());
-        for step in steps(prior.as_ref(), &next) {
-            match (step, &prior) {
+        self.tell_transition(prior.as_ref(), *held.id(), &next);
+        self.gate.borrow_mut().roster.tell(handle, next);
+    }
+
+    /// Tells how the member came from `prior` to `next`, and starts the clock that ends it.
+    pub(super) fn tell_transition(
+        &mut self,
+        prior: Option<&Record>,
+        identity: Identity,
+        next: &Record,
+    ) {
+        for step in steps(prior, next) {
+            match (step, prior) {
                 // The life that removes it was never anybody's, and may be one that we have no
                 // card of: consumers know the one before.
-                (Step::Removed, Some(last)) => self.tell_removed(handle, last),
-                _ => self.tell_step(step, *held.id(), &next),
+                (Step::Removed, Some(last)) => self.tell_removed(identity.handle, last),
+                _ => self.tell_step(step, identity, next),
             }
         }
-        self.await_end(prior.as_ref(), *held.id(), &next);
-        self.gate.borrow_mut().roster.tell(handle, next);
+        self.await_end(prior, identity, next);
     }
 
     /// Looks through foca's whole list for what the touches missed: O(n), now and then.
@@ -91,12 +104,7 @@ impl Node {
         if !gate.roster.knows(touch.handle) {
             return None;
         }
-        let alive = || Record {
-            life: touch.replaces.unwrap_or_else(|| held.id().life),
-            incarnation: 0,
-            standing: Standing::Alive,
-            since: Timestamp::ZERO,
-        };
+        let alive = || Record::alive(touch.replaces.unwrap_or_else(|| held.id().life));
         Some(
             gate.roster
                 .record(touch.handle)
@@ -106,7 +114,7 @@ impl Node {
     }
 
     /// What is to be told now.
-    fn next(&self, held: &Member<Identity>, prior: Option<&Record>) -> Record {
+    pub(super) fn next(&self, held: &Member<Identity>, prior: Option<&Record>) -> Record {
         let gate = self.gate.borrow();
         let heard = gate.heard(*held.id(), held.state());
         let same = |prior: &&Record| prior.life == held.id().life;
@@ -140,7 +148,7 @@ impl Node {
     }
 
     fn accused(&self, accusation: Accusation) -> Standing {
-        let timeout = self.tuning.suspicion_timeout(self.engine.active() + 1);
+        let timeout = self.tuning.suspicion_timeout(self.cluster_size());
         let deadline = self.now + timeout;
         Standing::Suspect {
             accusation,
@@ -280,7 +288,7 @@ impl Node {
         })
     }
 
-    fn view(&self, identity: Identity, record: &Record) -> Option<MemberView> {
+    pub(super) fn view(&self, identity: Identity, record: &Record) -> Option<MemberView> {
         let gate = self.gate.borrow();
         let reason = match &record.standing {
             Standing::Left { reason } => Some(reason.clone()),
@@ -288,7 +296,7 @@ impl Node {
         };
         Some(MemberView {
             card: gate.card_of(identity)?,
-            state: shown(&record.standing),
+            state: record.standing.shown(),
             incarnation: published(identity, record.incarnation),
             suspicion: self
                 .suspicion(&record.standing)
@@ -296,61 +304,6 @@ impl Node {
             reason,
             down_since: (!record.standing.is_active()).then_some(record.since),
         })
-    }
-
-    /// Everyone we know: ourselves first, then alive, suspect, failed and departed members in no
-    /// particular order.
-    pub fn members(&self) -> impl Iterator<Item = MemberView> {
-        let others = self
-            .engine
-            .members()
-            .filter_map(|held| self.view_held(held));
-        std::iter::once(self.own_view()).chain(others)
-    }
-
-    fn view_held(&self, held: &Member<Identity>) -> Option<MemberView> {
-        let record = {
-            let gate = self.gate.borrow();
-            let handle = held.id().handle;
-            gate.roster.knows(handle).then_some(())?;
-            gate.roster.record(handle).cloned()
-        };
-        let record = record.unwrap_or_else(|| Record {
-            life: held.id().life,
-            incarnation: held.incarnation(),
-            standing: Standing::Alive,
-            since: Timestamp::ZERO,
-        });
-        if record.standing == Standing::Removed {
-            return None;
-        }
-        self.view(*held.id(), &record)
-    }
-
-    /// The member called `name`, in O(n).
-    pub fn member(&self, name: &str) -> Option<MemberView> {
-        self.members().find(|member| member.card.name == name)
-    }
-
-    /// Where this node stands, in O(n).
-    pub fn status(&self) -> Status {
-        let mut counts = Counts::default();
-        for member in self.members() {
-            match member.state {
-                MemberState::Alive => counts.alive += 1,
-                MemberState::Failed => counts.failed += 1,
-                MemberState::Left => counts.left += 1,
-                MemberState::Suspect => counts.suspect += 1,
-            }
-        }
-        let own = self.own_view();
-        Status {
-            card: own.card,
-            life: self.life(),
-            incarnation: own.incarnation,
-            counts,
-            isolated: self.isolated,
-        }
     }
 
     /// Tells of isolation only when somebody failed: if all others left, nothing is wrong.
@@ -401,17 +354,8 @@ fn ago(now: Timestamp, heard: Option<&Heard>) -> Timestamp {
     Timestamp::from_micros(now.as_micros().saturating_sub(age))
 }
 
-const fn published(identity: Identity, incarnation: u16) -> u32 {
+pub(super) const fn published(identity: Identity, incarnation: u16) -> u32 {
     (identity.life.renewal() << 16) | incarnation as u32
-}
-
-const fn shown(standing: &Standing) -> MemberState {
-    match standing {
-        Standing::Alive => MemberState::Alive,
-        Standing::Failed(_) | Standing::Removed => MemberState::Failed,
-        Standing::Left { .. } => MemberState::Left,
-        Standing::Suspect { .. } => MemberState::Suspect,
-    }
 }
 
 /// The accusation that follows is told in a change of its own.
@@ -430,7 +374,7 @@ fn steps(prior: Option<&Record>, next: &Record) -> Vec<Step> {
     if prior.standing.is_active() {
         return onward(prior, next);
     }
-    let previous = Some(shown(&prior.standing));
+    let previous = Some(prior.standing.shown());
     match &next.standing {
         Standing::Alive | Standing::Suspect { .. } => arrival(previous, &next.standing, false),
         Standing::Removed => vec![Step::Removed],

@@ -1,0 +1,116 @@
+//! `Truth`: who is really there, and what a node has wrong about it.
+
+use std::collections::BTreeMap;
+
+use super::{Slot, World};
+use crate::swim::{Enrolled, MemberId, MemberState, Node, Sketch};
+
+/// Everybody who lives, as they see themselves, and everybody who does not.
+pub(super) struct Truth {
+    living: BTreeMap<MemberId, (Slot, Sketch)>,
+    /// The same by place in the directory that all share; empty when each has its own.
+    by_place: Vec<Option<(Slot, Sketch)>>,
+    dead: Vec<MemberId>,
+    /// The living by cluster.
+    counts: BTreeMap<String, usize>,
+}
+
+impl Truth {
+    /// Looks at everybody who lives; says who is not what it should be.
+    pub(super) fn of(world: &World) -> Result<Self, String> {
+        let mut truth = Self {
+            living: BTreeMap::new(),
+            by_place: Vec::new(),
+            dead: Vec::new(),
+            counts: BTreeMap::new(),
+        };
+        for slot in world.living() {
+            truth.add(world, slot)?;
+        }
+        let dead = world.dead().map(|slot| world.id(slot));
+        truth.dead = dead.filter(|id| !truth.living.contains_key(id)).collect();
+        Ok(truth)
+    }
+
+    fn add(&mut self, world: &World, slot: Slot) -> Result<(), String> {
+        let machine = world.machine(slot);
+        let node = world.node(slot).expect("whoever lives has a node");
+        let itself = node.own_sketch();
+        if !node.is_at(&itself, world.address(slot)) {
+            return Err(format!("{} does not know its address", world.label(slot)));
+        }
+        if self.living.insert(world.id(slot), (slot, itself)).is_some() {
+            return Err(format!("two processes run as {}", world.label(slot)));
+        }
+        if world.directory.is_some() {
+            let place = itself.member.index();
+            let length = self.by_place.len().max(place + 1);
+            self.by_place.resize(length, None);
+            self.by_place[place] = Some((slot, itself));
+        }
+        *self.counts.entry(machine.spec.cluster.clone()).or_default() += 1;
+        Ok(())
+    }
+
+    /// What the process in `slot` has wrong.
+    pub(super) fn wrong_about(&self, world: &World, slot: Slot) -> Option<String> {
+        let node = world.node(slot)?;
+        let mut known = 0;
+        for held in node.sketches() {
+            match self.find(node, held.member) {
+                Some(living) if is_right(world, node, &held, living) => known += 1,
+                None if matches!(held.state, MemberState::Failed | MemberState::Left) => {}
+                other => return Some(quarrel(world, node, &held, other)),
+            }
+        }
+        let expected = self.expected(world, slot);
+        if known < expected {
+            return Some(format!("knows {known} of {expected} living members"));
+        }
+        if let Some(id) = self.dead.iter().find(|id| is_presumed_alive(node, **id)) {
+            return Some(format!("believes that {id} lives, but it is not there"));
+        }
+        let alone = node.is_isolated() && expected > 1;
+        alone.then(|| "believes it is isolated".into())
+    }
+
+    fn find(&self, node: &Node, member: Enrolled) -> Option<&(Slot, Sketch)> {
+        match self.by_place.is_empty() {
+            true => self.living.get(&node.id_of(member)),
+            false => self.by_place.get(member.index())?.as_ref(),
+        }
+    }
+
+    /// Living members that the process in `slot` should hold, itself included.
+    fn expected(&self, world: &World, slot: Slot) -> usize {
+        match world.neighbours(slot) {
+            None => self.counts[&world.machine(slot).spec.cluster],
+            Some(view) => {
+                let lives =
+                    |place: &Enrolled| matches!(self.by_place.get(place.index()), Some(Some(_)));
+                1 + view.iter().filter(lives).count()
+            }
+        }
+    }
+}
+
+fn is_right(world: &World, node: &Node, held: &Sketch, (of, itself): &(Slot, Sketch)) -> bool {
+    let what = |sketch: &Sketch| (sketch.life, sketch.incarnation, sketch.state);
+    what(held) == what(itself) && node.is_at(held, world.address(*of))
+}
+
+fn is_presumed_alive(node: &Node, id: MemberId) -> bool {
+    let held = node.believes(id);
+    matches!(held, Some(MemberState::Alive | MemberState::Suspect))
+}
+
+fn quarrel(world: &World, node: &Node, held: &Sketch, truth: Option<&(Slot, Sketch)>) -> String {
+    let id = node.id_of(held.member);
+    match truth {
+        None => format!("holds {id} {:?}, but it is not there", held.state),
+        Some((of, itself)) => {
+            let (name, address) = (world.label(*of), world.address(*of));
+            format!("holds {name} to be {held:?}, but it is {itself:?} at {address}")
+        }
+    }
+}

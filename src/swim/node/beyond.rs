@@ -1,0 +1,157 @@
+//! Members beyond the view: they are probed by others, but everybody hears of their failure.
+//!
+//! A helper of an indirect probe may be one, and so may whoever asks a suspect for a last word.
+//! They are answered as foca would answer them, without entering its list.
+
+use std::time::Duration;
+
+use bytes::Buf;
+use foca::{Codec as _, Member, Message, State};
+
+use super::Node;
+use crate::swim::{
+    Junk,
+    codec::{Codec, CodecError},
+    envelope::Envelope,
+    gate::Sighting,
+    identity::Identity,
+    roster::Standing,
+};
+
+/// What was said of a member that lives is remembered so long: its gossip is over by then.
+const SETTLED_AFTER: Duration = Duration::from_secs(60);
+
+impl Node {
+    /// The sender, if it is a member that is not in our view.
+    pub(super) fn stranger(&self, envelope: &Envelope<'_>) -> Option<Identity> {
+        let gate = self.gate.borrow();
+        let handle = gate.directory.handle(envelope.sender)?;
+        let life = envelope.life;
+        let identity = Identity { handle, life };
+        (gate.is_beyond(handle) && gate.address_of(identity).is_some()).then_some(identity)
+    }
+
+    /// A packet of foca's from beyond the view.
+    pub(super) fn on_swim_beyond(&mut self, sender: Identity, packet: &[u8]) -> Result<(), Junk> {
+        self.gate.borrow_mut().sender = sender;
+        let read = self.read_packet(packet);
+        let (incarnation, message, claims) = read.map_err(|error| match error {
+            CodecError::Junk(junk) => junk,
+            CodecError::Full | CodecError::NoCard => Junk::Malformed,
+        })?;
+        self.heard_from_beyond(Member::new(sender, incarnation, State::Alive));
+        let result = self.engine.apply(claims.into_iter(), true);
+        self.check(result);
+        self.answer_beyond(sender, message);
+        Ok(())
+    }
+
+    /// The sender's incarnation, what it wants, and what it claims of members in our view.
+    fn read_packet(
+        &self,
+        mut packet: &[u8],
+    ) -> Result<(u16, Message<Identity>, Vec<Member<Identity>>), CodecError> {
+        let mut codec = Codec::new(self.gate.clone());
+        let header = codec.decode_header(&mut packet)?;
+        let count = if packet.len() >= 2 {
+            packet.get_u16()
+        } else {
+            0
+        };
+        let mut claims = Vec::new();
+        for _ in 0..count {
+            claims.push(codec.decode_member(&mut packet)?);
+        }
+        Ok((header.src_incarnation, header.message, claims))
+    }
+
+    /// Whoever speaks lives. If we hold its life over, it must take another one.
+    fn heard_from_beyond(&mut self, word: Member<Identity>) {
+        let held = self.gate.borrow().presumed(word.id().handle);
+        if held.state() == State::Down && held.id().life >= word.id().life {
+            self.send_packet(*word.id(), Message::TurnUndead, 0, &[]);
+        } else if self.gate.borrow().is_news(&word) {
+            self.gate.borrow_mut().beyond.push(word);
+        }
+    }
+
+    fn answer_beyond(&mut self, sender: Identity, message: Message<Identity>) {
+        let (to, answer) = match message {
+            Message::Ping(number) => (sender, Message::Ack(number)),
+            Message::IndirectPing {
+                origin: target,
+                probe_number,
+            } => {
+                let answer = Message::IndirectAck {
+                    target,
+                    probe_number,
+                };
+                (sender, answer)
+            }
+            Message::IndirectAck {
+                target,
+                probe_number,
+            } => {
+                let origin = sender;
+                let answer = Message::ForwardedAck {
+                    origin,
+                    probe_number,
+                };
+                (target, answer)
+            }
+            Message::TurnUndead => {
+                let mut gate = self.gate.borrow_mut();
+                let down = Sighting::Down(gate.me.life);
+                return gate.sightings.push(down);
+            }
+            // Nobody asks beyond its view for help, and the rest wants no answer.
+            _ => return,
+        };
+        self.send_packet(to, answer, 0, &[]);
+    }
+
+    /// The time of a suspect beyond the view is over.
+    pub(super) fn confirm_beyond(&mut self, suspect: Identity, incarnation: u16) {
+        let mut gate = self.gate.borrow_mut();
+        if gate.presumed(suspect.handle) == Member::new(suspect, incarnation, State::Suspect) {
+            gate.beyond
+                .push(Member::new(suspect, incarnation, State::Down));
+        }
+    }
+
+    /// Tells what is new of members beyond the view, and sends it on.
+    pub(super) fn tell_beyond(&mut self, claims: Vec<Member<Identity>>) {
+        for claim in claims {
+            if self.gate.borrow().is_news(&claim) {
+                self.tell_claim(&claim);
+                self.send_on(&claim);
+            }
+        }
+    }
+
+    fn tell_claim(&mut self, claim: &Member<Identity>) {
+        let handle = claim.id().handle;
+        let prior = self.gate.borrow().presumption(handle);
+        let mut next = self.next(claim, Some(&prior));
+        if next.standing == Standing::Alive {
+            next.since = self.now;
+        }
+        self.tell_transition(Some(&prior), *claim.id(), &next);
+        self.gate.borrow_mut().roster.tell(handle, next);
+    }
+
+    pub(super) fn forget_settled(&self) {
+        let mut gate = self.gate.borrow_mut();
+        gate.roster.forget_settled(self.now, SETTLED_AFTER);
+    }
+
+    fn send_on(&mut self, claim: &Member<Identity>) {
+        let Some(update) = self.gate.borrow().clothe(claim) else {
+            return;
+        };
+        let bytes = postcard::to_stdvec(&update).expect("a growing buffer takes an update");
+        let result = self.engine.broadcast(&bytes);
+        self.check(result);
+        self.gate.borrow_mut().news.push((claim.id().handle, bytes));
+    }
+}
