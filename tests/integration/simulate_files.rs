@@ -99,6 +99,7 @@ fn the_page_needs_nothing_and_takes_nothing_for_markup() {
     );
     for shown in [
         "PASSED 3 of 3 seeds",
+        "--seed 1 --seeds 3<",
         "Infection curve",
         "Detection",
         "Bandwidth over time",
@@ -209,6 +210,10 @@ fn what_contradicts_itself_or_cannot_be_written_is_refused_before_anything_runs(
     refused(
         &["crash", "--html", "folder"],
         &["--html", "folder", "directory"],
+    );
+    refused(
+        &["crash", "--html", "/dev/null"],
+        &["--html", "/dev/null", "plain"],
     );
     refused(&["crash", "--trace", "absent/t"], &["--trace", "absent/t"]);
     refused(

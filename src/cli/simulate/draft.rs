@@ -25,9 +25,14 @@ impl Draft {
     /// # Errors
     /// When it cannot.
     pub(super) fn begin(path: &Path) -> Result<Self, Failure> {
-        if path.is_dir() {
-            return Err(unwritable(path, &"it is a directory"));
+        // What is moved onto a device or a pipe takes its place.
+        match path.metadata() {
+            Ok(found) if found.is_dir() => return Err(unwritable(path, &"it is a directory")),
+            Ok(found) if !found.is_file() => return Err(unwritable(path, &"it is no plain file")),
+            _ => {}
         }
+        // A link goes on leading where it led.
+        let path = &place(path).unwrap_or_else(|| path.into());
         // As any new file: what the umask leaves of it.
         let permissions = Permissions::from_mode(0o666);
         let mut builder = tempfile::Builder::new();

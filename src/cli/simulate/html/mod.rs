@@ -57,7 +57,16 @@ fn verdict(shown: &Shown<'_>) -> Markup {
         div class={ "verdict " (class) } {
             @for line in shown.conclusion() { p { (line) } }
         }
-        p.command { code { (shown.command(shown.args.seed)) } }
+        p.command { code { (made_by(shown)) } }
+    }
+}
+
+/// The line that makes all of this again.
+fn made_by(shown: &Shown<'_>) -> String {
+    let command = shown.command(shown.args.seed);
+    match shown.args.seeds {
+        1 => command.to_string(),
+        count => format!("{command} --seeds {count}"),
     }
 }
 
