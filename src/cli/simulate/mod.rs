@@ -197,7 +197,7 @@ fn trace(args: &Args, scenario: &Scenario) -> Result<Option<Trace>, Failure> {
 /// Runs every seed, until all are done or somebody interrupts; who does so twice does not wait.
 async fn simulate(job: Job, interrupts: &mut Signal, output: &mut Output) -> Ran {
     let watch = Stopwatch::start();
-    let mut progress = Progress::begin(&job, output);
+    let progress = Progress::begin(&job, output);
     let mut ran = Ran::of_nothing(job.first);
     let workers = work::workers(job.count);
     let mut work = Work::start(job, workers);

@@ -24,8 +24,6 @@ pub(super) struct Progress {
     each: Option<Duration>,
     bar: Option<ProgressBar>,
     began: Stopwatch,
-    /// How long the cluster took to form, once it has.
-    formed_after: Option<Duration>,
 }
 
 impl Progress {
@@ -35,7 +33,6 @@ impl Progress {
             each: job.scenario.planned(),
             bar: output.bar(),
             began: Stopwatch::start(),
-            formed_after: None,
         }
     }
 
@@ -48,11 +45,8 @@ impl Progress {
     }
 
     /// Says how far the work is.
-    pub(super) fn say(&mut self, done: u64, reached: Option<Reached>, output: &mut Output) {
+    pub(super) fn say(&self, done: u64, reached: Option<Reached>, output: &mut Output) {
         let spent = self.began.elapsed();
-        if reached.is_some_and(|reached| reached.phase != Phase::Forming) {
-            self.formed_after.get_or_insert(spent);
-        }
         let (share, text) = match (self.seeds, reached) {
             (1, Some(reached)) => self.of_one(reached, spent),
             _ => self.of_many(done, spent),
@@ -83,25 +77,22 @@ impl Progress {
     }
 
     fn of_one(&self, reached: Reached, spent: Duration) -> (f64, String) {
-        let Some(formed_after) = self.formed_after else {
-            return (
-                0.0,
-                format!("the cluster forms, {:.0} s", spent.as_secs_f64()),
-            );
-        };
-        let spent = spent.saturating_sub(formed_after);
-        let (now, speed) = (reached.virtual_time.as_secs_f64(), speed(reached, spent));
+        if reached.phase == Phase::Forming {
+            let text = format!("the cluster forms, {:.0} s", spent.as_secs_f64());
+            return (0.0, text);
+        }
+        let (now, speed) = (reached.virtual_time.as_secs_f64(), speed(reached));
         let Some(all) = self.each.map(|all| all.as_secs_f64()) else {
             return (0.0, format!("{now:.0} virtual s{speed}"));
         };
         match reached.phase {
             Phase::Liveness => (
                 1.0,
-                format!("{now:.0} virtual s, views become equal{speed}"),
+                format!("{now:.0} virtual s, views become and stay equal{speed}"),
             ),
             _ => {
                 let share = now / all;
-                let left = left(share, spent);
+                let left = left(share, reached.running);
                 (
                     share,
                     format!("{now:.0} of {all:.0} virtual s{speed}{left}"),
@@ -119,8 +110,8 @@ fn thousandths(share: f64) -> u64 {
     (share.clamp(0.0, 1.0) * 1000.0) as u64
 }
 
-fn speed(reached: Reached, spent: Duration) -> String {
-    let speed = reached.virtual_time.as_secs_f64() / spent.as_secs_f64().max(1e-3);
+fn speed(reached: Reached) -> String {
+    let speed = reached.virtual_time.as_secs_f64() / reached.running.as_secs_f64().max(1e-3);
     format!(", {speed:.1} × real time")
 }
 
@@ -144,7 +135,6 @@ mod tests {
             each: Some(Duration::from_secs(80)),
             bar: None,
             began: Stopwatch::start(),
-            formed_after: None,
         }
     }
 
@@ -161,19 +151,19 @@ mod tests {
 
     #[test]
     fn one_run_is_measured_from_when_the_cluster_stands() {
-        let at = |phase, seconds| Reached {
-            phase,
-            virtual_time: Duration::from_secs(seconds),
+        let (one, spent) = (progress(1), Duration::from_secs(30));
+        let text = |phase, seconds| {
+            let reached = Reached {
+                phase,
+                virtual_time: Duration::from_secs(seconds),
+                running: Duration::from_secs(10),
+            };
+            one.of_one(reached, spent)
         };
-        let mut one = progress(1);
-        let spent = Duration::from_secs(30);
-        let (_, text) = one.of_one(at(Phase::Forming, 0), spent);
-        assert_eq!(text, "the cluster forms, 30 s");
-        one.formed_after = Some(Duration::from_secs(20));
-        let (share, text) = one.of_one(at(Phase::Safety, 20), spent);
+        assert_eq!(text(Phase::Forming, 1).1, "the cluster forms, 30 s");
         let expected = "20 of 80 virtual s, 2.0 × real time, about 30s left";
-        assert_eq!((share, text.as_str()), (0.25, expected));
-        let (_, text) = one.of_one(at(Phase::Liveness, 90), spent);
-        assert_eq!(text, "90 virtual s, views become equal, 9.0 × real time");
+        assert_eq!(text(Phase::Safety, 20), (0.25, expected.into()));
+        let expected = "90 virtual s, views become and stay equal, 9.0 × real time";
+        assert_eq!(text(Phase::Liveness, 90).1, expected);
     }
 }

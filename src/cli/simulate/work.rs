@@ -43,6 +43,8 @@ pub(super) struct Reached {
     pub(super) phase: Phase,
     /// Since counting began.
     pub(super) virtual_time: Duration,
+    /// Time on this machine since the cluster had formed.
+    pub(super) running: Duration,
 }
 
 /// Threads at work.
@@ -121,6 +123,7 @@ impl Shared {
             self.reach(Reached {
                 phase,
                 virtual_time,
+                running: watch.elapsed() - forming,
             });
             match self.stop.load(Ordering::Relaxed) {
                 true => ControlFlow::Break(()),
