@@ -14,6 +14,7 @@ mod readme; // what the README shows is what the program does
 mod regressions; // bugs that the swarm found
 mod restarts; // what stays the same member, whatever changes around it
 mod simulate; // scenarios from the command line
+mod simulate_files; // its page and its trace
 mod stories; // one fault each, and what consumers hear of it
 mod support; // real agents, their API and streams
 mod swarm; // many seeds, every promise
