@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     End, Slot, Told, Violation, World,
     heap::What,
-    machine::{Machine, Process},
+    machine::Machine,
     promises::{self, Promise},
 };
 use crate::swim::{Change, MemberId, MemberView, StopReason, Timestamp};
@@ -18,7 +18,7 @@ const SAMPLED_EVERY_AUDITS: u64 = 5;
 const RESOLVE_EVERY_AUDITS: u64 = 30;
 /// A leaving node has this long to stop.
 const LEAVE_MAX: Duration = Duration::from_millis(500);
-/// A process that was not paused for so long is healthy beyond doubt.
+/// A process that was undisturbed for so long is healthy beyond doubt.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// A rival that was there so recently may still be a reason to stop.
 const RIVAL_WITHIN: Duration = Duration::from_secs(5);
@@ -112,9 +112,8 @@ impl World {
     fn measure_failed(&mut self, at: Slot, of: Slot, view: &MemberView) {
         let now = self.now();
         self.outages.notice(now, of, view.card.generation, at);
-        let undisturbed = |process: &Process| process.healthy_for(now, HEALTHY_AFTER);
-        let observer = self.machine(at).process.as_ref();
-        let observer_healthy = observer.is_some_and(undisturbed);
+        let healthy = |machine: &Machine| machine.healthy_for(now, HEALTHY_AFTER);
+        let observer_healthy = healthy(self.machine(at));
         let machine = &self.machines[of.index()];
         let Some(process) = &machine.process else {
             let left = matches!(machine.ended, Some((_, End::Stopped(StopReason::Left))));
@@ -123,7 +122,7 @@ impl World {
             return;
         };
         if process.node.own_sketch().life.generation() == view.card.generation {
-            let healthy = undisturbed(process);
+            let healthy = healthy(machine);
             self.measures.false_failures += 1;
             self.measures.false_failures_of_healthy += u64::from(healthy);
             let both = healthy && observer_healthy;

@@ -24,9 +24,12 @@ mod promises;
 mod report;
 mod run;
 mod scenario;
+mod slow;
 mod story;
 mod streams;
+mod struck;
 mod swarm;
+mod time_text;
 mod trace;
 mod truth;
 mod warm;
@@ -36,7 +39,9 @@ mod world;
 pub use faults::{Data, Fault, Move};
 pub use machine::{End, Slot, Spec, Told};
 pub use measures::{Distribution, Percentiles, Second, Series, Step, Traffic};
-pub use network::{Conditions, Place};
+pub use network::{
+    Bursts, Conditions, Effect, Latency, LogNormal, Machines, Mtu, Place, Rule, RuleId, Zones,
+};
 pub use outages::Outage;
 pub use promises::{PROMISES, Promise, Violation};
 pub use report::{Crashes, Report};

@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Conditions, Data, Fault, Move, Run, Slot, Spec, Story, World,
+    Conditions, Data, Fault, Latency, Move, Run, Slot, Spec, Story, World,
     network::{chance, draw},
     promises,
 };
@@ -110,10 +110,7 @@ impl Plan {
         let harmless = |(_, fault): &(Duration, Fault)| {
             matches!(fault, Fault::Start(_) | Fault::Leave(_) | Fault::Heal)
         };
-        let Conditions {
-            loss, corruption, ..
-        } = self.conditions;
-        loss == 0.0 && corruption == 0.0 && self.faults.iter().all(harmless)
+        self.conditions.is_faithful() && self.faults.iter().all(harmless)
     }
 
     fn make_peace(&self, world: &mut World) {
@@ -212,12 +209,15 @@ impl Draft {
             false => 0.0,
         };
         Conditions {
-            latency_min: Duration::from_micros(100),
-            latency_max,
+            latency: Latency::Uniform {
+                min: Duration::from_micros(100),
+                max: latency_max,
+            },
             loss: share(0.6, 0.3),
             duplication: share(0.4, 0.2),
             reordering: share(0.4, 0.2),
             corruption: share(0.2, 0.02),
+            ..Conditions::LAN
         }
     }
 

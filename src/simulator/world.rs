@@ -287,7 +287,8 @@ impl World {
     }
 
     /// Does what a node asked for, in order. The outputs are empty afterwards.
-    fn carry_out(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
+    pub(super) fn carry_out(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
+        self.block_before_sending(slot, outputs);
         let mut changed = false;
         let mut stop = None;
         for output in outputs.drain(..) {

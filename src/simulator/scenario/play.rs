@@ -6,7 +6,7 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    super::{Conditions, Fault, Plan, Report, Run, STABLE_FOR, Slot, Story, World, promises},
+    super::{Fault, Plan, Report, Run, STABLE_FOR, Slot, Story, World, promises, struck::struck},
     EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start,
     script::{self, Script},
     values::{Span, Time},
@@ -57,7 +57,7 @@ pub struct Outcome {
     pub run: Run,
     /// Nodes there were.
     pub nodes: u32,
-    /// Whom faults struck, in order; nobody where a plan names no victims.
+    /// Whom faults struck, in order.
     pub struck: Vec<Slot>,
     /// Whether the views were equal in the end.
     pub converged: bool,
@@ -94,12 +94,13 @@ impl Scenario {
         }
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ SCRIPT_SALT);
         let nodes = self.file.nodes.unwrap_or_default();
-        let script = script::draw(&self.file.fault, nodes, &mut rng);
-        let struck: Vec<_> = script.struck.iter().copied().collect();
-        let mut world = World::new(seed, self.peaceful());
+        let script = script::draw(&self.file.fault, &self.file.rule, &self.census(), &mut rng);
+        let struck = struck_by(&script.faults);
+        let mut world = World::new(seed, self.file.network.healed());
         for spec in self.specs() {
             world.add(spec);
         }
+        world.set_zones(self.zones());
         if let Some(view) = self.view() {
             world.limit_views(view as usize);
         }
@@ -120,12 +121,13 @@ impl Scenario {
 
     fn run_swarm(&self, seed: u64, watcher: &mut Watcher<'_>, telling: Option<Telling>) -> Outcome {
         let plan = Plan::draw(seed);
+        let struck = struck_by(&plan.faults);
         let interrupted = watcher(Phase::Safety, Duration::ZERO).is_break();
         let run = match telling {
-            Some(telling) => plan.run_told(self.story(seed, &[], telling)),
+            Some(telling) => plan.run_told(self.story(seed, &struck, telling)),
             None => plan.run(),
         };
-        self.outcome(run, Vec::new(), interrupted)
+        self.outcome(run, struck, interrupted)
     }
 
     /// Whom `telling` is about.
@@ -177,20 +179,12 @@ impl Scenario {
         }
         outcome
     }
+}
 
-    /// The network without its vices.
-    fn peaceful(&self) -> Conditions {
-        let Conditions {
-            latency_min,
-            latency_max,
-            ..
-        } = self.conditions();
-        Conditions {
-            latency_min,
-            latency_max,
-            ..Conditions::LAN
-        }
-    }
+/// Whom timed faults strike, in order.
+fn struck_by(faults: &[(Duration, Fault)]) -> Vec<Slot> {
+    let faults = faults.iter().map(|(_, fault)| fault);
+    struck(faults).into_iter().collect()
 }
 
 /// In a world of many only some are looked at closely: their lists are n² together.
@@ -231,14 +225,14 @@ impl Play<'_, '_> {
                 .tell_story(|| "the scenario begins; its times count from here".into());
         }
         self.world
-            .apply(Fault::Conditions(self.scenario.conditions()));
+            .apply(Fault::Conditions(self.scenario.file.network.clone()));
         for (at, fault) in script.faults {
             self.world.schedule(at, fault);
         }
         self.advance(Phase::Safety, self.scenario.duration());
         self.world.apply(Fault::Heal);
         self.world
-            .apply(Fault::Conditions(self.scenario.peaceful()));
+            .apply(Fault::Conditions(self.scenario.file.network.healed()));
         for slot in self.world.slots() {
             self.world.apply(Fault::Resume(slot));
         }
