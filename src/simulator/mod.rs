@@ -31,6 +31,7 @@ mod shrink;
 mod slow;
 mod story;
 mod streams;
+mod struck;
 mod swarm;
 mod time_text;
 mod trace;

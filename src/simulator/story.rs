@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
     fmt,
     net::SocketAddr,
 };
@@ -64,6 +65,7 @@ impl Story {
             | Fault::Remove(slot, _)
             | Fault::Restart(slot, ..)
             | Fault::Resume(slot)
+            | Fault::Slow(slot, _)
             | Fault::Start(slot) => self.follows(*slot),
             _ => true,
         }
@@ -190,12 +192,10 @@ impl World {
                     named(to)
                 )
             }
-            Fault::Conditions(now) => format!("the network becomes {now:?}"),
             Fault::Crash(slot) => format!("{} is killed", named(slot)),
             Fault::Heal => "nothing is cut any more".into(),
-            Fault::Impose(_, rule) => format!("a rule begins: {rule:?}"),
-            Fault::Lift(_) => "a rule ends".into(),
             Fault::Leave(slot) => format!("{} is asked to leave", named(slot)),
+            Fault::Partition(sides) if sides.is_empty() => "the network is whole again".into(),
             Fault::Partition(sides) => {
                 let mut sizes = BTreeMap::<u16, u32>::new();
                 sides
@@ -204,6 +204,7 @@ impl World {
                 let sizes: Vec<_> = sizes.values().map(u32::to_string).collect();
                 format!("the network is cut into parts of {}", sizes.join(" and "))
             }
+            Fault::Lift(id) => format!("rule {} holds no more", id.0),
             Fault::Pause(slot, span) => format!("{} is stopped for {span:?}", named(slot)),
             Fault::Remove(slot, name) => format!("{} is asked to forget {name}", named(slot)),
             Fault::Restart(slot, to, data) => {
@@ -215,7 +216,16 @@ impl World {
             Fault::Resume(slot) => format!("{} goes on, if it is stopped", named(slot)),
             Fault::Slow(slot, span) => format!("{} is slow for {span:?}", named(slot)),
             Fault::Start(slot) => format!("{} is started", named(slot)),
+            Fault::Conditions(_) | Fault::Impose(..) => self.as_written(fault),
         }
+    }
+
+    /// As a scenario would have it, with names.
+    fn as_written(&self, fault: &Fault) -> String {
+        let Ok(fault) = fault
+            .clone()
+            .try_map(|slot| Ok::<_, Infallible>(self.named(slot)));
+        serde_json::to_string(&fault).expect("faults are plain data")
     }
 }
 

@@ -6,7 +6,7 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    super::{Fault, Plan, Promise, Report, Run, STABLE_FOR, Slot, Story, World},
+    super::{Fault, Plan, Promise, Report, Run, STABLE_FOR, Slot, Story, World, struck::struck},
     EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start,
     script::{self, Script},
     values::{Span, Time},
@@ -57,7 +57,7 @@ pub struct Outcome {
     pub run: Run,
     /// Nodes there were.
     pub nodes: u32,
-    /// Whom faults struck, in order; nobody where a plan names no victims.
+    /// Whom faults struck, in order.
     pub struck: Vec<Slot>,
     /// Whether the views were equal in the end.
     pub converged: bool,
@@ -95,7 +95,7 @@ impl Scenario {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ SCRIPT_SALT);
         let nodes = self.file.nodes.unwrap_or_default();
         let script = script::draw(&self.file.fault, &self.file.rule, &self.census(), &mut rng);
-        let struck: Vec<_> = script.struck.iter().copied().collect();
+        let struck = struck_by(&script.faults);
         let mut world = World::new(seed, self.file.network.healed());
         for spec in self.specs() {
             world.add(spec);
@@ -125,12 +125,13 @@ impl Scenario {
         watcher: &mut Watcher<'_>,
         telling: Option<Telling>,
     ) -> Outcome {
+        let struck = struck_by(&plan.faults);
         let interrupted = watcher(Phase::Safety, Duration::ZERO).is_break();
         let run = match telling {
-            Some(telling) => plan.run_told(self.story(plan.seed, &[], telling)),
+            Some(telling) => plan.run_told(self.story(plan.seed, &struck, telling)),
             None => plan.run(),
         };
-        self.outcome(run, Vec::new(), interrupted)
+        self.outcome(run, struck, interrupted)
     }
 
     /// Whom `telling` is about.
@@ -181,6 +182,12 @@ impl Scenario {
         }
         outcome
     }
+}
+
+/// Whom timed faults strike, in order.
+fn struck_by(faults: &[(Duration, Fault)]) -> Vec<Slot> {
+    let faults = faults.iter().map(|(_, fault)| fault);
+    struck(faults).into_iter().collect()
 }
 
 /// In a world of many only some are looked at closely: their lists are n² together.

@@ -18,8 +18,6 @@ use super::{
 pub(super) struct Script {
     /// What strikes, in order of time.
     pub(super) faults: Vec<(Duration, Fault)>,
-    /// Whom any of it strikes.
-    pub(super) struck: BTreeSet<Slot>,
     /// Nodes that join late, after the others in slot order.
     pub(super) newcomers: u32,
 }
@@ -81,9 +79,6 @@ impl Draft<'_> {
     fn add(&mut self, entry: &Entry) {
         let at = entry.at.draw(self.rng);
         let struck = self.struck(entry);
-        if !matches!(entry.kind, Kind::Churn | Kind::Join) {
-            self.script.struck.extend(&struck);
-        }
         match entry.kind {
             Kind::Churn => self.churn(entry, at),
             Kind::Crash => struck
@@ -158,7 +153,6 @@ impl Draft<'_> {
             self.lasting.shuffle(self.rng);
             let is_up = |slot: &&Slot| down_until[slot.index()] <= at;
             if let Some(slot) = self.lasting.iter().find(is_up).copied() {
-                self.script.struck.insert(slot);
                 self.restart(entry, at, slot);
                 let up = self.script.faults.last().map_or(at, |(up, _)| *up);
                 down_until[slot.index()] = up;
