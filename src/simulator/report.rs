@@ -34,6 +34,8 @@ pub struct Report {
     pub simulated: Duration,
     /// Inputs handled by all nodes.
     pub events: u64,
+    /// New lives that processes took to outlive a false failure.
+    pub renewals: u64,
     /// Crashes, and how many of them ended before everybody had told of them.
     pub crashes: (u64, u64),
     first: Histogram<u64>,
@@ -55,6 +57,7 @@ impl Default for Report {
             converged: true,
             simulated: Duration::ZERO,
             events: 0,
+            renewals: 0,
             crashes: (0, 0),
             first: histogram(),
             all: histogram(),
@@ -84,6 +87,7 @@ impl Report {
         self.converged &= outcome.converged;
         self.simulated += run.simulated;
         self.events += measures.events;
+        self.renewals += measures.renewals;
         for outage in &run.outages {
             self.add_outage(outage);
         }

@@ -208,7 +208,10 @@ impl World {
             node_time: self.node_time(),
             outages: self.outages.all(),
             converged_after: None,
-            measures: self.measures,
+            measures: Measures {
+                renewals: self.measures.renewals + self.renewals_of_running(),
+                ..self.measures
+            },
             violations: self.violations.clone(),
             story: self.story.take().unwrap_or_default(),
         }
@@ -380,6 +383,7 @@ impl World {
             self.outages.begin(now, slot, generation, &observers);
         }
         self.outages.lose_observer(now, slot);
+        self.measures.renewals += process.node.stats().renewals;
         for link in process.streams.into_values() {
             self.hang_up(link, slot);
         }
@@ -409,6 +413,12 @@ impl World {
         let running = self.machines.iter().filter_map(|m| m.process.as_ref());
         let span = |process: &Process| self.now - process.started.max(self.counting_since);
         running.map(span).sum::<Duration>() + self.ran
+    }
+
+    /// New lives that the running processes took so far.
+    fn renewals_of_running(&self) -> u64 {
+        let running = self.machines.iter().filter_map(|m| m.process.as_ref());
+        running.map(|process| process.node.stats().renewals).sum()
     }
 
     /// Machines with a process, paused ones included.
