@@ -6,11 +6,10 @@ use bytes::Bytes;
 use rand::RngExt;
 
 use super::{
-    Place, Slot, Tapped, World,
+    Place, Promise, Slot, Tapped, World,
     heap::What,
     machine::Arrival,
     network::{Sent, Verdict},
-    promises,
     streams::{Link, LinkEnd, LinkId, Side},
 };
 use crate::swim::{FRAME_BYTES_MAX, Input, PACKET_BYTES_MAX, StreamId};
@@ -25,9 +24,10 @@ impl World {
     pub(super) fn send(&mut self, slot: Slot, to: SocketAddr, bytes: Bytes) {
         self.measures.datagrams += 1;
         self.measures.bytes += bytes.len() as u64;
+        self.meter.senders.datagram(slot, bytes.len());
         if bytes.len() > PACKET_BYTES_MAX {
             let seen = format!("{} bytes to {to}", bytes.len());
-            self.violate(promises::PACKETS_FIT, slot, seen);
+            self.violate(Promise::PacketsFit, slot, seen);
         }
         let from = self.machines[slot.index()].place;
         if let Some(tap) = &mut self.tap {
@@ -348,9 +348,10 @@ impl World {
         }
         let bytes = frame.len();
         self.measures.stream_bytes += bytes as u64;
+        self.meter.senders.frame(slot, bytes);
         if bytes > FRAME_BYTES_MAX {
             self.violate(
-                promises::PACKETS_FIT,
+                Promise::PacketsFit,
                 slot,
                 format!("a frame of {bytes} bytes"),
             );

@@ -6,14 +6,15 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Conditions, End, Fault, Measures, Place, Run, Slot, Spec, Tapped, Violation,
+    Conditions, End, Fault, Measures, Place, Promise, Run, Slot, Spec, Story, Tapped, Violation,
     audit::AUDIT_EVERY,
     heap::{Heap, What},
     ledger::Ledger,
     machine::{Arrival, Machine, Process},
+    measures::Meter,
     network::Network,
     outages::Outages,
-    promises,
+    rumours::Rumours,
     streams::Links,
     trace::Trace,
     warm::Warmth,
@@ -49,11 +50,13 @@ pub struct World {
     processes: u32,
     pub(super) measures: Measures,
     pub(super) violations: Vec<Violation>,
-    pub(super) story: Option<Vec<String>>,
+    pub(super) story: Option<Story>,
     pub(super) tap: Option<Vec<Tapped>>,
     /// Whose changes are kept and held against promises.
     pub(super) watch: Watch,
     pub(super) outages: Outages,
+    pub(super) meter: Meter,
+    pub(super) rumours: Rumours,
     /// When counting began.
     pub(super) counting_since: Timestamp,
     /// How long processes ran that have ended since.
@@ -88,17 +91,14 @@ impl World {
             tap: None,
             watch: Watch::Everyone,
             outages: Outages::default(),
+            meter: Meter::default(),
+            rumours: Rumours::default(),
             counting_since: Timestamp::ZERO,
             ran: Duration::ZERO,
             outputs: Vec::new(),
         };
         world.push(world.now + AUDIT_EVERY, What::Audit);
         world
-    }
-
-    /// Keeps a story of faults and changes from now on, for reading.
-    pub fn keep_story(&mut self) {
-        self.story.get_or_insert_default();
     }
 
     /// Keeps no ledgers and no changes from now on: they cost as much as the nodes themselves in
@@ -123,6 +123,7 @@ impl World {
     pub fn begin_counting(&mut self) {
         self.measures = Measures::default();
         self.outages = Outages::default();
+        self.meter.begin(self.now);
         self.counting_since = self.now;
         self.ran = Duration::ZERO;
     }
@@ -151,6 +152,7 @@ impl World {
         let place = self.new_place(slot);
         self.machines.push(Machine::new(spec, place));
         self.ledgers.push(Ledger::default());
+        self.meter.add_machine();
         slot
     }
 
@@ -178,7 +180,7 @@ impl World {
             if self.now - begin >= limit || !self.violations.is_empty() {
                 return None;
             }
-            self.run_for(every);
+            self.run_for(every.min(begin + limit - self.now));
         }
         Some(self.now - begin)
     }
@@ -193,6 +195,10 @@ impl World {
             self.trace.input(now, slot, &input);
             outputs.extend(process.node.handle(now, input));
             self.measures.events += 1;
+            self.audit_outputs(slot, outputs.len());
+            if self.story.is_some() {
+                self.tell_input(slot, &input, &outputs);
+            }
             self.carry_out(slot, &mut outputs);
             self.rearm(slot);
         }
@@ -207,10 +213,14 @@ impl World {
             simulated: self.now - self.counting_since,
             node_time: self.node_time(),
             outages: self.outages.all(),
+            learned: self.outages.learned().clone(),
+            spread: self.outages.spread().clone(),
+            traffic: self.meter.senders.traffic(self.running_times()),
+            flaps: self.meter.flaps().to_vec(),
+            seconds: self.meter.seconds().to_vec(),
             converged_after: None,
             measures: self.measures,
             violations: self.violations.clone(),
-            story: self.story.take().unwrap_or_default(),
         }
     }
 
@@ -218,8 +228,10 @@ impl World {
     fn step(&mut self, end: Timestamp) -> bool {
         let Some((at, what)) = self.heap.pop_until(end) else {
             self.now = end;
+            self.meter.pass(end, &self.measures);
             return false;
         };
+        self.meter.pass(at, &self.measures);
         self.count_instant(at);
         self.now = at;
         self.happen(what);
@@ -284,8 +296,11 @@ impl World {
         let mut stop = None;
         for output in outputs.drain(..) {
             self.trace.output(&output);
+            if self.story.is_some() {
+                self.tell_output(slot, &output);
+            }
             if stop.is_some() {
-                self.violate(promises::STOP_IS_LAST, slot, format!("{output:?}"));
+                self.violate(Promise::StopIsLast, slot, format!("{output:?}"));
             }
             match output {
                 Output::Change(change) => {
@@ -323,7 +338,7 @@ impl World {
         if matches!(reason, StopReason::Conflict { .. }) {
             self.measures.conflicts += 1;
             if let Err(seen) = self.rival_of(slot) {
-                self.violate(promises::CONFLICT_HAS_TWO, slot, seen);
+                self.violate(Promise::ConflictHasTwo, slot, seen);
             }
         }
         self.end(slot, End::Stopped(reason));
@@ -336,6 +351,7 @@ impl World {
         }
         let seed = self.rng.random();
         let (recalled, scope) = (self.recalled(slot), self.scope(slot));
+        let knows_all = recalled.is_some();
         let machine = &mut self.machines[slot.index()];
         machine.stored_generation += 1;
         let mut address = machine.place.address();
@@ -361,6 +377,7 @@ impl World {
             self.ledgers[slot.index()] = Ledger::new(node.members());
         }
         self.outages.end(slot);
+        self.meter.start(slot, knows_all);
         machine.process = Some(Process::new(node, self.processes, self.now));
         self.tell_story_of(slot, || "starts".into());
         self.join_seeds(slot);
@@ -373,11 +390,13 @@ impl World {
             return;
         };
         self.tell_story_of(slot, || format!("ends: {end:?}"));
-        self.ran += now - process.started.max(self.counting_since);
+        let ran = now - process.started.max(self.counting_since);
+        self.ran += ran;
+        self.meter.end(slot, ran);
         if end == End::Crashed {
             let observers: Vec<_> = self.processes().filter(|other| *other != slot).collect();
             let generation = process.node.own_sketch().life.generation();
-            self.outages.begin(now, slot, generation, &observers);
+            self.outages.begin(now, slot, generation, observers);
         }
         self.outages.lose_observer(now, slot);
         for link in process.streams.into_values() {
@@ -406,9 +425,14 @@ impl World {
 
     /// Time that all processes ran since counting began, summed up.
     pub(super) fn node_time(&self) -> Duration {
-        let running = self.machines.iter().filter_map(|m| m.process.as_ref());
+        self.running_times().sum::<Duration>() + self.ran
+    }
+
+    /// For each machine how long its process has run since counting began, zero without one.
+    fn running_times(&self) -> impl Iterator<Item = Duration> + '_ {
         let span = |process: &Process| self.now - process.started.max(self.counting_since);
-        running.map(span).sum::<Duration>() + self.ran
+        let processes = self.machines.iter().map(|machine| machine.process.as_ref());
+        processes.map(move |process| process.map_or(Duration::ZERO, span))
     }
 
     /// Machines with a process, paused ones included.
@@ -424,7 +448,7 @@ impl World {
         self.events_at_now += 1;
         if self.events_at_now == EVENTS_PER_INSTANT_MAX {
             let seen = format!("{EVENTS_PER_INSTANT_MAX} events at one instant");
-            self.violate(promises::TIME_ADVANCES, Slot(0), seen);
+            self.violate_all(Promise::TimeAdvances, seen);
         }
     }
 
