@@ -2,13 +2,8 @@
 
 use std::time::Duration;
 
-use super::{
-    End, Slot, Told, Violation, World,
-    heap::What,
-    machine::Machine,
-    promises::{self, Promise},
-};
-use crate::swim::{Change, MemberId, MemberView, StopReason, Timestamp};
+use super::{End, Promise, Slot, Told, Violation, World, bounds, heap::What, machine::Machine};
+use crate::swim::{Change, MemberId, MemberView, Node, StopReason, Timestamp};
 
 /// Promises are audited against whole member lists this often.
 pub(super) const AUDIT_EVERY: Duration = Duration::from_secs(1);
@@ -29,8 +24,8 @@ impl World {
         self.measures.changes += 1;
         self.tell_change(slot, &change);
         self.measure(slot, &change);
-        let kept = change.member().is_none_or(|m| self.keeps(slot, m.card.id));
-        if !self.watch.sees(slot) || !kept {
+        let listed = change.member().is_none_or(|m| self.lists(slot, m.card.id));
+        if !self.watch.sees(slot) || !listed {
             return;
         }
         if let Err((promise, seen)) = self.ledgers[slot.index()].book(&change) {
@@ -51,18 +46,38 @@ impl World {
             let since = process.leaving.max(process.leaving.and(process.resumed));
             let late = |since: Timestamp| self.now() - since > LEAVE_MAX && !process.paused;
             if since.is_some_and(late) {
-                self.violate(promises::LEAVE_IS_QUICK, slot, "still there".into());
+                self.violate(Promise::LeaveIsQuick, slot, "still there".into());
             } else if process.node.stats().engine_errors > 0 {
                 let stats = format!("{:?}", process.node.stats());
-                self.violate(promises::ENGINE_IS_WELL_USED, slot, stats);
+                self.violate(Promise::EngineIsWellUsed, slot, stats);
             }
             let due = self.watch.is_thorough() || self.audits.is_multiple_of(SAMPLED_EVERY_AUDITS);
             if due && self.watch.sees(slot) {
                 self.audit_list(slot);
+                self.audit_load(slot);
             }
             if self.audits.is_multiple_of(RESOLVE_EVERY_AUDITS) {
                 self.join_seeds(slot);
             }
+        }
+    }
+
+    fn audit_load(&mut self, slot: Slot) {
+        let load = self.node(slot).map(Node::load);
+        if let Some(seen) = load.as_ref().and_then(bounds::excess) {
+            self.violate(Promise::LoadIsBounded, slot, seen);
+        }
+    }
+
+    /// Looks at how much one input led to.
+    pub(super) fn audit_outputs(&mut self, slot: Slot, outputs: usize) {
+        if bounds::are_few(outputs) {
+            return;
+        }
+        let load = self.node(slot).map(Node::load);
+        let excess = |load| bounds::excess_of_outputs(outputs, load);
+        if let Some(seen) = load.as_ref().and_then(excess) {
+            self.violate(Promise::LoadIsBounded, slot, seen);
         }
     }
 
@@ -75,12 +90,22 @@ impl World {
         }
     }
 
-    /// Notes a broken promise; the run ends at the first.
+    /// Notes a promise broken at one node; the run ends at the first.
     pub(super) fn violate(&mut self, promise: Promise, slot: Slot, seen: String) {
+        let observer = self.label(slot);
+        self.note(promise, observer, seen);
+    }
+
+    /// Notes a promise that the cluster broke as a whole.
+    pub(super) fn violate_all(&mut self, promise: Promise, seen: String) {
+        self.note(promise, "the cluster".into(), seen);
+    }
+
+    fn note(&mut self, promise: Promise, observer: String, seen: String) {
         let violation = Violation {
             promise,
             at: self.now(),
-            observer: self.label(slot),
+            observer,
             seen,
         };
         self.tell_story(|| violation.to_string());
@@ -94,7 +119,7 @@ impl World {
         };
         let Some(slots) = self.by_id.get(&view.card.id) else {
             let seen = format!("{} of {}", change.kind(), view.card.name);
-            self.violate(promises::MEMBERS_EXIST, slot, seen);
+            self.violate(Promise::MembersExist, slot, seen);
             return;
         };
         self.meter.change(slot, slots[0], change);

@@ -6,11 +6,10 @@ use bytes::Bytes;
 use rand::RngExt;
 
 use super::{
-    Place, Slot, Tapped, World,
+    Place, Promise, Slot, Tapped, World,
     heap::What,
     machine::Arrival,
     network::{Sent, Verdict},
-    promises,
     streams::{Link, LinkEnd, LinkId, Side},
 };
 use crate::swim::{FRAME_BYTES_MAX, Input, PACKET_BYTES_MAX, StreamId};
@@ -28,7 +27,7 @@ impl World {
         self.meter.senders.datagram(slot, bytes.len());
         if bytes.len() > PACKET_BYTES_MAX {
             let seen = format!("{} bytes to {to}", bytes.len());
-            self.violate(promises::PACKETS_FIT, slot, seen);
+            self.violate(Promise::PacketsFit, slot, seen);
         }
         let from = self.machines[slot.index()].place;
         if let Some(tap) = &mut self.tap {
@@ -352,7 +351,7 @@ impl World {
         self.meter.senders.frame(slot, bytes);
         if bytes > FRAME_BYTES_MAX {
             self.violate(
-                promises::PACKETS_FIT,
+                Promise::PacketsFit,
                 slot,
                 format!("a frame of {bytes} bytes"),
             );

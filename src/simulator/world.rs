@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Conditions, End, Fault, Measures, Place, Run, Slot, Spec, Story, Tapped, Violation,
+    Conditions, End, Fault, Measures, Place, Promise, Run, Slot, Spec, Story, Tapped, Violation,
     audit::AUDIT_EVERY,
     heap::{Heap, What},
     ledger::Ledger,
@@ -14,7 +14,6 @@ use super::{
     measures::Meter,
     network::Network,
     outages::Outages,
-    promises,
     streams::Links,
     trace::Trace,
     warm::Warmth,
@@ -178,7 +177,7 @@ impl World {
             if self.now - begin >= limit || !self.violations.is_empty() {
                 return None;
             }
-            self.run_for(every);
+            self.run_for(every.min(begin + limit - self.now));
         }
         Some(self.now - begin)
     }
@@ -193,6 +192,7 @@ impl World {
             self.trace.input(now, slot, &input);
             outputs.extend(process.node.handle(now, input));
             self.measures.events += 1;
+            self.audit_outputs(slot, outputs.len());
             if self.story.is_some() {
                 self.tell_input(slot, &input, &outputs);
             }
@@ -297,7 +297,7 @@ impl World {
                 self.tell_output(slot, &output);
             }
             if stop.is_some() {
-                self.violate(promises::STOP_IS_LAST, slot, format!("{output:?}"));
+                self.violate(Promise::StopIsLast, slot, format!("{output:?}"));
             }
             match output {
                 Output::Change(change) => {
@@ -335,7 +335,7 @@ impl World {
         if matches!(reason, StopReason::Conflict { .. }) {
             self.measures.conflicts += 1;
             if let Err(seen) = self.rival_of(slot) {
-                self.violate(promises::CONFLICT_HAS_TWO, slot, seen);
+                self.violate(Promise::ConflictHasTwo, slot, seen);
             }
         }
         self.end(slot, End::Stopped(reason));
@@ -445,7 +445,7 @@ impl World {
         self.events_at_now += 1;
         if self.events_at_now == EVENTS_PER_INSTANT_MAX {
             let seen = format!("{EVENTS_PER_INSTANT_MAX} events at one instant");
-            self.violate(promises::TIME_ADVANCES, Slot(0), seen);
+            self.violate_all(Promise::TimeAdvances, seen);
         }
     }
 

@@ -19,4 +19,5 @@ mod stories; // one fault each, and what consumers hear of it
 mod support; // real agents, their API and streams
 mod swarm; // many seeds, every promise
 mod tidy; // the code's own rules
+mod views; // nodes that know only some of the others
 mod world; // a simulated cluster to tell stories in

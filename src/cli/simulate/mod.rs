@@ -7,6 +7,7 @@ mod json;
 mod memory;
 mod progress;
 mod show;
+mod shrink;
 mod tally;
 mod trace;
 mod work;
@@ -23,7 +24,7 @@ use tokio::{
 };
 
 use super::{Failure, Output, moment::Stopwatch};
-use crate::simulator::Scenario;
+use crate::simulator::{Plan, Scenario};
 use draft::Draft;
 use progress::Progress;
 use show::Shown;
@@ -125,8 +126,22 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
     if let Some(page) = page {
         page.finish(&html::page(&shown))?;
     }
+    if let Some(plan) = broken(&scenario, &ran)
+        && let Some(command) = shrink::shrunk(plan, output).await
+        && !args.json
+    {
+        output.data(format!("shrunk:    {command}"))?;
+    }
     trace.as_ref().map_or(Ok(()), Trace::close)?;
     shown.answer()
+}
+
+/// The plan of a swarm's first seed that broke a promise.
+fn broken(scenario: &Scenario, ran: &Ran) -> Option<Plan> {
+    let failures = ran.tally.failures.iter();
+    let mut broken = failures.filter(|failed| failed.promise != tally::MISSED);
+    let failed = broken.next().filter(|_| !ran.interrupted)?;
+    scenario.swarm_plan(failed.seed)
 }
 
 /// The scenario that the command line names.

@@ -110,15 +110,18 @@ impl Point {
     }
 }
 
+/// What stands for a promise where a bound of the scenario's own was missed.
+pub(super) const MISSED: &str = "expect";
+
 fn failures(seed: u64, outcome: &Outcome) -> Vec<Failed> {
     let broken = outcome.run.violations.iter().map(|violation| Failed {
         seed,
-        promise: violation.promise.name,
+        promise: violation.promise.name(),
         text: format!("seed {seed}: {violation}"),
     });
     let missed = outcome.missed.iter().map(|missed| Failed {
         seed,
-        promise: "expect",
+        promise: MISSED,
         text: format!("seed {seed}: {missed}"),
     });
     broken.chain(missed).collect()

@@ -9,21 +9,25 @@ mod census;
 mod check;
 mod entry;
 mod error;
+mod plan;
 mod play;
 mod rules;
 mod script;
+mod settings;
+mod telling;
 mod values;
 mod view;
 mod zones;
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use error::ScenarioError;
-pub use play::{Outcome, Phase, Telling, Watcher};
+pub use play::{Outcome, Phase, Watcher};
+pub use telling::Telling;
 
-use super::{Conditions, Slot, Spec, Zones};
+use super::{Conditions, Plan, Slot, Spec, Zones};
 use crate::swim::{Profile, Tuning};
 use census::Census;
 use entry::{Entry, Kind};
@@ -103,7 +107,7 @@ pub struct Scenario {
 }
 
 /// What a scenario's file may say.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
@@ -132,6 +136,9 @@ struct File {
     fault: Vec<Entry>,
     #[serde(default)]
     expect: Expect,
+    /// Everything, when the file says it node by node and event by event.
+    #[serde(skip)]
+    plan: Option<Plan>,
 }
 
 /// Whether the cluster stands when the scenario begins.
@@ -153,7 +160,7 @@ enum Profiled {
 }
 
 /// Settings other than the profile's.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Overrides {
     probe_interval: Option<Time>,
@@ -201,8 +208,7 @@ impl Scenario {
     /// # Errors
     /// Names the line, what is wrong with it, and the nearest key when the key is unknown.
     pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
-        let file: File =
-            toml::from_str(text).map_err(|error| ScenarioError::parser(name, text, &error))?;
+        let file = File::read(name, text)?;
         let comment = text.lines().map_while(|line| line.strip_prefix('#'));
         let sentence: Vec<_> = comment.map(str::trim).collect();
         let scenario = Self {
@@ -222,6 +228,9 @@ impl Scenario {
         if self.file.swarm {
             return Err(self.refuse(format!("nodes = {nodes}: a swarm's seed draws the nodes")));
         }
+        if self.file.plan.is_some() {
+            return Err(self.refuse(format!("nodes = {nodes}: a plan names its nodes")));
+        }
         self.file.nodes = Some(nodes);
         self.check()?;
         Ok(self)
@@ -235,6 +244,9 @@ impl Scenario {
     /// How many nodes there are in the end, those included that join late; `None` when the seed
     /// draws it.
     pub fn nodes(&self) -> Option<u32> {
+        if let Some(plan) = &self.file.plan {
+            return u32::try_from(plan.machines.len()).ok();
+        }
         let nodes = self.file.nodes?;
         let late = self
             .file
@@ -252,6 +264,10 @@ impl Scenario {
             return rows;
         }
         let time = |time: Duration| humantime::format_duration(time).to_string();
+        if let Some(plan) = &self.file.plan {
+            rows.extend(plan.settings());
+            return rows;
+        }
         let start = match self.file.start {
             Start::Cold => "cold, everybody starts within 1s",
             Start::Warm => "warm, everybody knows everybody",
@@ -323,6 +339,9 @@ impl Scenario {
     fn check(&self) -> Result<(), ScenarioError> {
         if self.file.swarm {
             return self.check_swarm();
+        }
+        if self.file.plan.is_some() {
+            return self.check_settings();
         }
         let Some(nodes) = self.file.nodes else {
             return Err(self.refuse("`nodes` is not given"));
@@ -420,30 +439,12 @@ impl Scenario {
         given.map_or(CONVERGE_WITHIN, |time| time.0)
     }
 
-    const fn profile(&self) -> Profile {
-        match self.file.profile {
-            Profiled::Lan => Profile::Lan,
-            Profiled::Local => Profile::Local,
-            Profiled::Wan => Profile::Wan,
-        }
+    fn profile(&self) -> Profile {
+        self.file.profile.into()
     }
 
     fn tuning(&self) -> Tuning {
-        let (over, base) = (&self.file.settings, Tuning::new(self.profile()));
-        let time = |given: Option<Time>, base: Duration| given.map_or(base, |time| time.0);
-        Tuning {
-            probe_interval: time(over.probe_interval, base.probe_interval),
-            probe_timeout: time(over.probe_timeout, base.probe_timeout),
-            fanout: over.fanout.map_or(base.fanout, |fanout| fanout as usize),
-            gossip_interval: time(over.gossip_interval, base.gossip_interval),
-            suspicion_multiplier: over
-                .suspicion_multiplier
-                .unwrap_or(base.suspicion_multiplier),
-            transmit_multiplier: over.transmit_multiplier.unwrap_or(base.transmit_multiplier),
-            exchange_interval: time(over.exchange_interval, base.exchange_interval),
-            reconnect_interval: time(over.reconnect_interval, base.reconnect_interval),
-            forget_after: time(over.forget_after, base.forget_after),
-        }
+        self.file.settings.over(self.profile())
     }
 
     /// Machines in slot order, those that join late last.

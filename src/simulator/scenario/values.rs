@@ -5,11 +5,11 @@
 use std::{fmt, time::Duration};
 
 use rand_xoshiro::Xoshiro256PlusPlus;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::super::{
     network::draw,
-    time_text::{format_range, parse as parse_time, parse_range},
+    time_text::{self, format_range, parse as parse_time, parse_range},
 };
 use super::census::Census;
 
@@ -50,8 +50,8 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 /// One time, at least a millisecond.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Time(pub(super) Duration);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Time(#[serde(with = "time_text")] pub(super) Duration);
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
