@@ -24,6 +24,7 @@ impl World {
         self.measures.changes += 1;
         self.tell_change(slot, &change);
         self.measure(slot, &change);
+        self.rumours.note(self.now(), slot, &change);
         let listed = change.member().is_none_or(|m| self.lists(slot, m.card.id));
         if !self.watch.sees(slot) || !listed {
             return;

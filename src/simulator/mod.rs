@@ -24,6 +24,7 @@ mod network;
 mod outages;
 mod promises;
 mod report;
+mod rumours;
 mod run;
 mod scenario;
 mod shrink;

@@ -14,6 +14,7 @@ use super::{
     measures::Meter,
     network::Network,
     outages::Outages,
+    rumours::Rumours,
     streams::Links,
     trace::Trace,
     warm::Warmth,
@@ -55,6 +56,7 @@ pub struct World {
     pub(super) watch: Watch,
     pub(super) outages: Outages,
     pub(super) meter: Meter,
+    pub(super) rumours: Rumours,
     /// When counting began.
     pub(super) counting_since: Timestamp,
     /// How long processes ran that have ended since.
@@ -90,6 +92,7 @@ impl World {
             watch: Watch::Everyone,
             outages: Outages::default(),
             meter: Meter::default(),
+            rumours: Rumours::default(),
             counting_since: Timestamp::ZERO,
             ran: Duration::ZERO,
             outputs: Vec::new(),

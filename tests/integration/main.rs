@@ -7,6 +7,7 @@ mod bad_requests; // HTTP that nobody should send
 mod cli; // output, exit codes, the demo
 mod clusters; // who may be in a cluster, and what a consumer's copy is worth
 mod determinism; // the same seed gives the same run, to the byte
+mod kills; // real agents beside simulated ones
 mod namespaces; // partitions of real agents by iptables
 mod partitions; // every way back from isolation
 mod properties; // whatever bytes and whatever happens
@@ -19,5 +20,6 @@ mod stories; // one fault each, and what consumers hear of it
 mod support; // real agents, their API and streams
 mod swarm; // many seeds, every promise
 mod tidy; // the code's own rules
+mod validation; // the simulator against theory
 mod views; // nodes that know only some of the others
 mod world; // a simulated cluster to tell stories in

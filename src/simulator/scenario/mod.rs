@@ -167,6 +167,7 @@ struct Overrides {
     probe_timeout: Option<Time>,
     fanout: Option<u32>,
     gossip_interval: Option<Time>,
+    eager_sends: Option<u8>,
     suspicion_multiplier: Option<f64>,
     transmit_multiplier: Option<u32>,
     exchange_interval: Option<Time>,
@@ -303,10 +304,7 @@ impl Scenario {
                     time(tuning.probe_interval)
                 ),
             ),
-            (
-                "gossip",
-                format!("{} every {}", tuning.fanout, time(tuning.gossip_interval)),
-            ),
+            ("gossip", self.gossip()),
             (
                 "multipliers",
                 format!("suspicion {}, transmit {}", multipliers.0, multipliers.1),
@@ -334,6 +332,17 @@ impl Scenario {
         let faults = self.file.fault.iter();
         rows.extend(faults.map(|entry| ("fault", entry.to_string())));
         rows
+    }
+
+    /// How news is told; what is sent at once only where the scenario says so itself.
+    fn gossip(&self) -> String {
+        let tuning = self.tuning();
+        let interval = humantime::format_duration(tuning.gossip_interval);
+        let rounds = format!("{} every {interval}", tuning.fanout);
+        match self.file.settings.eager_sends {
+            Some(sends) => format!("{rounds}, {sends} at once"),
+            None => rounds,
+        }
     }
 
     fn check(&self) -> Result<(), ScenarioError> {
@@ -383,6 +392,7 @@ impl Scenario {
             _ => Ok(()),
         };
         within("fanout", settings.fanout.map(f64::from), 1.0, 32.0)?;
+        within("eager_sends", settings.eager_sends.map(f64::from), 0.0, 3.0)?;
         within(
             "suspicion_multiplier",
             settings.suspicion_multiplier,

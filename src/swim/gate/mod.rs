@@ -38,6 +38,8 @@ pub(super) struct Gate {
     pub(super) probing: Option<(Identity, foca::ProbeNumber)>,
     /// It has answered.
     pub(super) probe_answered: bool,
+    /// Probes that nobody answered for.
+    pub(super) probes_failed: u64,
     /// Our reason, once we are leaving.
     pub(super) leaving: Option<String>,
     /// Who sent the packet that foca is reading.
@@ -125,6 +127,7 @@ impl Gate {
             probes: 0,
             probing: None,
             probe_answered: false,
+            probes_failed: 0,
             leaving: None,
             sender: me,
             roster: Roster::new(&scope),

@@ -164,7 +164,9 @@ impl Node {
         let mail = self.engine.mail();
         self.stats.datagrams_sent = mail.datagrams;
         self.stats.bytes_sent = mail.bytes;
-        self.stats.probes = self.gate.borrow().probes;
+        let gate = self.gate.borrow();
+        (self.stats.probes, self.stats.probes_failed) = (gate.probes, gate.probes_failed);
+        drop(gate);
         Outputs {
             queue: &mut mail.outputs,
         }
