@@ -107,7 +107,7 @@ impl Heap {
 }
 
 const fn bucket(moment: u64) -> usize {
-    moment as usize % MOMENTS
+    (moment % MOMENTS as u64) as usize
 }
 
 /// One thing that will happen. Kept small: worlds have millions of them.

@@ -285,7 +285,7 @@ impl Scenario {
             (
                 "view",
                 self.view()
-                    .map_or("full".into(), |view| format!("{view} neighbours each")),
+                    .map_or_else(|| "full".into(), |view| format!("{view} neighbours each")),
             ),
             ("start", start.into()),
             (
