@@ -14,6 +14,7 @@ mod play;
 mod rules;
 mod script;
 mod settings;
+mod telling;
 mod values;
 mod view;
 mod zones;
@@ -23,7 +24,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use error::ScenarioError;
-pub use play::{Outcome, Phase, Telling, Watcher};
+pub use play::{Outcome, Phase, Watcher};
+pub use telling::Telling;
 
 use super::{Conditions, Plan, Slot, Spec, Zones};
 use crate::swim::{Profile, Tuning};
