@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use headcount::{
-    simulator::{Conditions, Fault, Slot, Spec, World},
+    simulator::{Conditions, Fault, Latency, Slot, Spec, World},
     swim::{MemberState, Profile, Timestamp, Tuning},
 };
 use rand::{RngExt, SeedableRng};
@@ -13,8 +13,10 @@ use super::real::{BREATH_MS, Noticed};
 
 /// A bridge of one machine: a system call, a context switch.
 const NETWORK: Conditions = Conditions {
-    latency_min: Duration::from_micros(50),
-    latency_max: Duration::from_micros(250),
+    latency: Latency::Uniform {
+        min: Duration::from_micros(50),
+        max: Duration::from_micros(250),
+    },
     ..Conditions::LAN
 };
 /// How exactly the return of a victim is seen.

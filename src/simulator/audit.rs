@@ -1,14 +1,9 @@
-//! Holding a running world to its promises, and keeping its story.
+//! Holding a running world to its promises.
 
 use std::time::Duration;
 
-use super::{
-    End, Slot, Told, Violation, World,
-    heap::What,
-    machine::{Machine, Process},
-    promises::{self, Promise},
-};
-use crate::swim::{Change, MemberId, MemberView, StopReason, Timestamp};
+use super::{End, Promise, Slot, Told, Violation, World, bounds, heap::What, machine::Machine};
+use crate::swim::{Change, MemberId, MemberView, Node, StopReason, Timestamp};
 
 /// Promises are audited against whole member lists this often.
 pub(super) const AUDIT_EVERY: Duration = Duration::from_secs(1);
@@ -18,7 +13,7 @@ const SAMPLED_EVERY_AUDITS: u64 = 5;
 const RESOLVE_EVERY_AUDITS: u64 = 30;
 /// A leaving node has this long to stop.
 const LEAVE_MAX: Duration = Duration::from_millis(500);
-/// A process that was not paused for so long is healthy beyond doubt.
+/// A process that was undisturbed for so long is healthy beyond doubt.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// A rival that was there so recently may still be a reason to stop.
 const RIVAL_WITHIN: Duration = Duration::from_secs(5);
@@ -27,11 +22,11 @@ impl World {
     /// Books a change, held against every promise about changes.
     pub(super) fn book(&mut self, slot: Slot, change: Change) {
         self.measures.changes += 1;
-        self.tell_story_of(slot, || summary(&change));
+        self.tell_change(slot, &change);
         self.measure(slot, &change);
         self.rumours.note(self.now(), slot, &change);
-        let kept = change.member().is_none_or(|m| self.keeps(slot, m.card.id));
-        if !self.watch.sees(slot) || !kept {
+        let listed = change.member().is_none_or(|m| self.lists(slot, m.card.id));
+        if !self.watch.sees(slot) || !listed {
             return;
         }
         if let Err((promise, seen)) = self.ledgers[slot.index()].book(&change) {
@@ -52,18 +47,38 @@ impl World {
             let since = process.leaving.max(process.leaving.and(process.resumed));
             let late = |since: Timestamp| self.now() - since > LEAVE_MAX && !process.paused;
             if since.is_some_and(late) {
-                self.violate(promises::LEAVE_IS_QUICK, slot, "still there".into());
+                self.violate(Promise::LeaveIsQuick, slot, "still there".into());
             } else if process.node.stats().engine_errors > 0 {
                 let stats = format!("{:?}", process.node.stats());
-                self.violate(promises::ENGINE_IS_WELL_USED, slot, stats);
+                self.violate(Promise::EngineIsWellUsed, slot, stats);
             }
             let due = self.watch.is_thorough() || self.audits.is_multiple_of(SAMPLED_EVERY_AUDITS);
             if due && self.watch.sees(slot) {
                 self.audit_list(slot);
+                self.audit_load(slot);
             }
             if self.audits.is_multiple_of(RESOLVE_EVERY_AUDITS) {
                 self.join_seeds(slot);
             }
+        }
+    }
+
+    fn audit_load(&mut self, slot: Slot) {
+        let load = self.node(slot).map(Node::load);
+        if let Some(seen) = load.as_ref().and_then(bounds::excess) {
+            self.violate(Promise::LoadIsBounded, slot, seen);
+        }
+    }
+
+    /// Looks at how much one input led to.
+    pub(super) fn audit_outputs(&mut self, slot: Slot, outputs: usize) {
+        if bounds::are_few(outputs) {
+            return;
+        }
+        let load = self.node(slot).map(Node::load);
+        let excess = |load| bounds::excess_of_outputs(outputs, load);
+        if let Some(seen) = load.as_ref().and_then(excess) {
+            self.violate(Promise::LoadIsBounded, slot, seen);
         }
     }
 
@@ -76,12 +91,22 @@ impl World {
         }
     }
 
-    /// Notes a broken promise; the run ends at the first.
+    /// Notes a promise broken at one node; the run ends at the first.
     pub(super) fn violate(&mut self, promise: Promise, slot: Slot, seen: String) {
+        let observer = self.label(slot);
+        self.note(promise, observer, seen);
+    }
+
+    /// Notes a promise that the cluster broke as a whole.
+    pub(super) fn violate_all(&mut self, promise: Promise, seen: String) {
+        self.note(promise, "the cluster".into(), seen);
+    }
+
+    fn note(&mut self, promise: Promise, observer: String, seen: String) {
         let violation = Violation {
             promise,
             at: self.now(),
-            observer: self.label(slot),
+            observer,
             seen,
         };
         self.tell_story(|| violation.to_string());
@@ -95,9 +120,10 @@ impl World {
         };
         let Some(slots) = self.by_id.get(&view.card.id) else {
             let seen = format!("{} of {}", change.kind(), view.card.name);
-            self.violate(promises::MEMBERS_EXIST, slot, seen);
+            self.violate(Promise::MembersExist, slot, seen);
             return;
         };
+        self.meter.change(slot, slots[0], change);
         match change {
             Change::Failed(_) => {
                 for of in slots.clone() {
@@ -112,9 +138,8 @@ impl World {
     fn measure_failed(&mut self, at: Slot, of: Slot, view: &MemberView) {
         let now = self.now();
         self.outages.notice(now, of, view.card.generation, at);
-        let undisturbed = |process: &Process| process.healthy_for(now, HEALTHY_AFTER);
-        let observer = self.machine(at).process.as_ref();
-        let observer_healthy = observer.is_some_and(undisturbed);
+        let healthy = |machine: &Machine| machine.healthy_for(now, HEALTHY_AFTER);
+        let observer_healthy = healthy(self.machine(at));
         let machine = &self.machines[of.index()];
         let Some(process) = &machine.process else {
             let left = matches!(machine.ended, Some((_, End::Stopped(StopReason::Left))));
@@ -123,7 +148,7 @@ impl World {
             return;
         };
         if process.node.own_sketch().life.generation() == view.card.generation {
-            let healthy = undisturbed(process);
+            let healthy = healthy(machine);
             self.measures.false_failures += 1;
             self.measures.false_failures_of_healthy += u64::from(healthy);
             let both = healthy && observer_healthy;
@@ -149,35 +174,4 @@ impl World {
             Err("it stopped for a conflict with nobody".into())
         }
     }
-
-    pub(super) fn tell_story(&mut self, line: impl FnOnce() -> String) {
-        let now = self.now();
-        if let Some(story) = &mut self.story {
-            story.push(format!("{now:?} {}", line()));
-        }
-    }
-
-    pub(super) fn tell_story_of(&mut self, slot: Slot, line: impl FnOnce() -> String) {
-        if self.story.is_some() {
-            let label = self.label(slot);
-            self.tell_story(|| format!("{label} {}", line()));
-        }
-    }
-}
-
-fn summary(change: &Change) -> String {
-    change.member().map_or_else(
-        || format!("{change:?}"),
-        |view| {
-            let (card, kind) = (&view.card, change.kind());
-            let by = view
-                .suspicion
-                .as_ref()
-                .map(|s| (&s.by_name, s.evidence, s.deadline));
-            format!(
-                "{kind} {} at {} generation {} incarnation {} {:?} {by:?} {:?}",
-                card.name, card.address, card.generation, view.incarnation, view.state, view.reason
-            )
-        },
-    )
 }

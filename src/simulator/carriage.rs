@@ -1,31 +1,33 @@
 //! How a world carries datagrams and streams from process to process.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 use bytes::Bytes;
 use rand::RngExt;
 
 use super::{
-    Place, Slot, Tapped, World,
+    Place, Promise, Slot, Tapped, World,
     heap::What,
     machine::Arrival,
-    network::Verdict,
-    promises,
+    network::{Sent, Verdict},
     streams::{Link, LinkEnd, LinkId, Side},
 };
 use crate::swim::{FRAME_BYTES_MAX, Input, PACKET_BYTES_MAX, StreamId};
 
 /// How long an end takes to notice that nothing comes through any more.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(5);
+/// So many frames a stream carries that breaks: an exchange has two or three.
+const FRAMES_OF_DOOMED: RangeInclusive<u8> = 1..=2;
 
 impl World {
     /// Sends a datagram; those to nowhere are lost like any other.
     pub(super) fn send(&mut self, slot: Slot, to: SocketAddr, bytes: Bytes) {
         self.measures.datagrams += 1;
         self.measures.bytes += bytes.len() as u64;
+        self.meter.senders.datagram(slot, bytes.len());
         if bytes.len() > PACKET_BYTES_MAX {
             let seen = format!("{} bytes to {to}", bytes.len());
-            self.violate(promises::PACKETS_FIT, slot, seen);
+            self.violate(Promise::PacketsFit, slot, seen);
         }
         let from = self.machines[slot.index()].place;
         if let Some(tap) = &mut self.tap {
@@ -38,7 +40,13 @@ impl World {
         let Some(&target) = self.owners.get(to.0 as usize) else {
             return;
         };
-        match self.network.verdict(&mut self.rng, slot, target) {
+        let sent = Sent {
+            at: self.now(),
+            from: slot,
+            to: target,
+            bytes: bytes.len(),
+        };
+        match self.network.verdict(&mut self.rng, sent) {
             Verdict::Drop => {}
             Verdict::Deliver(delay) => self.post(from, to, delay, bytes),
             Verdict::Duplicate(first, second) => {
@@ -85,11 +93,13 @@ impl World {
         }
     }
 
-    /// Hands `arrival` to the process, or keeps it while the process is paused.
+    /// Hands `arrival` to the process, or keeps it while the process is paused. A slow process
+    /// blocks now that it has received something.
     pub(super) fn deliver(&mut self, slot: Slot, arrival: Arrival) {
         let Some(process) = self.process_mut(slot) else {
             return;
         };
+        process.paused |= process.anomaly.is_some();
         if process.paused {
             process.queue(arrival);
             return;
@@ -150,9 +160,10 @@ impl World {
         if let Some(process) = self.process_mut(slot) {
             process.streams.insert(stream, link);
         }
-        if target.is_none() {
+        if target.is_none() || self.network.fails_dial(&mut self.rng) {
             self.break_link(link, STREAM_TIMEOUT);
         } else {
+            self.doom(link);
             self.forward(
                 link,
                 Side::Acceptor,
@@ -162,9 +173,18 @@ impl World {
         }
     }
 
+    /// Draws whether a new stream will break, and when.
+    fn doom(&mut self, id: LinkId) {
+        if self.network.dooms_stream(&mut self.rng) {
+            let frames = self.rng.random_range(FRAMES_OF_DOOMED);
+            if let Some(link) = self.links.get_mut(id) {
+                link.frames_left = Some(frames);
+            }
+        }
+    }
+
     /// A dial reached its target: accepted when a process runs there, refused otherwise.
     pub(super) fn connect(&mut self, id: LinkId, bytes: Bytes) {
-        let latency = self.network.latency(&mut self.rng);
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -174,7 +194,7 @@ impl World {
         }
         let slot = link.slots[Side::Acceptor as usize];
         let Some(process) = self.machines[slot.index()].process.as_mut() else {
-            self.break_link(id, latency);
+            self.reset(id);
             return;
         };
         let stream = process.accept();
@@ -250,10 +270,13 @@ impl World {
         if link.broken {
             return;
         }
-        let connected = self.network.connects(link.slots[0], link.slots[1]);
+        if link.is_worn_out() {
+            self.reset(id);
+            return;
+        }
         let round_trips = if link.dialling { 3 } else { 1 };
-        let delay = self.network.stream_delay(&mut self.rng);
-        match delay.filter(|_| connected) {
+        let [from, to] = link.way_to(side);
+        match self.network.stream_delay(&mut self.rng, now, from, to) {
             Some(delay) => {
                 let at = link.in_order(side, now + delay * round_trips);
                 self.push(at, what(bytes));
@@ -263,7 +286,6 @@ impl World {
     }
 
     fn notify_closed(&mut self, id: LinkId, side: Side) {
-        let delay = self.network.stream_delay(&mut self.rng);
         let now = self.now();
         let Some(link) = self.links.get_mut(id) else {
             return;
@@ -271,10 +293,18 @@ impl World {
         if link.broken {
             return;
         }
-        let connected = self.network.connects(link.slots[0], link.slots[1]);
-        let delay = delay.filter(|_| connected).unwrap_or(STREAM_TIMEOUT);
-        let at = link.in_order(side, now + delay);
+        let [from, to] = link.way_to(side);
+        let delay = self.network.stream_delay(&mut self.rng, now, from, to);
+        let at = link.in_order(side, now + delay.unwrap_or(STREAM_TIMEOUT));
         self.push(at, What::StreamClosed { link: id, side });
+    }
+
+    /// Breaks a link; both ends are told as soon as a packet gets there.
+    fn reset(&mut self, id: LinkId) {
+        if let Some([one, other]) = self.links.get_mut(id).map(|link| link.slots) {
+            let latency = self.network.latency(&mut self.rng, one, other);
+            self.break_link(id, latency);
+        }
     }
 
     /// Nothing is carried any more; both ends notice after `delay`.
@@ -318,9 +348,10 @@ impl World {
         }
         let bytes = frame.len();
         self.measures.stream_bytes += bytes as u64;
+        self.meter.senders.frame(slot, bytes);
         if bytes > FRAME_BYTES_MAX {
             self.violate(
-                promises::PACKETS_FIT,
+                Promise::PacketsFit,
                 slot,
                 format!("a frame of {bytes} bytes"),
             );

@@ -2,23 +2,27 @@
 
 use std::time::Duration;
 
-use super::{Conditions, End, Slot, World};
+use serde::{Deserialize, Serialize};
+
+use super::{Conditions, End, Rule, RuleId, Slot, World, Zones, time_text};
 use crate::swim::Input;
 
 /// Which address a restarted process finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Move {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Move<N = Slot> {
     /// One that nobody ever had.
     Away,
     /// The one of this machine, if nothing runs there; otherwise as [`Move::Away`]. The other
     /// machine gets a new one.
-    Onto(Slot),
+    Onto(N),
     /// The one it had.
     Stay,
 }
 
 /// What a restarted process finds in its data directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Data {
     /// What it stored: its generation grows.
     Kept,
@@ -28,41 +32,87 @@ pub enum Data {
 
 /// Something that happens to machines or between them. What cannot happen (killing what does not
 /// run) does nothing, so that any list of faults can be run and shortened.
-#[derive(Clone, Debug)]
-pub enum Fault {
+///
+/// `N` is what a machine is called by: its slot in a world, its name in a file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault<N = Slot> {
     /// Nothing from one machine reaches the other; the way back stays open.
     Block {
         /// Whose datagrams are lost.
-        from: Slot,
+        from: N,
         /// Who does not get them.
-        to: Slot,
+        to: N,
     },
     /// The network carries better or worse from now on.
     Conditions(Conditions),
     /// SIGKILL.
-    Crash(Slot),
-    /// Partitions and blocks end.
+    Crash(N),
+    /// Partitions, blocks and rules end.
     Heal,
+    /// From now on a rule holds between some machines.
+    Impose(RuleId, Rule<N>),
     /// The operator asks the process to leave.
-    Leave(Slot),
-    /// Only machines on the same side reach each other; the side of each slot by its index.
+    Leave(N),
+    /// A rule ends.
+    Lift(RuleId),
+    /// Only machines on the same side reach each other; the side of each slot by its index, 0 when
+    /// there is none.
     Partition(Vec<u16>),
     /// SIGSTOP, and SIGCONT after a while.
-    Pause(Slot, Duration),
+    Pause(N, #[serde(with = "time_text")] Duration),
     /// The operator has the member forgotten, at this node.
-    Remove(Slot, String),
+    Remove(N, String),
     /// SIGKILL if it runs, then a new process.
-    Restart(Slot, Move, Data),
-    /// SIGCONT.
-    Resume(Slot),
+    Restart(N, Move<N>, Data),
+    /// SIGCONT; a slow process is as fast as ever.
+    Resume(N),
+    /// For a while the process blocks whenever it is about to send something or has received
+    /// something, until the while is over: Lifeguard's anomaly.
+    Slow(N, #[serde(with = "time_text")] Duration),
     /// A process starts, if none runs.
-    Start(Slot),
+    Start(N),
+}
+
+impl<N> Fault<N> {
+    /// The same with every machine called as `to` says, or the first error of it.
+    ///
+    /// # Errors
+    /// What `to` does not know.
+    pub fn try_map<M: Ord, E>(self, mut to: impl FnMut(N) -> Result<M, E>) -> Result<Fault<M>, E> {
+        Ok(match self {
+            Self::Block { from, to: target } => Fault::Block {
+                from: to(from)?,
+                to: to(target)?,
+            },
+            Self::Conditions(conditions) => Fault::Conditions(conditions),
+            Self::Crash(node) => Fault::Crash(to(node)?),
+            Self::Heal => Fault::Heal,
+            Self::Impose(id, rule) => Fault::Impose(id, rule.try_map(to)?),
+            Self::Leave(node) => Fault::Leave(to(node)?),
+            Self::Lift(id) => Fault::Lift(id),
+            Self::Partition(sides) => Fault::Partition(sides),
+            Self::Pause(node, span) => Fault::Pause(to(node)?, span),
+            Self::Remove(node, name) => Fault::Remove(to(node)?, name),
+            Self::Restart(node, address, data) => {
+                let address = match address {
+                    Move::Away => Move::Away,
+                    Move::Onto(other) => Move::Onto(to(other)?),
+                    Move::Stay => Move::Stay,
+                };
+                Fault::Restart(to(node)?, address, data)
+            }
+            Self::Resume(node) => Fault::Resume(to(node)?),
+            Self::Slow(node, span) => Fault::Slow(to(node)?, span),
+            Self::Start(node) => Fault::Start(to(node)?),
+        })
+    }
 }
 
 impl World {
     /// Lets `fault` happen now.
     pub fn apply(&mut self, fault: Fault) {
-        self.tell_story(|| format!("fault {fault:?}"));
+        self.tell_fault(&fault);
         match fault {
             Fault::Block { from, to } => {
                 self.network.block(from, to);
@@ -70,8 +120,10 @@ impl World {
             }
             Fault::Conditions(conditions) => self.network.conditions = conditions,
             Fault::Crash(slot) => self.end(slot, End::Crashed),
-            Fault::Heal => self.network.heal(),
+            Fault::Heal => self.heal(),
+            Fault::Impose(id, rule) => self.impose(id, rule),
             Fault::Leave(slot) => self.leave(slot),
+            Fault::Lift(id) => self.lift(id),
             Fault::Partition(sides) => {
                 self.network.partition(&sides);
                 self.break_unconnected();
@@ -80,13 +132,46 @@ impl World {
             Fault::Remove(slot, name) => self.input(slot, Input::Remove { name: &name }),
             Fault::Restart(slot, to, data) => self.restart(slot, to, data),
             Fault::Resume(slot) => self.resume(slot),
+            Fault::Slow(slot, span) => self.slow_down(slot, span),
             Fault::Start(slot) => self.start(slot),
         }
+    }
+
+    /// Puts machines into zones, with distances between them that stay whatever else happens; all
+    /// latencies but those of rules are those of the zones then.
+    pub fn set_zones(&mut self, zones: Option<Zones>) {
+        self.network.zones = zones;
     }
 
     /// Lets `fault` happen after `delay`.
     pub fn schedule(&mut self, delay: Duration, fault: Fault) {
         self.push_fault(self.now() + delay, fault);
+    }
+
+    fn impose(&mut self, id: RuleId, rule: Rule) {
+        self.lift(id);
+        for slot in rule.singled_out() {
+            self.machines[slot.index()].impairments += 1;
+        }
+        self.network.impose(id, rule);
+        self.break_unconnected();
+    }
+
+    fn lift(&mut self, id: RuleId) {
+        let now = self.now();
+        let rule = self.network.lift(id);
+        for slot in rule.iter().flat_map(Rule::singled_out) {
+            let machine = &mut self.machines[slot.index()];
+            machine.impairments -= 1;
+            machine.relieved = Some(now);
+        }
+    }
+
+    fn heal(&mut self) {
+        self.network.heal();
+        for id in self.network.rule_ids() {
+            self.lift(id);
+        }
     }
 
     fn leave(&mut self, slot: Slot) {
@@ -126,18 +211,24 @@ impl World {
         self.schedule(span, Fault::Resume(slot));
     }
 
-    /// Hands over what waited in the sockets first; late deadlines come after it.
+    /// What a slow process could not send leaves first, then it gets what waited in the sockets;
+    /// late deadlines come after it.
     fn resume(&mut self, slot: Slot) {
         let now = self.now();
         let Some(process) = self.process_mut(slot) else {
             return;
         };
-        if !process.paused {
+        let anomaly = process.anomaly.take();
+        if !process.paused && anomaly.is_none() {
             return;
         }
         process.paused = false;
         process.resumed = Some(now);
-        for arrival in process.drain_inbox() {
+        let inbox = process.drain_inbox();
+        if let Some(mut anomaly) = anomaly {
+            self.carry_out(slot, &mut anomaly.withheld);
+        }
+        for arrival in inbox {
             self.deliver(slot, arrival);
         }
         self.rearm(slot);

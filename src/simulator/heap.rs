@@ -18,6 +18,8 @@ use crate::swim::Timestamp;
 const MOMENT_BITS: u32 = 7;
 /// So many moments are in buckets, about two seconds; what happens later waits in a heap.
 const MOMENTS: usize = 1 << 14;
+/// Room that a bucket keeps when it is empty.
+const KEPT_PER_MOMENT: usize = 8;
 
 /// Everything that will happen. Ties happen in the order they were caused, so that the order
 /// never depends on how this is built.
@@ -98,12 +100,14 @@ impl Heap {
         let bucket = &mut self.soon[bucket(self.moment)];
         self.soon_count -= bucket.len();
         self.due.extend(bucket.drain(..).map(Reverse));
+        // A storm would leave its room behind in every bucket that it passed.
+        bucket.shrink_to(KEPT_PER_MOMENT);
         Some(())
     }
 }
 
-const fn bucket(moment: u64) -> usize {
-    moment as usize % MOMENTS
+fn bucket(moment: u64) -> usize {
+    usize::try_from(moment % MOMENTS as u64).expect("as small as the number of buckets")
 }
 
 /// One thing that will happen. Kept small: worlds have millions of them.

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
 };
 
-use super::promises::{CHANGES_REPLAY, OF_CHANGES, Promise, Telling};
+use super::promises::{OF_CHANGES, Promise, Telling};
 use crate::swim::{Change, MemberId, MemberState, MemberView};
 
 /// The part of a member view that changes must account for.
@@ -83,7 +83,7 @@ impl Ledger {
             if held != Some(&Held::of(&view)) {
                 let name = &view.card.name;
                 let seen = format!("changes give {held:?} for {name}, the list has {view:?}");
-                return Err((CHANGES_REPLAY, seen));
+                return Err((Promise::ChangesReplay, seen));
             }
             listed.insert(view.card.id);
         }
@@ -91,7 +91,7 @@ impl Ledger {
         match held.find(|(id, _)| !listed.contains(*id)) {
             Some((id, held)) => {
                 let seen = format!("changes give {held:?} for {id}, the list has nobody");
-                Err((CHANGES_REPLAY, seen))
+                Err((Promise::ChangesReplay, seen))
             }
             None => Ok(()),
         }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::{
     Place,
+    slow::Anomaly,
     streams::{LinkId, Side},
 };
 use crate::swim::{Change, Node, Notice, Profile, StopReason, StreamId, Tags, Timestamp, Tuning};
@@ -104,6 +105,10 @@ pub(super) struct Machine {
     pub(super) notices: Vec<Notice>,
     /// Join addresses that were answered so far.
     pub(super) joined: u32,
+    /// Rules in force that single it out.
+    pub(super) impairments: u32,
+    /// When the last of them ended.
+    pub(super) relieved: Option<Timestamp>,
 }
 
 impl Machine {
@@ -117,7 +122,20 @@ impl Machine {
             told: Vec::new(),
             notices: Vec::new(),
             joined: 0,
+            impairments: 0,
+            relieved: None,
         }
+    }
+
+    /// Whether a process runs here and has been undisturbed for at least `span`: not paused, not
+    /// slow and not singled out by the network, so that nobody has a reason to doubt it.
+    pub(super) fn healthy_for(&self, now: Timestamp, span: Duration) -> bool {
+        let since = |ended| now.saturating_since(ended) >= span;
+        let process = self.process.as_ref();
+        self.impairments == 0
+            && self.relieved.is_none_or(since)
+            && process
+                .is_some_and(|process| process.runs_well() && process.resumed.is_none_or(since))
     }
 }
 
@@ -147,11 +165,13 @@ pub(super) struct Process {
     pub(super) number: u32,
     /// The earliest wake-up that is in the heap for it.
     pub(super) wake: Option<Timestamp>,
-    /// Set while it is stopped as by SIGSTOP.
+    /// Set while it is stopped, as by SIGSTOP or because it is slow and blocks.
     pub(super) paused: bool,
+    /// Set while it is slow; boxed because hardly any is.
+    pub(super) anomaly: Option<Box<Anomaly>>,
     /// When it was started.
     pub(super) started: Timestamp,
-    /// When it was last allowed to run again after a pause.
+    /// When it was last allowed to run again after a pause, or was slow no more.
     pub(super) resumed: Option<Timestamp>,
     /// Since when it is leaving.
     pub(super) leaving: Option<Timestamp>,
@@ -170,6 +190,7 @@ impl Process {
             number,
             wake: None,
             paused: false,
+            anomaly: None,
             started: now,
             resumed: None,
             leaving: None,
@@ -206,9 +227,8 @@ impl Process {
         stream
     }
 
-    /// Whether it was not paused for at least `span`, so that nobody has a reason to doubt it.
-    pub(super) fn healthy_for(&self, now: Timestamp, span: Duration) -> bool {
-        let since = |resumed| now.saturating_since(resumed) >= span;
-        !self.paused && self.resumed.is_none_or(since)
+    /// Whether it is neither paused nor slow.
+    const fn runs_well(&self) -> bool {
+        !self.paused && self.anomaly.is_none()
     }
 }

@@ -3,20 +3,23 @@
 //!
 //! A [`World`] drives the very [`crate::swim::Node`] that the agent runs, by the same three calls,
 //! over a simulated [`Network`](Conditions) with every [`Fault`] an operator could meet. Promises
-//! are checked while it runs ([`PROMISES`]), and the same seed gives the same [`Run::trace_hash`]
+//! are checked while it runs ([`Promise`]), and the same seed gives the same [`Run::trace_hash`]
 //! on any machine. [`Plan`] draws a whole cluster's bad day from one seed.
 //!
 //! It does not simulate an async runtime or an operating system beyond what a process can feel:
 //! addresses, latency, loss, streams that break, a full socket buffer, being stopped.
 
 mod audit;
+mod bounds;
 mod carriage;
 mod convergence;
 mod faults;
 mod graph;
 mod heap;
 mod ledger;
+mod lingering;
 mod machine;
+mod measures;
 mod network;
 mod outages;
 mod promises;
@@ -24,8 +27,13 @@ mod report;
 mod rumours;
 mod run;
 mod scenario;
+mod shrink;
+mod slow;
+mod story;
 mod streams;
+mod struck;
 mod swarm;
+mod time_text;
 mod trace;
 mod truth;
 mod warm;
@@ -34,11 +42,16 @@ mod world;
 
 pub use faults::{Data, Fault, Move};
 pub use machine::{End, Slot, Spec, Told};
-pub use network::{Conditions, Place};
+pub use measures::{Distribution, Percentiles, Second, Series, Step, Traffic};
+pub use network::{
+    Bursts, Conditions, Effect, Latency, LogNormal, Machines, Mtu, Place, Rule, RuleId, Zones,
+};
 pub use outages::Outage;
-pub use promises::{PROMISES, Promise, Violation};
-pub use report::{Percentiles, Report};
+pub use promises::{Promise, Violation};
+pub use report::{Crashes, Report};
 pub use run::{Measures, Run, Tapped};
-pub use scenario::{Outcome, Phase, Scenario, ScenarioError, Watcher};
+pub use scenario::{Outcome, Phase, Scenario, ScenarioError, Telling, Watcher};
+pub use shrink::Shrunk;
+pub use story::Story;
 pub use swarm::{CONVERGENCE_MAX, Plan, STABLE_FOR};
 pub use world::World;

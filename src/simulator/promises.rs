@@ -10,102 +10,148 @@ use super::ledger::Held;
 use crate::swim::{Change, MemberState, MemberView, Timestamp};
 
 /// Something every run must keep.
-#[derive(Clone, Copy, Debug)]
-pub struct Promise {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each has a sentence, which reports print")]
+pub enum Promise {
+    IncarnationsGrow,
+    DeadStayDead,
+    LegalTransitions,
+    ChangesAgree,
+    ChangesReplay,
+    MembersExist,
+    PacketsFit,
+    LoadIsBounded,
+    LeaveIsQuick,
+    StopIsLast,
+    ConflictHasTwo,
+    EngineIsWellUsed,
+    TimeAdvances,
+    ViewsConverge,
+    NoHealthyFailed,
+    NoDeadAlive,
+    HealthyStay,
+    LeftIsNotFailed,
+}
+
+/// Each promise with its name and its sentence, in the order of the promises.
+const WORDS: [(Promise, &str, &str); 18] = [
+    (
+        Promise::IncarnationsGrow,
+        "incarnations grow",
+        "a member's published incarnation never goes back within a generation",
+    ),
+    (
+        Promise::DeadStayDead,
+        "the dead stay dead",
+        "a generation that left, a life that failed and one that was followed never return",
+    ),
+    (
+        Promise::LegalTransitions,
+        "legal transitions",
+        "a member goes from state to state only as the event format says",
+    ),
+    (
+        Promise::ChangesAgree,
+        "changes agree",
+        "a change carries the member in the state that the change speaks of",
+    ),
+    (
+        Promise::ChangesReplay,
+        "changes replay",
+        "a node's changes, replayed onto its first member list, give its member list",
+    ),
+    (
+        Promise::MembersExist,
+        "members exist",
+        "nobody is shown who was never started in this cluster",
+    ),
+    (
+        Promise::PacketsFit,
+        "packets fit",
+        "no datagram and no frame is larger than the wire format allows",
+    ),
+    (
+        Promise::LoadIsBounded,
+        "load is bounded",
+        "what a node keeps, and says at once, grows with the members it knows only",
+    ),
+    (
+        Promise::LeaveIsQuick,
+        "leave is quick",
+        "a node that is told to leave stops within half a second",
+    ),
+    (
+        Promise::StopIsLast,
+        "stop is last",
+        "a node says nothing after it said that it stops",
+    ),
+    (
+        Promise::ConflictHasTwo,
+        "a conflict has two sides",
+        "a node only stops for a conflict when another process really has its name",
+    ),
+    (
+        Promise::EngineIsWellUsed,
+        "the engine is well used",
+        "foca never reports that it was misused",
+    ),
+    (
+        Promise::TimeAdvances,
+        "time advances",
+        "no node asks to be woken at the same instant for ever",
+    ),
+    (
+        Promise::ViewsConverge,
+        "views converge",
+        "once everything is healed all views become and stay equal: the living alive, \
+               the dead failed or gone, nobody isolated",
+    ),
+    (
+        Promise::NoHealthyFailed,
+        "nobody healthy stays failed",
+        "once everything is healed, who runs is soon shown so by everybody",
+    ),
+    (
+        Promise::NoDeadAlive,
+        "nobody dead stays alive",
+        "once everything is healed, who is gone is soon shown so by everybody",
+    ),
+    (
+        Promise::HealthyStay,
+        "the healthy stay",
+        "in a healed and converged cluster nobody healthy is called failed",
+    ),
+    (
+        Promise::LeftIsNotFailed,
+        "left is not failed",
+        "on a network that loses nothing, who said goodbye is never called failed",
+    ),
+];
+
+impl Promise {
+    /// Every promise that a run is checked against.
+    pub fn all() -> impl Iterator<Item = Self> {
+        WORDS.into_iter().map(|(promise, ..)| promise)
+    }
+
     /// Its short name.
-    pub name: &'static str,
+    pub const fn name(self) -> &'static str {
+        WORDS[self as usize].1
+    }
+
     /// What is promised, in one sentence.
-    pub sentence: &'static str,
+    pub const fn sentence(self) -> &'static str {
+        WORDS[self as usize].2
+    }
 }
 
 /// Promises about one observer's changes, with their checks.
 pub(super) const OF_CHANGES: [(Promise, Check); 4] = [
-    (INCARNATIONS_GROW, incarnations_grow),
-    (DEAD_STAY_DEAD, dead_stay_dead),
-    (LEGAL_TRANSITIONS, legal_transitions),
-    (CHANGES_AGREE, changes_agree),
+    (Promise::IncarnationsGrow, incarnations_grow),
+    (Promise::DeadStayDead, dead_stay_dead),
+    (Promise::LegalTransitions, legal_transitions),
+    (Promise::ChangesAgree, changes_agree),
 ];
-
-/// Every promise that a run is checked against.
-pub const PROMISES: [Promise; 15] = [
-    INCARNATIONS_GROW,
-    DEAD_STAY_DEAD,
-    LEGAL_TRANSITIONS,
-    CHANGES_AGREE,
-    CHANGES_REPLAY,
-    MEMBERS_EXIST,
-    PACKETS_FIT,
-    LEAVE_IS_QUICK,
-    STOP_IS_LAST,
-    CONFLICT_HAS_TWO,
-    ENGINE_IS_WELL_USED,
-    TIME_ADVANCES,
-    VIEWS_CONVERGE,
-    HEALTHY_STAY,
-    LEFT_IS_NOT_FAILED,
-];
-
-const INCARNATIONS_GROW: Promise = Promise {
-    name: "incarnations grow",
-    sentence: "a member's published incarnation never goes back within a generation",
-};
-const DEAD_STAY_DEAD: Promise = Promise {
-    name: "the dead stay dead",
-    sentence: "an observer never shows a generation, or a failed life, again after a later one",
-};
-const LEGAL_TRANSITIONS: Promise = Promise {
-    name: "legal transitions",
-    sentence: "a member goes from state to state only as the event format says",
-};
-const CHANGES_AGREE: Promise = Promise {
-    name: "changes agree",
-    sentence: "a change carries the member in the state that the change speaks of",
-};
-pub(super) const CHANGES_REPLAY: Promise = Promise {
-    name: "changes replay",
-    sentence: "a node's changes, replayed onto its first member list, give its member list",
-};
-pub(super) const MEMBERS_EXIST: Promise = Promise {
-    name: "members exist",
-    sentence: "nobody is shown who was never started in this cluster",
-};
-pub(super) const PACKETS_FIT: Promise = Promise {
-    name: "packets fit",
-    sentence: "no datagram and no frame is larger than the wire format allows",
-};
-pub(super) const LEAVE_IS_QUICK: Promise = Promise {
-    name: "leave is quick",
-    sentence: "a node that is told to leave stops within half a second",
-};
-pub(super) const STOP_IS_LAST: Promise = Promise {
-    name: "stop is last",
-    sentence: "a node says nothing after it said that it stops",
-};
-pub(super) const CONFLICT_HAS_TWO: Promise = Promise {
-    name: "a conflict has two sides",
-    sentence: "a node only stops for a conflict when another process really has its name",
-};
-pub(super) const ENGINE_IS_WELL_USED: Promise = Promise {
-    name: "the engine is well used",
-    sentence: "foca never reports that it was misused",
-};
-pub(super) const TIME_ADVANCES: Promise = Promise {
-    name: "time advances",
-    sentence: "no node asks to be woken at the same instant for ever",
-};
-pub(super) const VIEWS_CONVERGE: Promise = Promise {
-    name: "views converge",
-    sentence: "once everything is healed all views become and stay equal: the living alive, \
-               the dead failed or gone, nobody isolated",
-};
-pub(super) const LEFT_IS_NOT_FAILED: Promise = Promise {
-    name: "left is not failed",
-    sentence: "on a network that loses nothing, who said goodbye is never called failed",
-};
-pub(super) const HEALTHY_STAY: Promise = Promise {
-    name: "the healthy stay",
-    sentence: "in a healed and converged cluster nobody healthy is called failed",
-};
 
 /// One change, and what its observer held of that member before.
 #[derive(Debug)]
@@ -128,7 +174,7 @@ pub struct Violation {
     pub promise: Promise,
     /// When, in virtual time.
     pub at: Timestamp,
-    /// At which node, by name and slot, when it is about one.
+    /// At which node, by name and slot, or that it is about the cluster.
     pub observer: String,
     /// What was seen.
     pub seen: String,
@@ -145,7 +191,8 @@ impl fmt::Display for Violation {
         write!(
             formatter,
             "broken promise \"{}\" ({}) at {at:?}, {observer}: {seen}",
-            promise.name, promise.sentence
+            promise.name(),
+            promise.sentence()
         )
     }
 }
@@ -179,13 +226,18 @@ fn dead_stay_dead(telling: &Telling<'_>) -> Result<(), String> {
         return Ok(());
     };
     let returns = matches!(telling.change, Change::Join { .. });
-    let same = before.incarnation == now.1 && before.generation == now.0;
-    match before.state {
-        MemberState::Failed | MemberState::Left if returns && same => Err(format!(
-            "{} returns in the very life that was over",
+    let same_generation = before.generation == now.0;
+    let over = match before.state {
+        MemberState::Failed if same_generation && before.incarnation == now.1 => "life",
+        MemberState::Left if same_generation => "generation",
+        _ => return Ok(()),
+    };
+    match returns {
+        true => Err(format!(
+            "{} returns in the very {over} that was over",
             describe(telling)
         )),
-        _ => Ok(()),
+        false => Ok(()),
     }
 }
 
@@ -253,4 +305,16 @@ fn changes_agree(telling: &Telling<'_>) -> Result<(), String> {
 fn describe(telling: &Telling<'_>) -> String {
     let (kind, card) = (telling.change.kind(), &telling.member.card);
     format!("{kind} of {} generation {}", card.name, card.generation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_promise_has_its_own_words() {
+        for (index, promise) in Promise::all().enumerate() {
+            assert_eq!(promise as usize, index, "{}", promise.name());
+        }
+    }
 }

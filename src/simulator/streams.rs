@@ -50,6 +50,8 @@ pub(super) struct Link {
     pub(super) dialling: bool,
     /// Nothing is carried any more; closing notices may be under way.
     pub(super) broken: bool,
+    /// It breaks after so many frames more, if it must.
+    pub(super) frames_left: Option<u8>,
 }
 
 impl Link {
@@ -58,6 +60,23 @@ impl Link {
         let last = &mut self.last_arrival[side as usize];
         *last = (*last).max(at);
         *last
+    }
+
+    /// Who sends what arrives at `side`, and who is there.
+    pub(super) const fn way_to(&self, side: Side) -> [Slot; 2] {
+        [self.slots[side.other() as usize], self.slots[side as usize]]
+    }
+
+    /// Whether it breaks now instead of carrying one frame more.
+    pub(super) fn is_worn_out(&mut self) -> bool {
+        match &mut self.frames_left {
+            None => false,
+            Some(0) => true,
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+        }
     }
 
     pub(super) const fn end(&self, side: Side) -> Option<LinkEnd> {
@@ -83,6 +102,7 @@ impl Links {
             last_arrival: [Timestamp::ZERO; 2],
             dialling: true,
             broken: false,
+            frames_left: None,
         };
         self.links.insert(id, link);
         id

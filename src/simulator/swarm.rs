@@ -10,9 +10,8 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Conditions, Data, Fault, Move, Run, Slot, Spec, World,
+    Conditions, Data, Fault, Latency, Move, Promise, Run, Slot, Spec, Story, World,
     network::{chance, draw},
-    promises,
 };
 use crate::swim::{Profile, Tuning};
 
@@ -46,6 +45,8 @@ pub struct Plan {
     pub safety: Duration,
     /// Machines whose process is started again when everything is healed.
     pub revived: Vec<Slot>,
+    /// Then all views must be equal within this time.
+    pub converge_within: Duration,
 }
 
 impl Plan {
@@ -59,10 +60,10 @@ impl Plan {
         self.run_in(self.world())
     }
 
-    /// Runs it and keeps the story.
-    pub fn run_with_story(&self) -> Run {
+    /// Runs it and tells `story` while it happens.
+    pub fn run_told(&self, story: Story) -> Run {
         let mut world = self.world();
-        world.keep_story();
+        world.tell(story);
         self.run_in(world)
     }
 
@@ -83,7 +84,7 @@ impl Plan {
         }
         world.run_for(self.safety);
         self.make_peace(&mut world);
-        let converged = world.run_until(CONVERGENCE_MAX, COMPARED_EVERY, |world| {
+        let converged = world.run_until(self.converge_within, COMPARED_EVERY, |world| {
             world.disagreement().is_none()
         });
         let failures = world.measures.false_failures;
@@ -92,13 +93,13 @@ impl Plan {
         }
         let seen = world.disagreement().filter(|_| world.violations.is_empty());
         if let Some(seen) = seen {
-            world.violate(promises::VIEWS_CONVERGE, Slot(0), seen);
+            world.violate_convergence(seen);
         } else if converged.is_some() && world.measures.false_failures > failures {
             let seen = "a living member was called failed after convergence".into();
-            world.violate(promises::HEALTHY_STAY, Slot(0), seen);
+            world.violate_all(Promise::HealthyStay, seen);
         } else if self.loses_nothing() && world.measures.leaves_told_failed > 0 {
             let seen = format!("{} times", world.measures.leaves_told_failed);
-            world.violate(promises::LEFT_IS_NOT_FAILED, Slot(0), seen);
+            world.violate_all(Promise::LeftIsNotFailed, seen);
         }
         let mut run = world.report();
         run.converged_after = converged;
@@ -110,15 +111,12 @@ impl Plan {
         let harmless = |(_, fault): &(Duration, Fault)| {
             matches!(fault, Fault::Start(_) | Fault::Leave(_) | Fault::Heal)
         };
-        let Conditions {
-            loss, corruption, ..
-        } = self.conditions;
-        loss == 0.0 && corruption == 0.0 && self.faults.iter().all(harmless)
+        self.conditions.is_faithful() && self.faults.iter().all(harmless)
     }
 
     fn make_peace(&self, world: &mut World) {
         world.apply(Fault::Heal);
-        world.apply(Fault::Conditions(Conditions::LAN));
+        world.apply(Fault::Conditions(self.conditions.healed()));
         for slot in world.slots() {
             world.apply(Fault::Resume(slot));
         }
@@ -177,6 +175,7 @@ impl Draft {
             faults: Vec::new(),
             safety,
             revived: Vec::new(),
+            converge_within: CONVERGENCE_MAX,
         };
         let mut draft = Self {
             moves: 0.3 * f64::from(u8::from(chance(&mut rng, 0.5))),
@@ -212,12 +211,15 @@ impl Draft {
             false => 0.0,
         };
         Conditions {
-            latency_min: Duration::from_micros(100),
-            latency_max,
+            latency: Latency::Uniform {
+                min: Duration::from_micros(100),
+                max: latency_max,
+            },
             loss: share(0.6, 0.3),
             duplication: share(0.4, 0.2),
             reordering: share(0.4, 0.2),
             corruption: share(0.2, 0.02),
+            ..Conditions::LAN
         }
     }
 

@@ -91,7 +91,7 @@ impl Engine {
     }
 
     /// foca's list, in its own order.
-    pub(super) fn members(&self) -> impl Iterator<Item = &Member<Identity>> {
+    pub(super) fn members(&self) -> impl ExactSizeIterator<Item = &Member<Identity>> {
         self.foca.iter_membership_state()
     }
 
@@ -185,9 +185,9 @@ impl Engine {
         self.effects.notes.pop_front()
     }
 
-    /// Whether a round of gossip would say anything.
-    pub(super) fn has_news(&self) -> bool {
-        self.foca.updates_backlog() + self.foca.custom_broadcast_backlog() > 0
+    /// Claims that rounds of gossip have yet to say.
+    pub(super) fn backlog(&self) -> usize {
+        self.foca.updates_backlog() + self.foca.custom_broadcast_backlog()
     }
 
     /// Sends a claim about a member beyond the view on with the next packets.

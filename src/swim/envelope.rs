@@ -98,9 +98,6 @@ impl From<Junk> for Unopened {
     }
 }
 
-/// A ping or an ack fits; what is longer makes its buffer grow.
-const BYTES_USUAL: usize = 96;
-
 /// Makes and opens envelopes for one cluster.
 #[derive(Clone, Debug)]
 pub(super) struct Sealer {
@@ -122,16 +119,23 @@ impl Sealer {
         }
     }
 
-    /// An envelope of `kind` from `sender`, whose payload `write` appends.
+    /// An envelope of `kind` from `sender`, whose payload `write` appends: `length` bytes if the
+    /// buffer shall not be moved.
     pub(super) fn seal(
         &mut self,
-        kind: Kind,
+        (kind, length): (Kind, usize),
         sender: (MemberId, Life),
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Bytes {
         self.counter += 1;
         let key = self.key(kind);
-        let mut out = Vec::with_capacity(BYTES_USUAL);
+        let varints = [
+            u64::from(PLAINTEXT),
+            sender.1.to_bits().into(),
+            self.counter,
+        ];
+        let varints: usize = varints.into_iter().map(varint_bytes).sum();
+        let mut out = Vec::with_capacity(3 + 8 + varints + length + CHECK_BYTES);
         out.put_slice(&[MAGIC, WIRE_VERSION, kind as u8]);
         put_varint(&mut out, PLAINTEXT.into());
         out.put_u64_le(sender.0.0);
@@ -211,6 +215,12 @@ fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     }
 }
 
+/// How long a number is on the wire.
+const fn varint_bytes(value: u64) -> usize {
+    let bits = u64::BITS - (value | 1).leading_zeros();
+    bits.div_ceil(7) as usize
+}
+
 fn take_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0u64;
     for (index, byte) in bytes.iter().enumerate().take(10) {
@@ -229,7 +239,7 @@ mod tests {
     const SENDER: (MemberId, Life) = (MemberId(7), Life::first(3));
 
     fn sealed(cluster: &str, kind: Kind) -> Bytes {
-        Sealer::new(cluster).seal(kind, SENDER, |out| out.put_slice(b"payload"))
+        Sealer::new(cluster).seal((kind, 0), SENDER, |out| out.put_slice(b"payload"))
     }
 
     #[test]

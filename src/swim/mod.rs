@@ -37,7 +37,7 @@ pub use member::{
     CLUSTER_BYTES_MAX, Card, Evidence, InvalidCard, Life, MemberId, MemberState, MemberView,
     NAME_BYTES_MAX, Suspicion, TAG_BYTES_MAX, Tags, check_cluster, check_name, check_tags,
 };
-pub use node::{Node, Outputs, Sketch};
+pub use node::{Load, Node, Outputs, Sketch};
 pub use stats::{Junk, Stats};
 pub use time::Timestamp;
 pub use tuning::{Profile, Tuning};

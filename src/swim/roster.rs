@@ -123,7 +123,7 @@ impl Roster {
     }
 
     /// Every record, by handle.
-    pub(super) fn records(&self) -> impl Iterator<Item = (Handle, &Record)> {
+    pub(super) fn records(&self) -> impl ExactSizeIterator<Item = (Handle, &Record)> {
         self.records
             .iter()
             .map(|(handle, record)| (*handle, record))

@@ -1,7 +1,7 @@
 //! Scripted stories of isolation and partition: every way back.
 
 use headcount::{
-    simulator::{Conditions, Fault, Slot},
+    simulator::{Conditions, Fault, Latency, Slot},
     swim::MemberState,
 };
 
@@ -122,8 +122,10 @@ fn the_last_survivor_of_a_crash_of_all_others_welcomes_them_back() {
 #[test]
 fn halves_far_apart_merge_without_a_seed_between_them() {
     let far = Conditions {
-        latency_min: millis(150),
-        latency_max: millis(160),
+        latency: Latency::Uniform {
+            min: millis(150),
+            max: millis(160),
+        },
         ..Conditions::LAN
     };
     for seed in 0..5 {

@@ -4,16 +4,22 @@
 //! HEADCOUNT_SEEDS=5000 cargo test --release --test integration swarm -- --nocapture
 //! HEADCOUNT_SEED=8214 cargo test --release --test integration swarm -- --nocapture
 //! ```
-//! The second runs one seed and, when it fails, tells its whole story.
+//! The first failing seed is shrunk to a scenario. The second line runs one seed and, when it
+//! fails, tells its whole story too.
 
 use std::{
     fmt::Write,
-    panic,
-    sync::atomic::{AtomicU64, Ordering},
+    fs, panic,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc::channel,
+    },
     thread,
 };
 
-use headcount::simulator::{Measures, Plan, Run};
+use headcount::simulator::{Measures, Plan, Run, Story};
+
+use crate::support::{Finished, Lab, finish, headcount};
 
 /// Seeds that every `cargo test` runs.
 const SEEDS: u64 = 256;
@@ -98,10 +104,18 @@ fn complaint(failed: &[&Run], count: u64) -> String {
         let command = "cargo test --release --test integration swarm -- --nocapture";
         let _ = writeln!(text, "  reproduce: HEADCOUNT_SEED={seed} {command}");
     }
+    let plan = Plan::draw(failed[0].seed);
+    if let Some(shrunk) = plan.shrunk() {
+        let (file, toml) = (shrunk.file_name(), shrunk.to_toml());
+        let _ = writeln!(text, "seed {}, {shrunk}; as {file}:\n{toml}", plan.seed);
+        let _ = writeln!(text, "  run it: headcount simulate {file}");
+    }
     if count == 1 {
-        let plan = Plan::draw(failed[0].seed);
-        let _ = writeln!(text, "{plan:#?}");
-        text.push_str(&plan.run_with_story().story.join("\n"));
+        let (heard, telling) = channel();
+        // Both ends live until the run is over.
+        let hear = move |line: &str| heard.send(format!("{line}\n")).expect("listened to");
+        plan.run_told(Story::of_all(hear));
+        text.extend(telling);
     }
     text
 }
@@ -113,4 +127,41 @@ fn complaint(failed: &[&Run], count: u64) -> String {
 fn number(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;
     Some(value.parse().expect("a number"))
+}
+
+/// What `headcount simulate` says of a file in `lab`, and the promise that broke.
+fn simulate(lab: &Lab, file: &str) -> (Finished, String) {
+    let mut command = headcount();
+    let said = finish(command.current_dir(lab.dir()).args(["simulate", file]));
+    let broken = said.stdout.split("broken promise ").nth(1);
+    let promise = broken.and_then(|rest| rest.split('"').nth(1));
+    let promise = promise.unwrap_or_default().to_owned();
+    (said, promise)
+}
+
+#[test]
+fn a_seed_that_fails_is_written_down_small_and_fails_again() {
+    let lab = Lab::new();
+    let impossible = "# Nobody is so fast.\nswarm = true\n[expect]\nconverge_within = \"1ms\"\n";
+    fs::write(lab.dir().join("fast.toml"), impossible).expect("written");
+    let (said, promise) = simulate(&lab, "fast.toml");
+    assert_eq!(said.code(), 1, "{said:#?}");
+    let line = said
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("shrunk:"));
+    let file = line.and_then(|line| line.trim().strip_prefix("headcount simulate "));
+    let file = file.unwrap_or_else(|| panic!("no line to run: {said:#?}"));
+    let text = fs::read_to_string(lab.dir().join(file)).expect("the file is here");
+    assert!(text.starts_with("# Swarm seed 1, shrunk from "), "{text}");
+    let (again, again_promise) = simulate(&lab, file);
+    assert_eq!(again.code(), 1, "{again:#?}");
+    assert!(
+        !promise.is_empty() && again_promise == promise,
+        "{again:#?}"
+    );
+    assert!(
+        !again.stdout.contains("shrunk:"),
+        "it is small already: {again:#?}"
+    );
 }

@@ -68,7 +68,7 @@ impl ScenarioError {
 }
 
 /// Which of `allowed` looks most like `given`.
-fn nearest<'a>(given: &str, allowed: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(given: &str, allowed: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let likeness = |name: &&str| strsim::jaro_winkler(given, name);
     allowed.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }

@@ -4,32 +4,49 @@
 //! leaves open. It runs a safety phase with the faults, then a liveness phase in which everything
 //! is healed and all views must become and stay equal. `simulations/README.md` is its manual.
 
+mod beat;
+mod census;
+mod check;
+mod entry;
 mod error;
+mod plan;
 mod play;
+mod rules;
 mod script;
+mod settings;
+mod telling;
 mod values;
 mod view;
+mod zones;
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use error::ScenarioError;
 pub use play::{Outcome, Phase, Watcher};
+pub use telling::Telling;
 
-use super::{Conditions, Slot, Spec};
+use super::{Conditions, Plan, Slot, Spec, Zones};
 use crate::swim::{Profile, Tuning};
-use script::Entry;
-use values::{Share, Span, Time};
+use census::Census;
+use entry::{Entry, Kind};
+use rules::RuleEntry;
+use values::Time;
+use zones::{Between, ZoneEntry};
 
 /// The scenarios that are part of the program: name and text.
-const BUILT_IN: [(&str, &str); 11] = [
+const BUILT_IN: [(&str, &str); 15] = [
     ("churn", include_str!("../../../simulations/churn.toml")),
     (
         "cold_start",
         include_str!("../../../simulations/cold_start.toml"),
     ),
     ("crash", include_str!("../../../simulations/crash.toml")),
+    (
+        "flip_flop",
+        include_str!("../../../simulations/flip_flop.toml"),
+    ),
     (
         "late_join",
         include_str!("../../../simulations/late_join.toml"),
@@ -47,6 +64,10 @@ const BUILT_IN: [(&str, &str); 11] = [
         include_str!("../../../simulations/one_way_partition.toml"),
     ),
     (
+        "packet_loss_80",
+        include_str!("../../../simulations/packet_loss_80.toml"),
+    ),
+    (
         "partition",
         include_str!("../../../simulations/partition.toml"),
     ),
@@ -58,7 +79,12 @@ const BUILT_IN: [(&str, &str); 11] = [
         "rolling_restart",
         include_str!("../../../simulations/rolling_restart.toml"),
     ),
+    (
+        "slow_member",
+        include_str!("../../../simulations/slow_member.toml"),
+    ),
     ("swarm", include_str!("../../../simulations/swarm.toml")),
+    ("zones", include_str!("../../../simulations/zones.toml")),
 ];
 
 /// Addresses there are in the simulated network, rounded down.
@@ -81,7 +107,7 @@ pub struct Scenario {
 }
 
 /// What a scenario's file may say.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
@@ -99,11 +125,20 @@ struct File {
     #[serde(default)]
     settings: Overrides,
     #[serde(default)]
-    network: NetworkKeys,
+    network: Conditions,
+    #[serde(default)]
+    zone: Vec<ZoneEntry>,
+    #[serde(default)]
+    between: Vec<Between>,
+    #[serde(default)]
+    rule: Vec<RuleEntry>,
     #[serde(default)]
     fault: Vec<Entry>,
     #[serde(default)]
     expect: Expect,
+    /// Everything, when the file says it node by node and event by event.
+    #[serde(skip)]
+    plan: Option<Plan>,
 }
 
 /// Whether the cluster stands when the scenario begins.
@@ -125,7 +160,7 @@ enum Profiled {
 }
 
 /// Settings other than the profile's.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Overrides {
     probe_interval: Option<Time>,
@@ -140,20 +175,6 @@ struct Overrides {
     forget_after: Option<Time>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NetworkKeys {
-    latency: Option<Span>,
-    #[serde(default)]
-    loss: Share,
-    #[serde(default)]
-    duplicate: Share,
-    #[serde(default)]
-    reorder: Share,
-    #[serde(default)]
-    corrupt: Share,
-}
-
 /// Bounds that a run must keep to pass.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -163,6 +184,7 @@ pub(super) struct Expect {
     full_dissemination_p99: Option<Time>,
     false_positives: Option<u64>,
     false_positives_at_healthy: Option<u64>,
+    renewals: Option<u64>,
     messages_per_node_per_s: Option<f64>,
     bytes_per_node_per_s: Option<f64>,
 }
@@ -188,8 +210,7 @@ impl Scenario {
     /// # Errors
     /// Names the line, what is wrong with it, and the nearest key when the key is unknown.
     pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
-        let file: File =
-            toml::from_str(text).map_err(|error| ScenarioError::parser(name, text, &error))?;
+        let file = File::read(name, text)?;
         let comment = text.lines().map_while(|line| line.strip_prefix('#'));
         let sentence: Vec<_> = comment.map(str::trim).collect();
         let scenario = Self {
@@ -209,6 +230,9 @@ impl Scenario {
         if self.file.swarm {
             return Err(self.refuse(format!("nodes = {nodes}: a swarm's seed draws the nodes")));
         }
+        if self.file.plan.is_some() {
+            return Err(self.refuse(format!("nodes = {nodes}: a plan names its nodes")));
+        }
         self.file.nodes = Some(nodes);
         self.check()?;
         Ok(self)
@@ -222,10 +246,16 @@ impl Scenario {
     /// How many nodes there are in the end, those included that join late; `None` when the seed
     /// draws it.
     pub fn nodes(&self) -> Option<u32> {
-        let joins = |entry: &&Entry| entry.kind == script::Kind::Join;
+        if let Some(plan) = &self.file.plan {
+            return u32::try_from(plan.machines.len()).ok();
+        }
         let nodes = self.file.nodes?;
-        let late = self.file.fault.iter().filter(joins);
-        Some(nodes + late.map(|entry| entry.struck(nodes)).sum::<u32>())
+        let late = self
+            .file
+            .fault
+            .iter()
+            .filter(|entry| entry.kind == Kind::Join);
+        Some(nodes + late.map(|entry| entry.struck(&self.census())).sum::<u32>())
     }
 
     /// Every effective setting, as label and value, for people.
@@ -236,15 +266,15 @@ impl Scenario {
             return rows;
         }
         let time = |time: Duration| humantime::format_duration(time).to_string();
+        if let Some(plan) = &self.file.plan {
+            rows.extend(plan.settings());
+            return rows;
+        }
         let start = match self.file.start {
             Start::Cold => "cold, everybody starts within 1s",
             Start::Warm => "warm, everybody knows everybody",
         };
-        let (tuning, network) = (self.tuning(), self.conditions());
-        let latency = Span {
-            min: network.latency_min,
-            max: network.latency_max,
-        };
+        let (tuning, network) = (self.tuning(), &self.file.network);
         let within = time(self.converge_within());
         let watched = match self.nodes() {
             Some(nodes) if nodes > EVERYBODY_MAX => format!("{OBSERVERS} nodes of {nodes}"),
@@ -256,7 +286,7 @@ impl Scenario {
             (
                 "view",
                 self.view()
-                    .map_or("full".into(), |view| format!("{view} neighbours each")),
+                    .map_or_else(|| "full".into(), |view| format!("{view} neighbours each")),
             ),
             ("start", start.into()),
             (
@@ -283,19 +313,25 @@ impl Scenario {
             ("exchange", time(tuning.exchange_interval)),
             ("reconnect", time(tuning.reconnect_interval)),
             ("forget", time(tuning.forget_after)),
-            ("latency", latency.to_string()),
+            ("latency", network.latency.to_string()),
             ("loss", network.loss.to_string()),
             ("duplicate", network.duplication.to_string()),
             ("reorder", network.reordering.to_string()),
             ("corrupt", network.corruption.to_string()),
-            ("audited", watched),
         ]);
-        let faults = self
-            .file
-            .fault
-            .iter()
-            .map(|entry| ("fault", entry.to_string()));
-        rows.extend(faults);
+        rows.extend(network.rare_vices());
+        rows.push(("audited", watched));
+        rows.extend(self.events());
+        rows
+    }
+
+    /// Zones, rules and faults, as label and value.
+    fn events(&self) -> Vec<(&'static str, String)> {
+        let mut rows = zones::rows(&self.census(), &self.file.between);
+        let rules = self.file.rule.iter();
+        rows.extend(rules.map(|rule| ("rule", rule.to_string())));
+        let faults = self.file.fault.iter();
+        rows.extend(faults.map(|entry| ("fault", entry.to_string())));
         rows
     }
 
@@ -314,6 +350,9 @@ impl Scenario {
         if self.file.swarm {
             return self.check_swarm();
         }
+        if self.file.plan.is_some() {
+            return self.check_settings();
+        }
         let Some(nodes) = self.file.nodes else {
             return Err(self.refuse("`nodes` is not given"));
         };
@@ -326,19 +365,22 @@ impl Scenario {
         }
         self.check_view()?;
         self.check_settings()?;
-        self.check_faults(nodes)
+        self.check_events()
     }
 
     fn check_swarm(&self) -> Result<(), ScenarioError> {
         let File {
             nodes,
-            fault,
             duration,
+            zone,
+            rule,
+            fault,
             ..
         } = &self.file;
-        match nodes.is_none() && fault.is_empty() && duration.is_none() {
-            true => Ok(()),
-            false => Err(self.refuse("swarm = true: the seed draws nodes, duration and faults")),
+        let sized = nodes.is_some() || duration.is_some();
+        match sized || !(zone.is_empty() && rule.is_empty() && fault.is_empty()) {
+            false => Ok(()),
+            true => Err(self.refuse("swarm = true: the seed draws nodes, duration and faults")),
         }
     }
 
@@ -380,44 +422,23 @@ impl Scenario {
         }
     }
 
-    fn check_faults(&self, nodes: u32) -> Result<(), ScenarioError> {
-        let mut cuts: Vec<(Duration, Duration)> = Vec::new();
-        let finals = self.file.fault.iter().filter(|entry| entry.is_final());
-        let doomed: u64 = finals.map(|entry| u64::from(entry.struck(nodes))).sum();
-        for (index, entry) in self.file.fault.iter().enumerate() {
-            let refuse = |problem: String| {
-                Err(self.refuse(format!("fault {} ({entry}): {problem}", index + 1)))
-            };
-            if let Err(problem) = entry.check() {
-                return refuse(problem);
-            }
-            let struck = entry.struck(nodes);
-            if struck > nodes || (entry.is_final() && doomed + 2 > u64::from(nodes)) {
-                return refuse(format!(
-                    "of {nodes} nodes {} would be struck, and two must stay",
-                    doomed.max(u64::from(struck))
-                ));
-            }
-            let (over, duration) = (entry.over(nodes), self.duration());
-            if over > duration {
-                let [over, duration] = [over, duration].map(humantime::format_duration);
-                return refuse(format!("can last until {over}, and duration = {duration}"));
-            }
-            if let Some(cut) = entry.cut() {
-                if cuts
-                    .iter()
-                    .any(|other| cut.0 <= other.1 && other.0 <= cut.1)
-                {
-                    return refuse("cuts the network while it is cut already".into());
-                }
-                cuts.push(cut);
-            }
-        }
-        Ok(())
-    }
-
     fn refuse(&self, problem: impl Into<String>) -> ScenarioError {
         ScenarioError::new(&self.name, problem)
+    }
+
+    fn census(&self) -> Census<'_> {
+        Census {
+            nodes: self.file.nodes.unwrap_or_default(),
+            zones: &self.file.zone,
+        }
+    }
+
+    fn zones(&self) -> Option<Zones> {
+        zones::lay_out(
+            &self.census(),
+            &self.file.between,
+            self.file.network.latency,
+        )
     }
 
     fn duration(&self) -> Duration {
@@ -429,45 +450,12 @@ impl Scenario {
         given.map_or(CONVERGE_WITHIN, |time| time.0)
     }
 
-    const fn profile(&self) -> Profile {
-        match self.file.profile {
-            Profiled::Lan => Profile::Lan,
-            Profiled::Local => Profile::Local,
-            Profiled::Wan => Profile::Wan,
-        }
+    fn profile(&self) -> Profile {
+        self.file.profile.into()
     }
 
     fn tuning(&self) -> Tuning {
-        let (over, base) = (&self.file.settings, Tuning::new(self.profile()));
-        let time = |given: Option<Time>, base: Duration| given.map_or(base, |time| time.0);
-        Tuning {
-            probe_interval: time(over.probe_interval, base.probe_interval),
-            probe_timeout: time(over.probe_timeout, base.probe_timeout),
-            fanout: over.fanout.map_or(base.fanout, |fanout| fanout as usize),
-            gossip_interval: time(over.gossip_interval, base.gossip_interval),
-            eager_sends: over.eager_sends.unwrap_or(base.eager_sends),
-            suspicion_multiplier: over
-                .suspicion_multiplier
-                .unwrap_or(base.suspicion_multiplier),
-            transmit_multiplier: over.transmit_multiplier.unwrap_or(base.transmit_multiplier),
-            exchange_interval: time(over.exchange_interval, base.exchange_interval),
-            reconnect_interval: time(over.reconnect_interval, base.reconnect_interval),
-            forget_after: time(over.forget_after, base.forget_after),
-        }
-    }
-
-    fn conditions(&self) -> Conditions {
-        let keys = &self.file.network;
-        let (min, max) = (Conditions::LAN.latency_min, Conditions::LAN.latency_max);
-        let latency = keys.latency.unwrap_or(Span { min, max });
-        Conditions {
-            latency_min: latency.min,
-            latency_max: latency.max,
-            loss: keys.loss.0,
-            duplication: keys.duplicate.0,
-            reordering: keys.reorder.0,
-            corruption: keys.corrupt.0,
-        }
+        self.file.settings.over(self.profile())
     }
 
     /// Machines in slot order, those that join late last.

@@ -6,8 +6,8 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    super::{Conditions, Fault, Plan, Report, Run, STABLE_FOR, Slot, World, promises},
-    EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start,
+    super::{Fault, Plan, Promise, Report, Run, STABLE_FOR, Slot, Story, World, struck::struck},
+    EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start, Telling,
     script::{self, Script},
     values::{Span, Time},
 };
@@ -45,6 +45,8 @@ pub struct Outcome {
     pub run: Run,
     /// Nodes there were.
     pub nodes: u32,
+    /// Whom faults struck, in order.
+    pub struck: Vec<Slot>,
     /// Whether the views were equal in the end.
     pub converged: bool,
     /// Bounds of the scenario's `[expect]` that were not kept, each a sentence.
@@ -56,16 +58,28 @@ pub struct Outcome {
 impl Scenario {
     /// Runs it with `seed`. The same seed gives the same outcome, on any machine.
     pub fn run(&self, seed: u64, watcher: &mut Watcher<'_>) -> Outcome {
-        if self.file.swarm {
-            return self.run_swarm(seed, watcher);
+        self.run_told(seed, watcher, None)
+    }
+
+    /// The same, told while it happens. A warm cluster has no story before it stands.
+    pub fn run_told(
+        &self,
+        seed: u64,
+        watcher: &mut Watcher<'_>,
+        telling: Option<Telling>,
+    ) -> Outcome {
+        if let Some(plan) = self.plan(seed) {
+            return self.run_plan(&plan, watcher, telling);
         }
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ SCRIPT_SALT);
         let nodes = self.file.nodes.unwrap_or_default();
-        let script = script::draw(&self.file.fault, nodes, &mut rng);
-        let mut world = World::new(seed, self.peaceful());
+        let script = script::draw(&self.file.fault, &self.file.rule, &self.census(), &mut rng);
+        let struck = struck(&script.faults);
+        let mut world = World::new(seed, self.file.network.healed());
         for spec in self.specs() {
             world.add(spec);
         }
+        world.set_zones(self.zones());
         if let Some(view) = self.view() {
             world.limit_views(view as usize);
         }
@@ -75,26 +89,42 @@ impl Scenario {
             world,
             watcher,
             interrupted: false,
+            story: telling.map(|telling| self.story(seed, &struck, telling)),
         };
         let converged_after = play.all(script, nodes, &mut rng);
         let interrupted = play.interrupted;
         let mut run = play.world.report();
         run.converged_after = converged_after;
-        self.outcome(run, self.nodes().unwrap_or_default(), interrupted)
+        self.outcome(run, struck, interrupted)
     }
 
-    fn run_swarm(&self, seed: u64, watcher: &mut Watcher<'_>) -> Outcome {
-        let plan = Plan::draw(seed);
-        let nodes = u32::try_from(plan.machines.len()).expect("a plan has few machines");
+    fn run_plan(
+        &self,
+        plan: &Plan,
+        watcher: &mut Watcher<'_>,
+        telling: Option<Telling>,
+    ) -> Outcome {
+        let struck = struck(&plan.faults);
         let interrupted = watcher(Phase::Safety, Duration::ZERO).is_break();
-        self.outcome(plan.run(), nodes, interrupted)
+        let run = match telling {
+            Some(telling) => plan.run_told(self.story(plan.seed, &struck, telling)),
+            None => plan.run(),
+        };
+        self.outcome(run, struck, interrupted)
     }
 
-    fn outcome(&self, run: Run, nodes: u32, interrupted: bool) -> Outcome {
+    /// Virtual time that a run takes if all views are equal at once when all is healed; `None`
+    /// when the seed draws it.
+    pub fn planned(&self) -> Option<Duration> {
+        Some(self.file.duration?.0 + STABLE_FOR)
+    }
+
+    fn outcome(&self, run: Run, struck: Vec<Slot>, interrupted: bool) -> Outcome {
         let mut outcome = Outcome {
             converged: run.converged_after.is_some() && run.violations.is_empty(),
+            nodes: u32::try_from(run.flaps.len()).expect("slots are u32"),
             run,
-            nodes,
+            struck,
             missed: Vec::new(),
             interrupted,
         };
@@ -102,20 +132,6 @@ impl Scenario {
             outcome.missed = self.file.expect.missed(&Report::of(&outcome));
         }
         outcome
-    }
-
-    /// The network without its vices.
-    fn peaceful(&self) -> Conditions {
-        let Conditions {
-            latency_min,
-            latency_max,
-            ..
-        } = self.conditions();
-        Conditions {
-            latency_min,
-            latency_max,
-            ..Conditions::LAN
-        }
     }
 }
 
@@ -134,6 +150,8 @@ struct Play<'a, 'b> {
     world: World,
     watcher: &'a mut Watcher<'b>,
     interrupted: bool,
+    /// Until it is begun.
+    story: Option<Story>,
 }
 
 impl Play<'_, '_> {
@@ -149,15 +167,20 @@ impl Play<'_, '_> {
             Start::Warm => self.form(nodes),
         }
         self.world.begin_counting();
+        if let Some(story) = self.story.take() {
+            self.world.tell(story);
+            self.world
+                .tell_story(|| "the scenario begins; its times count from here".into());
+        }
         self.world
-            .apply(Fault::Conditions(self.scenario.conditions()));
+            .apply(Fault::Conditions(self.scenario.file.network.clone()));
         for (at, fault) in script.faults {
             self.world.schedule(at, fault);
         }
         self.advance(Phase::Safety, self.scenario.duration());
         self.world.apply(Fault::Heal);
         self.world
-            .apply(Fault::Conditions(self.scenario.peaceful()));
+            .apply(Fault::Conditions(self.scenario.file.network.healed()));
         for slot in self.world.slots() {
             self.world.apply(Fault::Resume(slot));
         }
@@ -198,10 +221,10 @@ impl Play<'_, '_> {
         let changed = self.world.measures.changes > before.changes;
         let disagreement = || self.world.disagreement();
         if let Some(seen) = changed.then(disagreement).flatten() {
-            self.violate(promises::VIEWS_CONVERGE, seen);
+            self.violate(Promise::ViewsConverge, seen);
         } else if self.world.measures.false_failures > before.false_failures {
             let seen = "a living member was called failed after convergence".into();
-            self.violate(promises::HEALTHY_STAY, seen);
+            self.violate(Promise::HealthyStay, seen);
         }
         Some(after)
     }
@@ -220,7 +243,7 @@ impl Play<'_, '_> {
                 None => return Some(spent),
                 Some(_) if self.is_over() => return None,
                 Some(seen) if spent >= limit => {
-                    self.violate(promises::VIEWS_CONVERGE, seen);
+                    self.violate(Promise::ViewsConverge, seen);
                     return None;
                 }
                 Some(_) => self.advance(phase, every),
@@ -252,9 +275,11 @@ impl Play<'_, '_> {
         self.interrupted || !self.world.violations().is_empty()
     }
 
-    fn violate(&mut self, promise: promises::Promise, seen: String) {
-        if !self.is_over() {
-            self.world.violate(promise, Slot(0), seen);
+    fn violate(&mut self, promise: Promise, seen: String) {
+        match promise {
+            _ if self.is_over() => {}
+            Promise::ViewsConverge => self.world.violate_convergence(seen),
+            _ => self.world.violate_all(promise, seen),
         }
     }
 }
@@ -275,13 +300,13 @@ impl Expect {
         hold(
             "first_detection_p99",
             ms(self.first_detection_p99),
-            first.p99_ms,
+            first.p99,
             " ms",
         );
         hold(
             "full_dissemination_p99",
             ms(self.full_dissemination_p99),
-            all.p99_ms,
+            all.p99,
             " ms",
         );
         let count = |max: Option<u64>| max.map(|max| max as f64);
@@ -299,6 +324,8 @@ impl Expect {
             at_healthy as f64,
             "",
         );
+        let renewals = report.renewals as f64;
+        hold("renewals", count(self.renewals), renewals, "");
         let messages = report.messages_per_node_per_s();
         hold(
             "messages_per_node_per_s",

@@ -1,16 +1,17 @@
-//! What values of a scenario look like: times, ranges of times, shares, counts of nodes.
+//! What values of a scenario look like: times, ranges of times, choices of nodes.
 //!
 //! Each checks itself while it is read, so that an error knows the line it is on.
 
 use std::{fmt, time::Duration};
 
 use rand_xoshiro::Xoshiro256PlusPlus;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::super::network::draw;
-
-/// No time in a scenario is longer.
-const TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+use super::super::{
+    network::draw,
+    time_text::{self, format_range, parse as parse_time, parse_range},
+};
+use super::census::Census;
 
 /// A time, or a range that times are drawn from: `200ms`, `1ms..50ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,27 +21,24 @@ pub(super) struct Span {
 }
 
 impl Span {
+    pub(super) const ZERO: Self = Self {
+        min: Duration::ZERO,
+        max: Duration::ZERO,
+    };
+
     pub(super) fn draw(self, rng: &mut Xoshiro256PlusPlus) -> Duration {
         draw(rng, self.min, self.max)
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let (min, max) = text.split_once("..").unwrap_or((text, text));
-        let (min, max) = (parse_time(min)?, parse_time(max)?);
-        match min <= max {
-            true => Ok(Self { min, max }),
-            false => Err("a range begins with the shorter time".into()),
-        }
+        let (min, max) = parse_range(text)?;
+        Ok(Self { min, max })
     }
 }
 
 impl fmt::Display for Span {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [min, max] = [self.min, self.max].map(humantime::format_duration);
-        match self.min == self.max {
-            true => write!(formatter, "{min}"),
-            false => write!(formatter, "{min}..{max}"),
-        }
+        formatter.write_str(&format_range(self.min, self.max))
     }
 }
 
@@ -52,8 +50,8 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 /// One time, at least a millisecond.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Time(pub(super) Duration);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Time(#[serde(with = "time_text")] pub(super) Duration);
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -66,32 +64,8 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let parsed = humantime::parse_duration(text.trim());
-    let example = "takes a time such as 200ms or 5s, from 0s to 24h";
-    let time = parsed.map_err(|_| example.to_owned())?;
-    match time <= TIME_MAX {
-        true => Ok(time),
-        false => Err(example.to_owned()),
-    }
-}
-
 fn text<'de, D: Deserializer<'de>>(from: D, expected: &str) -> Result<String, D::Error> {
     String::deserialize(from).map_err(|_| de::Error::custom(format!("takes {expected}")))
-}
-
-/// A share, 0 to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Share(pub(super) f64);
-
-impl<'de> Deserialize<'de> for Share {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let share = f64::deserialize(deserializer);
-        match share {
-            Ok(share) if (0.0..=1.0).contains(&share) => Ok(Self(share)),
-            _ => Err(de::Error::custom("takes a share from 0.0 to 1.0")),
-        }
-    }
 }
 
 /// How many nodes: `3`, or `"10%"` of all.
@@ -123,24 +97,96 @@ impl fmt::Display for Count {
     }
 }
 
+impl Count {
+    fn parse(text: &str) -> Option<Self> {
+        let percent = text.strip_suffix('%')?.parse().ok()?;
+        (1..=100)
+            .contains(&percent)
+            .then_some(Self::Percent(percent))
+    }
+}
+
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Given {
-            Number(u32),
-            Text(String),
+        match Chosen::deserialize(deserializer) {
+            Ok(Chosen::Drawn(count)) => Ok(count),
+            _ => Err(de::Error::custom(
+                "takes a number from 1, or \"1%\" to \"100%\"",
+            )),
         }
-        let count = match Given::deserialize(deserializer) {
-            Ok(Given::Number(count)) if count > 0 => Some(Self::Exactly(count)),
-            Ok(Given::Text(text)) => text
-                .strip_suffix('%')
-                .and_then(|percent| percent.parse().ok())
-                .filter(|percent| (1..=100).contains(percent))
-                .map(Self::Percent),
-            _ => None,
-        };
-        count.ok_or_else(|| de::Error::custom("takes a number from 1, or \"1%\" to \"100%\""))
+    }
+}
+
+/// Which nodes: so many that the seed draws, or these and those of these zones.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Chosen {
+    Drawn(Count),
+    Named(Vec<String>),
+}
+
+impl Chosen {
+    /// Says which name is nobody's, or that there are not so many.
+    pub(super) fn check(&self, census: &Census<'_>) -> Result<(), String> {
+        match self {
+            Self::Drawn(count) => match (count.of(census.nodes), census.nodes) {
+                (count, nodes) if count > nodes => {
+                    Err(format!("there are {nodes} nodes, not {count}"))
+                }
+                _ => Ok(()),
+            },
+            Self::Named(names) => census.find(names).map(|_| ()),
+        }
+    }
+}
+
+impl fmt::Display for Chosen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Drawn(count) => count.fmt(formatter),
+            Self::Named(names) => formatter.write_str(&names.join(" ")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Chosen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Choice)
+    }
+}
+
+/// Reads a choice of nodes as it is written: a number, a text or a list of texts.
+struct Choice;
+
+impl<'de> de::Visitor<'de> for Choice {
+    type Value = Chosen;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("3, \"10%\", \"n7\", or [\"n1\", \"n7\"]")
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Chosen, E> {
+        let count = u32::try_from(number).ok().filter(|count| *count > 0);
+        let chosen = count.map(|count| Chosen::Drawn(Count::Exactly(count)));
+        chosen.ok_or_else(|| E::custom("takes a number from 1"))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Chosen, E> {
+        if !text.ends_with('%') {
+            return Ok(Chosen::Named(vec![text.into()]));
+        }
+        let count = Count::parse(text).map(Chosen::Drawn);
+        count.ok_or_else(|| E::custom("takes \"1%\" to \"100%\""))
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Chosen, A::Error> {
+        let mut names = Vec::new();
+        while let Some(name) = list.next_element()? {
+            names.push(name);
+        }
+        match names.is_empty() {
+            true => Err(de::Error::custom("takes at least one name")),
+            false => Ok(Chosen::Named(names)),
+        }
     }
 }
 

@@ -1,14 +1,16 @@
 //! `Node`: one member's whole protocol behind three calls.
 //!
 //! `mod.rs` takes inputs apart and settles what follows from them; `receive` opens datagrams,
-//! `beyond` those of members that are not in the list, `join` makes contact and `reconnect` renews it, `exchange` compares state, `duel` deals with
-//! our own name, `spread` sends news on, `tell` turns what foca believes into changes, `look` shows
-//! it, `recall` starts from what is remembered, and `part` says goodbye.
+//! `beyond` those of members that are not in the list, `join` makes contact and `reconnect` renews
+//! it, `exchange` compares state, `duel` deals with our own name, `spread` sends news on, `tell`
+//! turns what foca believes into changes, `look` shows it, `recall` starts from what is
+//! remembered, and `part` says goodbye.
 
 mod beyond;
 mod duel;
 mod exchange;
 mod join;
+mod load;
 mod look;
 mod part;
 mod recall;
@@ -39,6 +41,7 @@ use super::{
 use duel::Challenged;
 use exchange::Exchange;
 use join::Contact;
+pub use load::Load;
 pub use look::Sketch;
 use spread::Spread;
 
@@ -309,7 +312,7 @@ impl Node {
     /// foca wants to gossip five times a second whether or not there is news. A round that would
     /// say nothing is put by, so that an idle node sleeps.
     fn await_timer(&mut self, at: Timestamp, timer: foca::Timer<Identity>) {
-        if matches!(timer, foca::Timer::PeriodicGossip(_)) && !self.engine.has_news() {
+        if matches!(timer, foca::Timer::PeriodicGossip(_)) && self.engine.backlog() == 0 {
             self.resting_gossip = Some((at, timer));
         } else {
             self.timers.schedule(at, Alarm::Foca(timer));
@@ -318,7 +321,7 @@ impl Node {
 
     /// There is news: the round that was put by comes at the time it would have come.
     fn resume_gossip(&mut self) {
-        if self.engine.has_news()
+        if self.engine.backlog() > 0
             && let Some((at, timer)) = self.resting_gossip.take()
         {
             let interval = self.tuning.gossip_interval;

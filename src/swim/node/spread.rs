@@ -22,7 +22,7 @@ const PACKETS_MAX: usize = 4;
 /// News that has not been sent yet.
 #[derive(Debug, Default)]
 pub(super) struct Spread {
-    news: Vec<(Handle, Vec<u8>)>,
+    pub(super) news: Vec<(Handle, Vec<u8>)>,
     last: Timestamp,
     waiting: bool,
 }

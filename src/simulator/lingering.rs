@@ -1,0 +1,54 @@
+//! Views that did not become equal in time: which promise that breaks, and whose view it is.
+
+use super::{Promise, Slot, World};
+use crate::swim::{MemberState, MemberView};
+
+/// A belief that outlived its time.
+struct Lingering {
+    promise: Promise,
+    observer: Slot,
+    seen: String,
+}
+
+impl World {
+    /// Notes that the views were not equal in time, or did not stay so. `seen` is what was noticed
+    /// first; a wrong belief about somebody's life goes before other differences.
+    pub(super) fn violate_convergence(&mut self, seen: String) {
+        match self.lingering() {
+            Some(belief) => self.violate(belief.promise, belief.observer, belief.seen),
+            None => self.violate_all(Promise::ViewsConverge, seen),
+        }
+    }
+
+    fn lingering(&self) -> Option<Lingering> {
+        self.living().find_map(|observer| {
+            let node = self.node(observer)?;
+            node.members().find_map(|view| {
+                let (promise, truth) = self.belies(&view)?;
+                let (name, state) = (&view.card.name, view.state);
+                let seen = format!("holds {name} {state:?}, but {truth}");
+                Some(Lingering {
+                    promise,
+                    observer,
+                    seen,
+                })
+            })
+        })
+    }
+
+    /// Which promise a belief about a member's life breaks, and how it really is.
+    fn belies(&self, view: &MemberView) -> Option<(Promise, String)> {
+        let slots = self.by_id.get(&view.card.id)?;
+        let runs = slots.iter().find(|slot| self.node(**slot).is_some());
+        match (view.state, runs) {
+            (MemberState::Failed | MemberState::Left, Some(slot)) => {
+                let truth = format!("{} runs", self.label(*slot));
+                Some((Promise::NoHealthyFailed, truth))
+            }
+            (MemberState::Alive | MemberState::Suspect, None) => {
+                Some((Promise::NoDeadAlive, "it is not there".into()))
+            }
+            _ => None,
+        }
+    }
+}

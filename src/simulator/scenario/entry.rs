@@ -1,0 +1,261 @@
+//! The faults of a scenario as they are written.
+
+use std::{fmt, time::Duration};
+
+use serde::Deserialize;
+
+use super::{
+    super::Data,
+    beat::Beat,
+    census::Census,
+    values::{Chosen, Count, Span},
+};
+
+/// What a fault is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    Churn,
+    Crash,
+    Join,
+    Leave,
+    OneWay,
+    Partition,
+    Pause,
+    Restart,
+    RollingRestart,
+    Slow,
+}
+
+/// Which way is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Direction {
+    In,
+    Out,
+}
+
+/// Which address a restarted process has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Address {
+    New,
+    Same,
+}
+
+/// One `[[fault]]`. Which keys it may have depends on its kind.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    pub(super) kind: Kind,
+    pub(super) at: Span,
+    pub(super) nodes: Option<Chosen>,
+    #[serde(rename = "for")]
+    lasts: Option<Span>,
+    pub(super) every: Option<Span>,
+    pub(super) until: Option<Span>,
+    pub(super) down: Option<Span>,
+    pub(super) direction: Option<Direction>,
+    pub(super) address: Option<Address>,
+    pub(super) data: Option<Data>,
+}
+
+/// Whom a fault strikes that does not say it.
+const ONE: Chosen = Chosen::Drawn(Count::Exactly(1));
+const HALF: Chosen = Chosen::Drawn(Count::Percent(50));
+const ALL: Chosen = Chosen::Drawn(Count::Percent(100));
+/// Nothing strikes more often in one run.
+const STRIKES_MAX: u64 = 1_000_000;
+/// Between the strikes of a fault that repeats there is at least this much time.
+const EVERY_MIN: Duration = Duration::from_millis(1);
+
+impl Entry {
+    /// Its keys beside `kind` and `at`: those given, those required, those allowed.
+    fn keys(
+        &self,
+    ) -> (
+        Vec<&'static str>,
+        &'static [&'static str],
+        &'static [&'static str],
+    ) {
+        let given = [
+            ("address", self.address.is_some()),
+            ("data", self.data.is_some()),
+            ("direction", self.direction.is_some()),
+            ("down", self.down.is_some()),
+            ("every", self.every.is_some()),
+            ("for", self.lasts.is_some()),
+            ("nodes", self.nodes.is_some()),
+            ("until", self.until.is_some()),
+        ];
+        let given = given.into_iter().filter(|(_, given)| *given);
+        let (required, optional): (&[_], &[_]) = match self.kind {
+            Kind::Churn => (&["every", "until"], &["down", "address", "data"]),
+            Kind::Crash | Kind::Leave => (&[], &["nodes"]),
+            Kind::Join => (&[], &["nodes", "every"]),
+            Kind::OneWay => (&["for"], &["nodes", "direction", "every", "until"]),
+            Kind::Partition => (&["for"], &["nodes"]),
+            Kind::Pause | Kind::Slow => (&["for"], &["nodes", "every", "until"]),
+            Kind::Restart => (&[], &["nodes", "down", "address", "data"]),
+            Kind::RollingRestart => (&["every"], &["nodes", "down", "address", "data"]),
+        };
+        (given.map(|(key, _)| key).collect(), required, optional)
+    }
+
+    /// Says what is wrong with it as it is written.
+    pub(super) fn check(&self, census: &Census<'_>) -> Result<(), String> {
+        self.check_keys()?;
+        self.whom().check(census)?;
+        if self.kind == Kind::Join && matches!(self.whom(), Chosen::Named(_)) {
+            return Err("`nodes` takes how many join, not who".into());
+        }
+        if let Some(beat) = self.beat() {
+            beat.check()?;
+        }
+        let too_often = |every: Span| every.min < EVERY_MIN && self.kind != Kind::Join;
+        if self.every.is_some_and(too_often) {
+            return Err("`every` takes 1ms to 24h".into());
+        }
+        match self.strikes(census) {
+            strikes if strikes > STRIKES_MAX => Err(format!(
+                "can strike {strikes} times: takes at most {STRIKES_MAX}"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_keys(&self) -> Result<(), String> {
+        let (given, required, optional) = self.keys();
+        let legal = |key: &&str| required.contains(key) || optional.contains(key);
+        if let Some(stray) = given.iter().find(|key| !legal(key)) {
+            let all = [required, optional].concat().join(", ");
+            return Err(format!("takes no `{stray}`, only kind, at, {all}"));
+        }
+        match required.iter().find(|key| !given.contains(key)) {
+            Some(missing) => Err(format!("needs `{missing}`")),
+            None => Ok(()),
+        }
+    }
+
+    /// Whom it strikes.
+    pub(super) fn whom(&self) -> &Chosen {
+        let default = match self.kind {
+            Kind::RollingRestart => &ALL,
+            Kind::Partition => &HALF,
+            _ => &ONE,
+        };
+        self.nodes.as_ref().unwrap_or(default)
+    }
+
+    /// How many it strikes.
+    pub(super) fn struck(&self, census: &Census<'_>) -> u32 {
+        census.count(self.whom())
+    }
+
+    /// When it is on, if it ends by itself.
+    pub(super) fn beat(&self) -> Option<Beat> {
+        let ends = matches!(
+            self.kind,
+            Kind::OneWay | Kind::Partition | Kind::Pause | Kind::Slow
+        );
+        self.lasts.filter(|_| ends).map(|lasts| Beat {
+            lasts,
+            every: self.every,
+            until: self.until,
+        })
+    }
+
+    /// How often anything happens to anybody at most.
+    fn strikes(&self, census: &Census<'_>) -> u64 {
+        let churn = Beat {
+            lasts: Span::ZERO,
+            every: self.every,
+            until: self.until,
+        };
+        let beat = self.beat().or((self.kind == Kind::Churn).then_some(churn));
+        let times = beat.map_or(1, |beat| beat.times(self.at));
+        times.saturating_mul(u64::from(self.struck(census)))
+    }
+
+    /// Whether those it strikes do not come back.
+    pub(super) const fn is_final(&self) -> bool {
+        matches!(self.kind, Kind::Crash | Kind::Leave)
+    }
+
+    /// When it parts the network at the earliest, and is over at the latest.
+    pub(super) fn parts(&self) -> Option<(Duration, Duration)> {
+        let beat = self.beat().filter(|_| self.kind == Kind::Partition)?;
+        Some((self.at.min, beat.over(self.at)))
+    }
+
+    /// When its last effect is over at the latest.
+    pub(super) fn over(&self, census: &Census<'_>) -> Duration {
+        if let Some(beat) = self.beat() {
+            return beat.over(self.at);
+        }
+        let until = self.until.map_or(self.at.max, |until| until.max);
+        let gaps = match self.kind {
+            Kind::Join | Kind::RollingRestart => self.struck(census).saturating_sub(1),
+            _ => 0,
+        };
+        let stretch = self.longest(self.every).saturating_mul(gaps);
+        until.max(self.at.max + stretch) + self.longest(self.down)
+    }
+
+    fn longest(&self, span: Option<Span>) -> Duration {
+        span.map_or(Duration::ZERO, |span| span.max)
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.kind {
+            Kind::Churn => "churn",
+            Kind::Crash => "crash",
+            Kind::Join => "join",
+            Kind::Leave => "leave",
+            Kind::OneWay => "one_way",
+            Kind::Partition => "partition",
+            Kind::Pause => "pause",
+            Kind::Restart => "restart",
+            Kind::RollingRestart => "rolling_restart",
+            Kind::Slow => "slow",
+        };
+        write!(formatter, "{word} at {}", self.at)?;
+        if let Some(nodes) = &self.nodes {
+            write!(formatter, ", nodes {nodes}")?;
+        }
+        let spans = [
+            ("for", self.lasts),
+            ("every", self.every),
+            ("until", self.until),
+            ("down", self.down),
+        ];
+        for (key, span) in spans {
+            if let Some(span) = span {
+                write!(formatter, ", {key} {span}")?;
+            }
+        }
+        if let Some(direction) = self.direction {
+            let word = if direction == Direction::In {
+                "in"
+            } else {
+                "out"
+            };
+            write!(formatter, ", direction {word}")?;
+        }
+        if let Some(address) = self.address {
+            let word = if address == Address::New {
+                "new"
+            } else {
+                "same"
+            };
+            write!(formatter, ", address {word}")?;
+        }
+        if let Some(data) = self.data {
+            let word = if data == Data::Kept { "kept" } else { "lost" };
+            write!(formatter, ", data {word}")?;
+        }
+        Ok(())
+    }
+}

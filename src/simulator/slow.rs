@@ -1,0 +1,51 @@
+//! A slow process: the anomaly that Lifeguard's authors measured (§V-D).
+//!
+//! While it is on, the process blocks immediately before it sends anything and immediately after
+//! it has received anything, until the anomaly is over. What it had decided leaves late then, and
+//! what arrived is handled late; once it is blocked its timers are late too. A paused process
+//! decides nothing while it is stopped, a slow one has: the clock of a probe runs whose ping has
+//! not left.
+
+use std::time::Duration;
+
+use super::{Fault, Slot, World};
+use crate::swim::Output;
+
+/// An anomaly that is on.
+#[derive(Debug, Default)]
+pub(super) struct Anomaly {
+    /// What the process is about to do, in order, beginning with what it could not send.
+    pub(super) withheld: Vec<Output>,
+}
+
+impl World {
+    /// The process is slow for `span`, if one runs.
+    pub(super) fn slow_down(&mut self, slot: Slot, span: Duration) {
+        if let Some(process) = self.process_mut(slot) {
+            process.anomaly.get_or_insert_default();
+            self.schedule(span, Fault::Resume(slot));
+        }
+    }
+
+    /// Blocks a slow process before the first thing that it would send: from there on nothing is
+    /// left in `outputs`.
+    pub(super) fn block_before_sending(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
+        let Some(process) = self.process_mut(slot) else {
+            return;
+        };
+        let Some(anomaly) = &mut process.anomaly else {
+            return;
+        };
+        if let Some(first) = outputs.iter().position(sends) {
+            anomaly.withheld.extend(outputs.drain(first..));
+            process.paused = true;
+        }
+    }
+}
+
+const fn sends(output: &Output) -> bool {
+    matches!(
+        output,
+        Output::OpenStream { .. } | Output::Send { .. } | Output::StreamFrame { .. }
+    )
+}

@@ -1,0 +1,44 @@
+//! `Load`: how much a node keeps.
+
+use super::Node;
+
+/// How much a node keeps, counted in entries: whoever drives it can see that nothing grows without
+/// bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Members in its list, itself not counted: all that the rest may grow with.
+    pub members: usize,
+    /// Members of which it remembers more than that they are there, forgotten ones included.
+    pub records: usize,
+    /// Alarms that it waits for.
+    pub timers: usize,
+    /// News that it has yet to pass on.
+    pub news: usize,
+    /// Addresses that it wants to hear from.
+    pub contacts: usize,
+    /// Addresses of members that it forgot.
+    pub forgotten: usize,
+    /// State exchanges under way.
+    pub exchanges: usize,
+    /// Questions put to whoever seems to have a name twice, and what was said of them lately.
+    pub duels: usize,
+    /// Peers that it complained about lately.
+    pub noticed: usize,
+}
+
+impl Node {
+    /// How much it keeps now, in O(1).
+    pub fn load(&self) -> Load {
+        Load {
+            members: self.engine.members().len(),
+            records: self.gate.borrow().roster.records().len(),
+            timers: self.timers.len(),
+            news: self.engine.backlog() + self.spread.news.len(),
+            contacts: self.contacts.len(),
+            forgotten: self.forgotten.len(),
+            exchanges: self.exchanges.len(),
+            duels: self.challenges.len() + self.conflicts.len() + self.introduced.len(),
+            noticed: self.noticed.len(),
+        }
+    }
+}
