@@ -1,14 +1,14 @@
 //! Whom faults strike: the bad nodes of a run.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{Fault, Rule, Slot};
 
-/// Everybody whom any of `faults` strikes. Of a partition it is all but the first side; who is
-/// only healed, or starts, is struck by nothing.
-pub(super) fn struck<'a>(faults: impl IntoIterator<Item = &'a Fault>) -> BTreeSet<Slot> {
+/// Everybody whom any of `faults` strikes, in order. Of a partition it is all but the first side;
+/// who is only healed, or starts, is struck by nothing.
+pub(super) fn struck(faults: &[(Duration, Fault)]) -> Vec<Slot> {
     let mut struck = BTreeSet::new();
-    for fault in faults {
+    for (_, fault) in faults {
         match fault {
             Fault::Crash(slot)
             | Fault::Leave(slot)
@@ -31,7 +31,7 @@ pub(super) fn struck<'a>(faults: impl IntoIterator<Item = &'a Fault>) -> BTreeSe
             | Fault::Start(_) => {}
         }
     }
-    struck
+    struck.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -55,6 +55,7 @@ mod tests {
             Fault::Partition(vec![0, 1, 0, 0, 0, 0, 1]),
             Fault::Heal,
         ];
+        let faults = faults.map(|fault| (Duration::ZERO, fault));
         let struck: Vec<_> = struck(&faults).into_iter().map(Slot::index).collect();
         assert_eq!(struck, [1, 2, 4, 6]);
     }

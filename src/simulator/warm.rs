@@ -9,7 +9,7 @@ use super::{Fault, Slot, World, graph, network::draw};
 use crate::swim::{Card, Enrolled, MemberId, Memory, Scope, Timestamp, View};
 
 /// What separates the graph's randomness from its world's.
-const GRAPH_SALT: u64 = 0x6772_6170_68;
+const GRAPH_SALT: u64 = 0x0067_7261_7068;
 
 /// Whom processes know when they start.
 #[derive(Debug, Default)]

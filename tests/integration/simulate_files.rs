@@ -205,7 +205,7 @@ fn what_contradicts_itself_or_cannot_be_written_is_refused_before_anything_runs(
     };
     refused(
         &["crash", "--html", "absent/p.html"],
-        &["--html", "absent/p.html"],
+        &["--html", "absent/p.html", "no such folder"],
     );
     refused(
         &["crash", "--html", "folder"],

@@ -42,7 +42,7 @@ impl Draft {
                 path: path.into(),
                 file,
             }),
-            Err(error) => Err(unwritable(path, &without_path(&error))),
+            Err(error) => Err(unwritable(path, &why(&error))),
         }
     }
 
@@ -63,10 +63,10 @@ impl Draft {
 /// The one name of the place that `path` leads to, whether there is a file or not.
 pub(super) fn place(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?;
-    let whole = path.canonicalize();
-    whole
-        .or_else(|_| Ok::<_, io::Error>(folder(path).canonicalize()?.join(name)))
-        .ok()
+    match path.canonicalize() {
+        Ok(place) => Some(place),
+        Err(_) => Some(folder(path).canonicalize().ok()?.join(name)),
+    }
 }
 
 fn folder(path: &Path) -> &Path {
@@ -76,9 +76,12 @@ fn folder(path: &Path) -> &Path {
     parent.unwrap_or_else(|| Path::new("."))
 }
 
-/// What the system said, without the name of a file that is ours.
-fn without_path(error: &io::Error) -> io::Error {
-    error.kind().into()
+/// What the system said, without the name of a file that only we know of.
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such folder".into(),
+        kind => kind.to_string(),
+    }
 }
 
 fn unwritable(path: &Path, why: &dyn std::fmt::Display) -> Failure {

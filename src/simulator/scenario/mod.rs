@@ -14,6 +14,7 @@ mod play;
 mod rules;
 mod script;
 mod settings;
+mod telling;
 mod values;
 mod view;
 mod zones;
@@ -23,7 +24,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use error::ScenarioError;
-pub use play::{Outcome, Phase, Telling, Watcher};
+pub use play::{Outcome, Phase, Watcher};
+pub use telling::Telling;
 
 use super::{Conditions, Plan, Slot, Spec, Zones};
 use crate::swim::{Profile, Tuning};
@@ -158,7 +160,7 @@ enum Profiled {
 }
 
 /// Settings other than the profile's.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Overrides {
     probe_interval: Option<Time>,
@@ -182,6 +184,7 @@ pub(super) struct Expect {
     full_dissemination_p99: Option<Time>,
     false_positives: Option<u64>,
     false_positives_at_healthy: Option<u64>,
+    renewals: Option<u64>,
     messages_per_node_per_s: Option<f64>,
     bytes_per_node_per_s: Option<f64>,
 }
@@ -283,7 +286,7 @@ impl Scenario {
             (
                 "view",
                 self.view()
-                    .map_or("full".into(), |view| format!("{view} neighbours each")),
+                    .map_or_else(|| "full".into(), |view| format!("{view} neighbours each")),
             ),
             ("start", start.into()),
             (

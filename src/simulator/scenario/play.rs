@@ -1,13 +1,13 @@
 //! Running a scenario: the cluster forms, faults strike, all is healed, views must be equal.
 
-use std::{collections::BTreeSet, fmt, ops::ControlFlow, time::Duration};
+use std::{ops::ControlFlow, time::Duration};
 
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
     super::{Fault, Plan, Promise, Report, Run, STABLE_FOR, Slot, Story, World, struck::struck},
-    EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start,
+    EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start, Telling,
     script::{self, Script},
     values::{Span, Time},
 };
@@ -20,10 +20,6 @@ const FORM_STEPS: u32 = 100;
 /// Views are compared this often while they converge; to compare all is n².
 const COMPARED_EVERY: Duration = Duration::from_millis(100);
 const COMPARED_EVERY_IF_MANY: Duration = Duration::from_millis(500);
-/// Beside those that faults strike, the story of so many others is told.
-const BYSTANDERS: u32 = 3;
-/// The story of so many that faults strike is told.
-const STRUCK_TOLD: usize = 5;
 /// Whoever watches is asked this often, in virtual time.
 const WATCHED_EVERY: Duration = Duration::from_secs(1);
 
@@ -42,14 +38,6 @@ pub enum Phase {
 /// go on.
 pub type Watcher<'a> = dyn FnMut(Phase, Duration) -> ControlFlow<()> + 'a;
 
-/// Whose story a run tells, and to whom.
-pub struct Telling {
-    /// Names of nodes; when there are none, those that faults strike and some others.
-    pub nodes: Vec<String>,
-    /// Hears one line after the other.
-    pub teller: Box<dyn FnMut(&str)>,
-}
-
 /// How a scenario went with one seed.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -65,15 +53,6 @@ pub struct Outcome {
     pub missed: Vec<String>,
     /// Whether the watcher ended it early.
     pub interrupted: bool,
-}
-
-impl fmt::Debug for Telling {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Telling")
-            .field("nodes", &self.nodes)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Scenario {
@@ -95,7 +74,7 @@ impl Scenario {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ SCRIPT_SALT);
         let nodes = self.file.nodes.unwrap_or_default();
         let script = script::draw(&self.file.fault, &self.file.rule, &self.census(), &mut rng);
-        let struck = struck_by(&script.faults);
+        let struck = struck(&script.faults);
         let mut world = World::new(seed, self.file.network.healed());
         for spec in self.specs() {
             world.add(spec);
@@ -125,7 +104,7 @@ impl Scenario {
         watcher: &mut Watcher<'_>,
         telling: Option<Telling>,
     ) -> Outcome {
-        let struck = struck_by(&plan.faults);
+        let struck = struck(&plan.faults);
         let interrupted = watcher(Phase::Safety, Duration::ZERO).is_break();
         let run = match telling {
             Some(telling) => plan.run_told(self.story(plan.seed, &struck, telling)),
@@ -134,38 +113,10 @@ impl Scenario {
         self.outcome(run, struck, interrupted)
     }
 
-    /// Whom `telling` is about.
-    fn story(&self, seed: u64, struck: &[Slot], telling: Telling) -> Story {
-        let named = telling
-            .nodes
-            .iter()
-            .flat_map(|name| self.slots_of(seed, name));
-        let mut slots: BTreeSet<_> = named.collect();
-        if telling.nodes.is_empty() {
-            let nodes = self.file.nodes.unwrap_or(BYSTANDERS);
-            let others = (0..nodes).map(Slot).filter(|slot| !struck.contains(slot));
-            slots.extend(others.take(BYSTANDERS as usize));
-            slots.extend(struck.iter().take(STRUCK_TOLD));
-        }
-        Story::of(slots, telling.teller)
-    }
-
     /// Virtual time that a run takes if all views are equal at once when all is healed; `None`
     /// when the seed draws it.
     pub fn planned(&self) -> Option<Duration> {
         Some(self.file.duration?.0 + STABLE_FOR)
-    }
-
-    /// The machines whose processes are called `name` when it runs with `seed`.
-    pub fn slots_of(&self, seed: u64, name: &str) -> Vec<Slot> {
-        let specs = self
-            .plan(seed)
-            .map_or_else(|| self.specs(), |plan| plan.machines);
-        let named = (0..)
-            .map(Slot)
-            .zip(&specs)
-            .filter(|(_, spec)| spec.name == name);
-        named.map(|(slot, _)| slot).collect()
     }
 
     fn outcome(&self, run: Run, struck: Vec<Slot>, interrupted: bool) -> Outcome {
@@ -182,12 +133,6 @@ impl Scenario {
         }
         outcome
     }
-}
-
-/// Whom timed faults strike, in order.
-fn struck_by(faults: &[(Duration, Fault)]) -> Vec<Slot> {
-    let faults = faults.iter().map(|(_, fault)| fault);
-    struck(faults).into_iter().collect()
 }
 
 /// In a world of many only some are looked at closely: their lists are n² together.
@@ -379,6 +324,8 @@ impl Expect {
             at_healthy as f64,
             "",
         );
+        let renewals = report.renewals as f64;
+        hold("renewals", count(self.renewals), renewals, "");
         let messages = report.messages_per_node_per_s();
         hold(
             "messages_per_node_per_s",
