@@ -15,7 +15,7 @@ use super::{
 };
 
 /// What separates this randomness from the rest of the plan's.
-const VICES_SALT: u64 = 0x7669_6365_73;
+const VICES_SALT: u64 = 0x76_6963_6573;
 /// Share of plans that have any.
 const ANY: f64 = 0.4;
 /// Share of those that have a certain one.
