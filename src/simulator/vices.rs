@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use rand::{RngExt, SeedableRng, seq::IndexedRandom};
+use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
@@ -128,9 +128,10 @@ impl Draft<'_> {
 
     fn some_slots(&mut self) -> Vec<Slot> {
         let count = u32::try_from(self.plan.machines.len()).expect("a plan has few machines");
-        let all: Vec<_> = (0..count).map(Slot).collect();
-        let some = self.rng.random_range(1..=3);
-        all.sample(&mut self.rng, some).copied().collect()
+        let mut slots: Vec<_> = (0..count).map(Slot).collect();
+        slots.shuffle(&mut self.rng);
+        slots.truncate(self.rng.random_range(1..=3));
+        slots
     }
 
     fn mtu(&mut self) -> Option<Mtu> {
