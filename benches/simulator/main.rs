@@ -1,5 +1,6 @@
-//! The simulator against theory, at full size. `cargo bench --bench simulator [-- TABLE…]`; with
-//! `--small` as the test runs it. `simulations/VALIDATION.md` has the results.
+//! The simulator against theory, at full size: `cargo bench --bench simulator [-- TABLE…] [N]`,
+//! of all tables or these, up to N nodes; with `--small` as the test runs it.
+//! `simulations/VALIDATION.md` has the results.
 
 mod validation;
 
@@ -14,14 +15,29 @@ fn main() -> ExitCode {
         true => Size::Small,
         false => Size::Full,
     };
-    let wanted: Vec<_> = args.iter().filter(|arg| !arg.starts_with("--")).collect();
+    let nodes_max = args.iter().find_map(|arg| arg.parse().ok());
+    let names = EXPERIMENTS.map(|(name, _)| name);
+    let wanted: Vec<_> = args
+        .iter()
+        .filter(|arg| names.contains(&arg.as_str()))
+        .collect();
     let mut agrees = true;
     for (name, table) in EXPERIMENTS {
-        if wanted.is_empty() || wanted.iter().any(|wanted| *wanted == name) {
-            let table = table(size);
-            println!("### {name}\n\n{table}");
-            agrees &= table.rows.iter().all(validation::Row::agrees);
+        if !wanted.is_empty() && !wanted.iter().any(|wanted| *wanted == name) {
+            continue;
         }
+        let table = table(size);
+        println!("### {name}\n\n{table}");
+        for case in &table.cases {
+            if nodes_max.is_some_and(|max: u32| case.nodes > max) {
+                continue;
+            }
+            for row in (case.rows)() {
+                println!("{row}");
+                agrees &= row.agrees();
+            }
+        }
+        println!();
     }
     match agrees {
         true => ExitCode::SUCCESS,

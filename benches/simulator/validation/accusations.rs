@@ -9,7 +9,7 @@ use headcount::{
 };
 
 use super::{
-    Estimate, Row, Size, Table,
+    Case, Estimate, Row, Size, Table,
     cluster::{Cluster, Group},
     theory,
 };
@@ -36,11 +36,12 @@ pub(crate) fn table(size: Size) -> Table {
             (0.1, 3, 50_000),
         ],
     };
+    let case = |&case: &(f64, u8, u32)| Case::new(NODES, move || vec![row(case)]);
     Table {
         title: "False accusations of one live member per probe period (SWIM §3.1)",
         reference: "theory",
         beside: "within e/(e−1) periods",
-        rows: cases.iter().map(|case| row(*case)).collect(),
+        cases: cases.iter().map(case).collect(),
     }
 }
 

@@ -8,7 +8,7 @@ use headcount::{
 };
 
 use super::{
-    Estimate, Row, Size, Table,
+    Case, Estimate, Row, Size, Table,
     cluster::{Cluster, Group},
     theory,
 };
@@ -39,19 +39,18 @@ pub(crate) fn table(size: Size) -> Table {
             (10_000, 100),
         ],
     };
-    let rows = sizes.iter().flat_map(|(nodes, crashes)| {
-        let noticed = crashes_of(*nodes, *crashes);
-        rows(*nodes, &noticed)
-    });
+    let case = |&(nodes, crashes): &(u32, usize)| {
+        Case::new(nodes, move || rows(nodes, &crashes_of(nodes, crashes)))
+    };
     Table {
         title: "From a crash to its detection, in probe periods (SWIM §3.1, §4.3)",
         reference: "theory",
         beside: "large group",
-        rows: rows.collect(),
+        cases: sizes.iter().map(case).collect(),
     }
 }
 
-fn rows(nodes: u32, noticed: &[Noticed]) -> [Row; 3] {
+fn rows(nodes: u32, noticed: &[Noticed]) -> Vec<Row> {
     let others = nodes - 1;
     let tuning = Tuning::new(Profile::Lan);
     let timeout = tuning.suspicion_timeout(nodes as usize).as_secs_f64();
@@ -71,7 +70,7 @@ fn rows(nodes: u32, noticed: &[Noticed]) -> [Row; 3] {
     // its target crashed counts for the first period.
     let periods = |noticed: &Noticed| (noticed.suspected - 1.0).ceil().max(1.0);
     let first = E / (E - 1.0);
-    [
+    vec![
         row(
             "periods to first ping",
             theory::periods_round_robin(others),

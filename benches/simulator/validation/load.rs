@@ -6,7 +6,7 @@ use headcount::{
 };
 
 use super::{
-    Estimate, Row, Size, Table,
+    Case, Estimate, Row, Size, Table,
     cluster::{Cluster, Group},
 };
 
@@ -25,15 +25,16 @@ pub(crate) fn table(size: Size) -> Table {
         Size::Small => &[(8, 90), (128, 270)],
         Size::Full => &[(8, 600), (128, 900), (1_000, 540), (10_000, 60)],
     };
+    let case = |&(nodes, periods): &(u32, u32)| Case::new(nodes, move || rows(nodes, periods));
     Table {
         title: "Load without failures, per member and probe period (SWIM §5.1)",
         reference: "theory",
         beside: "bytes",
-        rows: sizes.iter().flat_map(|case| rows(*case)).collect(),
+        cases: sizes.iter().map(case).collect(),
     }
 }
 
-fn rows((nodes, periods): (u32, u32)) -> Vec<Row> {
+fn rows(nodes: u32, periods: u32) -> Vec<Row> {
     let tuning = Tuning::new(Profile::Lan);
     let mut cluster = Cluster::warm(Group::full(nodes), &tuning, Conditions::LAN, 1);
     let before = received(&cluster);

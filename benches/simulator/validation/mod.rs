@@ -12,7 +12,7 @@ mod table;
 pub(crate) mod theory;
 mod views;
 
-pub(crate) use table::{Estimate, Row, Table};
+pub(crate) use table::{Case, Estimate, Row, Table};
 
 /// How much is simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use headcount::{
 };
 
 use super::{
-    Estimate, Row, Size, Table,
+    Case, Estimate, Row, Size, Table,
     cluster::{Cluster, Group},
     theory,
 };
@@ -22,7 +22,7 @@ const APART: Duration = Duration::from_secs(1);
 
 /// A group, how many rumours spread in it, and how many sends each gets at once.
 #[derive(Clone, Copy)]
-struct Case {
+struct Spreading {
     group: Group,
     rumours: usize,
     eager: u8,
@@ -48,7 +48,7 @@ pub(crate) fn table(size: Size) -> Table {
             (Group::part(100_000, 128), 12),
         ],
     };
-    let case = |eager, (group, rumours)| Case {
+    let case = |eager, (group, rumours)| Spreading {
         group,
         rumours,
         eager,
@@ -60,12 +60,14 @@ pub(crate) fn table(size: Size) -> Table {
         title: "From the first member that knows to the last, in ms",
         reference: "theory",
         beside: "synchronous rounds, or sends",
-        rows: cases.flat_map(rows).collect(),
+        cases: cases
+            .map(|case| Case::new(case.group.nodes, move || rows(case)))
+            .collect(),
     }
 }
 
-fn rows(case: Case) -> Vec<Row> {
-    let Case {
+fn rows(case: Spreading) -> Vec<Row> {
+    let Spreading {
         group: Group { nodes, .. },
         eager,
         ..
@@ -115,7 +117,7 @@ fn expected(nodes: u32, tuning: &Tuning) -> f64 {
 }
 
 /// The rumours of as many worlds as they need; in each a small part of the members crashes.
-fn spread(case: Case, tuning: &Tuning) -> Spread {
+fn spread(case: Spreading, tuning: &Tuning) -> Spread {
     let mut spread = Spread::default();
     let each = (case.group.nodes as usize / 20).max(1);
     for seed in 1.. {

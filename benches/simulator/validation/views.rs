@@ -8,7 +8,7 @@ use headcount::{
 };
 
 use super::{
-    Estimate, Row, Size, Table,
+    Case, Estimate, Row, Size, Table,
     cluster::{Cluster, Group},
 };
 
@@ -18,7 +18,8 @@ const VIEW: usize = 128;
 const SLACK: f64 = 0.05;
 
 /// What is simulated twice.
-struct Case {
+#[derive(Clone, Copy)]
+struct Twice {
     nodes: u32,
     loss: f64,
     worlds: u64,
@@ -44,7 +45,7 @@ struct Observed {
 
 /// For every size and loss: full views, and 128 neighbours each.
 pub(crate) fn table(size: Size) -> Table {
-    let case = |nodes, loss, worlds, crashes| Case {
+    let case = |nodes, loss, worlds, crashes| Twice {
         nodes,
         loss,
         worlds,
@@ -63,13 +64,16 @@ pub(crate) fn table(size: Size) -> Table {
         title: "Views of 128 neighbours beside full views",
         reference: "full views",
         beside: "full views' samples",
-        rows: cases.iter().flat_map(rows).collect(),
+        cases: cases
+            .into_iter()
+            .map(|case| Case::new(case.nodes, move || rows(&case)))
+            .collect(),
     }
 }
 
-fn rows(case: &Case) -> Vec<Row> {
+fn rows(case: &Twice) -> Vec<Row> {
     let [full, part] = [None, Some(VIEW)].map(|view| observe(case, view));
-    let Case { nodes, loss, .. } = case;
+    let Twice { nodes, loss, .. } = case;
     let row = |what: &str, full: Estimate, part: Estimate| Row {
         case: format!("n = {nodes}, loss {:.0} %: {what}", loss * 100.0),
         theory: full.value,
@@ -97,7 +101,7 @@ fn rows(case: &Case) -> Vec<Row> {
     ]
 }
 
-fn observe(case: &Case, view: Option<usize>) -> Observed {
+fn observe(case: &Twice, view: Option<usize>) -> Observed {
     let mut seen = Observed::default();
     for seed in 1..=case.worlds {
         observe_world(case, view, seed, &mut seen);
@@ -105,7 +109,7 @@ fn observe(case: &Case, view: Option<usize>) -> Observed {
     seen
 }
 
-fn observe_world(case: &Case, view: Option<usize>, seed: u64, seen: &mut Observed) {
+fn observe_world(case: &Twice, view: Option<usize>, seed: u64, seen: &mut Observed) {
     let tuning = Tuning::new(Profile::Lan);
     let nodes = case.nodes;
     let network = Conditions::lossy(case.loss);
