@@ -1,23 +1,36 @@
 //! Moments for people: ages, local times, and durations as typed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{Timestamp, tz::TimeZone};
 
-/// Now by our own clock, to tell how long something takes. Nothing is decided by it.
-pub(super) fn now() -> Timestamp {
-    Timestamp::now()
+/// Tells how long something takes, by a clock that nobody sets. Nothing is decided by it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the command line measures time"
+    )]
+    pub(super) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time passed since it was started.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the command line measures time"
+    )]
+    pub(super) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
 }
 
 /// Now, to tell how long ago something was: `at` on the agent's clock, which is the one that its
 /// records are dated by. Of an agent that does not say, ours must do.
 pub(super) fn agents_now(at: &str) -> Timestamp {
-    at.parse().unwrap_or_else(|_| now())
-}
-
-/// Time passed since `begin`; zero when the clock was set back.
-pub(super) fn since(begin: Timestamp) -> Duration {
-    now().duration_since(begin).try_into().unwrap_or_default()
+    at.parse().unwrap_or_else(|_| Timestamp::now())
 }
 
 /// A record's RFC 3339 time on this machine's clock face, to the millisecond.

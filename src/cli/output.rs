@@ -7,6 +7,7 @@ use std::{
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Failure;
@@ -37,6 +38,14 @@ impl Output {
     /// One line for people. Who closed standard error does not want to know.
     pub(super) fn talk(&mut self, line: impl Display) {
         let _ = writeln!(self.err, "{line}");
+    }
+
+    /// A bar of thousandths on standard error, if that is a terminal.
+    pub(super) fn bar(&self) -> Option<ProgressBar> {
+        let target = ProgressDrawTarget::stderr();
+        let style = ProgressStyle::with_template("{bar:30} {msg}").ok()?;
+        (!target.is_hidden())
+            .then(|| ProgressBar::with_draw_target(Some(1000), target).with_style(style))
     }
 
     /// A failure and what to do about it.

@@ -1,4 +1,4 @@
-//! Holding a running world to its promises, and keeping its story.
+//! Holding a running world to its promises.
 
 use std::time::Duration;
 
@@ -22,10 +22,11 @@ impl World {
     /// Books a change, held against every promise about changes.
     pub(super) fn book(&mut self, slot: Slot, change: Change) {
         self.measures.changes += 1;
-        self.tell_story_of(slot, || summary(&change));
+        self.tell_change(slot, &change);
         self.measure(slot, &change);
-        let kept = change.member().is_none_or(|m| self.keeps(slot, m.card.id));
-        if !self.watch.sees(slot) || !kept {
+        self.rumours.note(self.now(), slot, &change);
+        let listed = change.member().is_none_or(|m| self.lists(slot, m.card.id));
+        if !self.watch.sees(slot) || !listed {
             return;
         }
         if let Err((promise, seen)) = self.ledgers[slot.index()].book(&change) {
@@ -122,6 +123,7 @@ impl World {
             self.violate(Promise::MembersExist, slot, seen);
             return;
         };
+        self.meter.change(slot, slots[0], change);
         match change {
             Change::Failed(_) => {
                 for of in slots.clone() {
@@ -172,35 +174,4 @@ impl World {
             Err("it stopped for a conflict with nobody".into())
         }
     }
-
-    pub(super) fn tell_story(&mut self, line: impl FnOnce() -> String) {
-        let now = self.now();
-        if let Some(story) = &mut self.story {
-            story.push(format!("{now:?} {}", line()));
-        }
-    }
-
-    pub(super) fn tell_story_of(&mut self, slot: Slot, line: impl FnOnce() -> String) {
-        if self.story.is_some() {
-            let label = self.label(slot);
-            self.tell_story(|| format!("{label} {}", line()));
-        }
-    }
-}
-
-fn summary(change: &Change) -> String {
-    change.member().map_or_else(
-        || format!("{change:?}"),
-        |view| {
-            let (card, kind) = (&view.card, change.kind());
-            let by = view
-                .suspicion
-                .as_ref()
-                .map(|s| (&s.by_name, s.evidence, s.deadline));
-            format!(
-                "{kind} {} at {} generation {} incarnation {} {:?} {by:?} {:?}",
-                card.name, card.address, card.generation, view.incarnation, view.state, view.reason
-            )
-        },
-    )
 }

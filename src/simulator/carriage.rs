@@ -24,6 +24,7 @@ impl World {
     pub(super) fn send(&mut self, slot: Slot, to: SocketAddr, bytes: Bytes) {
         self.measures.datagrams += 1;
         self.measures.bytes += bytes.len() as u64;
+        self.meter.senders.datagram(slot, bytes.len());
         if bytes.len() > PACKET_BYTES_MAX {
             let seen = format!("{} bytes to {to}", bytes.len());
             self.violate(Promise::PacketsFit, slot, seen);
@@ -347,6 +348,7 @@ impl World {
         }
         let bytes = frame.len();
         self.measures.stream_bytes += bytes as u64;
+        self.meter.senders.frame(slot, bytes);
         if bytes > FRAME_BYTES_MAX {
             self.violate(
                 Promise::PacketsFit,

@@ -112,7 +112,7 @@ impl<N> Fault<N> {
 impl World {
     /// Lets `fault` happen now.
     pub fn apply(&mut self, fault: Fault) {
-        self.tell_story(|| format!("fault {fault:?}"));
+        self.tell_fault(&fault);
         match fault {
             Fault::Block { from, to } => {
                 self.network.block(from, to);

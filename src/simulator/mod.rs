@@ -19,15 +19,19 @@ mod heap;
 mod ledger;
 mod lingering;
 mod machine;
+mod measures;
 mod network;
 mod outages;
 mod promises;
 mod report;
+mod rumours;
 mod run;
 mod scenario;
 mod shrink;
 mod slow;
+mod story;
 mod streams;
+mod struck;
 mod swarm;
 mod time_text;
 mod trace;
@@ -38,14 +42,16 @@ mod world;
 
 pub use faults::{Data, Fault, Move};
 pub use machine::{End, Slot, Spec, Told};
+pub use measures::{Distribution, Percentiles, Second, Series, Step, Traffic};
 pub use network::{
     Bursts, Conditions, Effect, Latency, LogNormal, Machines, Mtu, Place, Rule, RuleId, Zones,
 };
 pub use outages::Outage;
 pub use promises::{Promise, Violation};
-pub use report::{Percentiles, Report};
+pub use report::{Crashes, Report};
 pub use run::{Measures, Run, Tapped};
-pub use scenario::{Outcome, Phase, Scenario, ScenarioError, Watcher};
+pub use scenario::{Outcome, Phase, Scenario, ScenarioError, Telling, Watcher};
 pub use shrink::Shrunk;
+pub use story::Story;
 pub use swarm::{CONVERGENCE_MAX, Plan, STABLE_FOR};
 pub use world::World;

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::Slot;
+use super::{Distribution, Slot};
 use crate::swim::Timestamp;
 
 /// One crash, and when it was noticed.
@@ -19,6 +19,10 @@ pub struct Outage {
     pub first: Option<Duration>,
     /// How long until all had told it who ran when it happened and still run.
     pub all: Option<Duration>,
+    /// How many told it, of those who ran when it happened.
+    pub told: usize,
+    /// How many of them still run and have not told it; none when it was cut short.
+    pub missing: usize,
     /// Whether its process was started again before all had told.
     pub cut_short: bool,
 }
@@ -28,6 +32,8 @@ pub struct Outage {
 pub(super) struct Outages {
     open: BTreeMap<Slot, Open>,
     closed: Vec<Outage>,
+    learned: Distribution,
+    spread: Distribution,
 }
 
 /// A crash that not everybody has told of.
@@ -35,33 +41,29 @@ pub(super) struct Outages {
 struct Open {
     outage: Outage,
     generation: u32,
-    /// Who has not, one bit for each slot.
-    awaited: Vec<u64>,
-    left: usize,
+    /// Who ran when it happened, in order.
+    observers: Vec<Slot>,
+    /// Which of them nobody waits for any more, one bit for each.
+    struck: Vec<u64>,
 }
 
 impl Outages {
-    /// `of` crashed in `generation` while `observers` ran.
-    pub(super) fn begin(&mut self, at: Timestamp, of: Slot, generation: u32, observers: &[Slot]) {
-        let words = observers.iter().map(|slot| slot.index() / 64 + 1).max();
-        let mut awaited = vec![0; words.unwrap_or_default()];
-        for slot in observers {
-            awaited[slot.index() / 64] |= 1 << (slot.index() % 64);
-        }
-        let (first, all, cut_short) = (None, None, false);
+    /// `of` crashed in `generation` while `observers` ran, who are in order.
+    pub(super) fn begin(&mut self, at: Timestamp, of: Slot, generation: u32, observers: Vec<Slot>) {
         let outage = Outage {
             of,
             at,
-            first,
-            all,
-            cut_short,
+            first: None,
+            all: None,
+            told: 0,
+            missing: observers.len(),
+            cut_short: false,
         };
-        let left = observers.len();
         let open = Open {
             outage,
             generation,
-            awaited,
-            left,
+            struck: vec![0; observers.len().div_ceil(64)],
+            observers,
         };
         self.open.insert(of, open);
     }
@@ -70,6 +72,7 @@ impl Outages {
     pub(super) fn end(&mut self, of: Slot) {
         if let Some(mut open) = self.open.remove(&of) {
             open.outage.cut_short = true;
+            open.outage.missing = 0;
             self.closed.push(open.outage);
         }
     }
@@ -79,13 +82,18 @@ impl Outages {
         let Some(open) = self.open.get_mut(&of) else {
             return;
         };
-        if open.generation == generation && open.strike(observer) {
-            let after = now - open.outage.at;
-            open.outage.first.get_or_insert(after);
-            if open.left == 0 {
-                open.outage.all = Some(after);
-                self.close(of);
-            }
+        if open.generation != generation || !open.strike(observer) {
+            return;
+        }
+        let outage = &mut open.outage;
+        let after = now - outage.at;
+        let first = *outage.first.get_or_insert(after);
+        outage.told += 1;
+        self.learned.record_time(after);
+        self.spread.record_time(after - first);
+        if outage.missing == 0 {
+            outage.all = Some(after);
+            self.close(of);
         }
     }
 
@@ -93,7 +101,7 @@ impl Outages {
     pub(super) fn lose_observer(&mut self, now: Timestamp, observer: Slot) {
         let mut complete = Vec::new();
         for (of, open) in &mut self.open {
-            if open.strike(observer) && open.left == 0 {
+            if open.strike(observer) && open.outage.missing == 0 {
                 open.outage.all = open.outage.first.map(|_| now - open.outage.at);
                 complete.push(*of);
             }
@@ -109,6 +117,16 @@ impl Outages {
         all
     }
 
+    /// From each crash until each of the others told it.
+    pub(super) const fn learned(&self) -> &Distribution {
+        &self.learned
+    }
+
+    /// From the first `failed` told of each crash until each of the others told it.
+    pub(super) const fn spread(&self) -> &Distribution {
+        &self.spread
+    }
+
     fn close(&mut self, of: Slot) {
         let closed = self.open.remove(&of);
         self.closed.extend(closed.map(|open| open.outage));
@@ -118,15 +136,14 @@ impl Outages {
 impl Open {
     /// Waits no longer for `observer`, and says whether it did before.
     fn strike(&mut self, observer: Slot) -> bool {
-        let bit = 1 << (observer.index() % 64);
-        match self.awaited.get_mut(observer.index() / 64) {
-            Some(word) if *word & bit != 0 => {
-                *word &= !bit;
-                self.left -= 1;
-                true
-            }
-            _ => false,
-        }
+        let Ok(index) = self.observers.binary_search(&observer) else {
+            return false;
+        };
+        let (word, bit) = (&mut self.struck[index / 64], 1 << (index % 64));
+        let awaited = *word & bit == 0;
+        *word |= bit;
+        self.outage.missing -= usize::from(awaited);
+        awaited
     }
 }
 
@@ -141,24 +158,39 @@ mod tests {
     #[test]
     fn the_first_and_the_last_count_and_the_dead_are_not_waited_for() {
         let mut outages = Outages::default();
-        outages.begin(at(1), Slot(0), 1, &[Slot(1), Slot(2), Slot(70)]);
+        outages.begin(at(1), Slot(0), 1, vec![Slot(1), Slot(2), Slot(70)]);
         outages.notice(at(3), Slot(0), 2, Slot(1));
         outages.notice(at(4), Slot(0), 1, Slot(1));
         outages.notice(at(5), Slot(0), 1, Slot(70));
         assert_eq!(outages.all()[0].all, None);
+        assert_eq!((outages.all()[0].told, outages.all()[0].missing), (2, 1));
         outages.lose_observer(at(6), Slot(2));
         let outage = &outages.all()[0];
         assert_eq!(outage.first, Some(Duration::from_secs(3)));
         assert_eq!(outage.all, Some(Duration::from_secs(5)));
+        assert_eq!((outage.told, outage.missing), (2, 0));
         assert!(!outage.cut_short);
     }
 
     #[test]
     fn a_restart_cuts_it_short() {
         let mut outages = Outages::default();
-        outages.begin(at(1), Slot(0), 1, &[Slot(1)]);
+        outages.begin(at(1), Slot(0), 1, vec![Slot(1)]);
         outages.end(Slot(0));
         outages.notice(at(4), Slot(0), 1, Slot(1));
         assert!(outages.all()[0].cut_short && outages.all()[0].first.is_none());
+        assert_eq!(outages.all()[0].missing, 0);
+    }
+
+    #[test]
+    fn everybody_learns_once_and_the_first_begins_the_spread() {
+        let mut outages = Outages::default();
+        outages.begin(at(1), Slot(0), 1, vec![Slot(1), Slot(2), Slot(3)]);
+        for (second, observer) in [(4, 1), (4, 1), (5, 2), (9, 7)] {
+            outages.notice(at(second), Slot(0), 1, Slot(observer));
+        }
+        let (learned, spread) = (outages.learned().thousandths(), outages.spread());
+        assert_eq!((learned.count, learned.p50.round()), (2, 3_000.0));
+        assert_eq!((spread.count(), spread.percentiles().p50), (2, 0.0));
     }
 }

@@ -2,26 +2,9 @@
 
 use std::{hash::Hasher, time::Duration};
 
-use hdrhistogram::Histogram;
 use siphasher::sip::SipHasher13;
 
-use super::{Outage, Outcome};
-
-/// Times to three digits.
-const DIGITS: u8 = 3;
-
-/// Percentiles of times, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Percentiles {
-    /// How many times there are.
-    pub count: u64,
-    /// The median.
-    pub p50_ms: f64,
-    /// 99 of 100 are shorter.
-    pub p99_ms: f64,
-    /// The longest.
-    pub max_ms: f64,
-}
+use super::{Distribution, Outage, Outcome, Percentiles, Series, Traffic};
 
 /// Outcomes, merged in the order they were added.
 #[derive(Clone, Debug)]
@@ -36,11 +19,26 @@ pub struct Report {
     pub events: u64,
     /// New lives that processes took to outlive a false failure.
     pub renewals: u64,
-    /// Crashes, and how many of them ended before everybody had told of them.
-    pub crashes: (u64, u64),
-    first: Histogram<u64>,
-    all: Histogram<u64>,
-    convergence: Histogram<u64>,
+    /// What happened to crashes.
+    pub crashes: Crashes,
+    /// How often a node took back that a member is suspect or failed, though it was the same
+    /// process: the number for each node that faults struck.
+    pub flaps: Distribution,
+    /// The same of all nodes that no fault struck, summed up.
+    pub flaps_of_others: u64,
+    /// What each node sent.
+    pub traffic: Traffic,
+    /// From each crash until each of the others told `failed`.
+    pub learned: Distribution,
+    /// The same from the first of them on.
+    pub spread: Distribution,
+    /// Different views at the end of each second.
+    pub views: Distribution,
+    /// Second by second.
+    pub series: Series,
+    first: Distribution,
+    all: Distribution,
+    convergence: Distribution,
     false_positives: (u64, u64),
     false_of_paused: u64,
     messages: u64,
@@ -49,19 +47,38 @@ pub struct Report {
     hash: Option<u64>,
 }
 
+/// Crashes, restarts included, and who told of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Crashes {
+    /// How many there were.
+    pub total: u64,
+    /// Those whose process was started again before all had told.
+    pub cut_short: u64,
+    /// How often one of the others told `failed` of one.
+    pub told: u64,
+    /// How often one of the others, that ran from then to the end, had not told it by then.
+    pub missing: u64,
+}
+
 impl Default for Report {
     fn default() -> Self {
-        let histogram = || Histogram::new(DIGITS).expect("three digits are allowed");
         Self {
             runs: 0,
             converged: true,
             simulated: Duration::ZERO,
             events: 0,
             renewals: 0,
-            crashes: (0, 0),
-            first: histogram(),
-            all: histogram(),
-            convergence: histogram(),
+            crashes: Crashes::default(),
+            flaps: Distribution::default(),
+            flaps_of_others: 0,
+            traffic: Traffic::default(),
+            learned: Distribution::default(),
+            spread: Distribution::default(),
+            views: Distribution::default(),
+            series: Series::default(),
+            first: Distribution::default(),
+            all: Distribution::default(),
+            convergence: Distribution::default(),
             false_positives: (0, 0),
             false_of_paused: 0,
             messages: 0,
@@ -88,47 +105,83 @@ impl Report {
         self.simulated += run.simulated;
         self.events += measures.events;
         self.renewals += measures.renewals;
-        for outage in &run.outages {
-            self.add_outage(outage);
+        run.outages
+            .iter()
+            .for_each(|outage| self.add_outage(outage));
+        self.learned.merge(&run.learned);
+        self.spread.merge(&run.spread);
+        if let Some(after) = run.converged_after {
+            self.convergence.record_time(after);
         }
-        record(&mut self.convergence, run.converged_after);
         let healthy = measures.false_failures_of_healthy;
         self.false_positives.0 += healthy;
         self.false_positives.1 += measures.false_failures_at_healthy;
         self.false_of_paused += measures.false_failures - healthy;
+        self.add_flaps(outcome);
         self.messages += measures.datagrams;
         self.bytes += measures.bytes + measures.stream_bytes;
         self.node_time += run.node_time;
+        self.traffic.merge(&run.traffic);
+        for second in &run.seconds {
+            self.views.record(second.views.into());
+        }
+        self.series.add(&run.seconds);
+        self.add_hash(run.trace_hash);
+    }
+
+    fn add_outage(&mut self, outage: &Outage) {
+        self.crashes.total += 1;
+        self.crashes.cut_short += u64::from(outage.cut_short);
+        self.crashes.told += outage.told as u64;
+        self.crashes.missing += outage.missing as u64;
+        if let Some(after) = outage.first {
+            self.first.record_time(after);
+        }
+        if let Some(after) = outage.all {
+            self.all.record_time(after);
+        }
+    }
+
+    fn add_flaps(&mut self, outcome: &Outcome) {
+        let all: u64 = outcome.run.flaps.iter().copied().map(u64::from).sum();
+        let mut of_struck = 0;
+        for slot in &outcome.struck {
+            let flaps = outcome.run.flaps[slot.index()].into();
+            of_struck += flaps;
+            self.flaps.record(flaps);
+        }
+        self.flaps_of_others += all - of_struck;
+    }
+
+    fn add_hash(&mut self, hash: u64) {
         self.hash = Some(match self.hash {
-            None => run.trace_hash,
-            Some(hash) => {
-                let mut hasher = SipHasher13::new_with_keys(hash, 0);
-                hasher.write_u64(run.trace_hash);
+            None => hash,
+            Some(before) => {
+                let mut hasher = SipHasher13::new_with_keys(before, 0);
+                hasher.write_u64(hash);
                 hasher.finish()
             }
         });
     }
 
-    fn add_outage(&mut self, outage: &Outage) {
-        self.crashes.0 += 1;
-        self.crashes.1 += u64::from(outage.cut_short);
-        record(&mut self.first, outage.first);
-        record(&mut self.all, outage.all);
-    }
-
-    /// From a crash until the first node told `failed`.
+    /// From a crash until the first node told `failed`, in milliseconds.
     pub fn first_detection(&self) -> Percentiles {
-        percentiles(&self.first)
+        self.first.thousandths()
     }
 
-    /// From a crash until the last node told `failed`.
+    /// From a crash until the last node told `failed`, in milliseconds.
     pub fn full_dissemination(&self) -> Percentiles {
-        percentiles(&self.all)
+        self.all.thousandths()
     }
 
-    /// From the end of all faults until all views were equal.
+    /// From the end of all faults until all views were equal, in milliseconds.
     pub fn convergence(&self) -> Percentiles {
-        percentiles(&self.convergence)
+        self.convergence.thousandths()
+    }
+
+    /// From each crash until the first node told `failed`.
+    pub const fn first_detections(&self) -> &Distribution {
+        &self.first
     }
 
     /// `failed` told of a process that ran and had not been paused for a minute: all of them, and
@@ -164,23 +217,5 @@ impl Report {
         } else {
             0.0
         }
-    }
-}
-
-fn record(histogram: &mut Histogram<u64>, time: Option<Duration>) {
-    if let Some(time) = time {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        histogram.record(micros).expect("it grows as needed");
-    }
-}
-
-fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
-    let at = |share| histogram.value_at_quantile(share) as f64 / 1000.0;
-    let max = histogram.max() as f64 / 1000.0;
-    Percentiles {
-        count: histogram.len(),
-        p50_ms: at(0.5).min(max),
-        p99_ms: at(0.99).min(max),
-        max_ms: max,
     }
 }

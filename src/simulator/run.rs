@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Outage, Violation};
+use super::{Distribution, Outage, Second, Traffic, Violation};
 
 /// What a run counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,12 +66,21 @@ pub struct Run {
     pub node_time: Duration,
     /// Every crash, and when it was noticed.
     pub outages: Vec<Outage>,
+    /// From each crash until each of the others told `failed`.
+    pub learned: Distribution,
+    /// The same from the first of them on.
+    pub spread: Distribution,
+    /// What each machine sent.
+    pub traffic: Traffic,
+    /// For each slot how often a node took back that it is suspect or failed, while it was the
+    /// same process.
+    pub flaps: Vec<u32>,
+    /// Every whole second since counting began.
+    pub seconds: Vec<Second>,
     /// After the last fault ended, how long until all views were equal.
     pub converged_after: Option<Duration>,
     /// What was counted.
     pub measures: Measures,
     /// Promises broken; the run ended at the first.
     pub violations: Vec<Violation>,
-    /// The story, when it was asked for: one line for each fault and each change.
-    pub story: Vec<String>,
 }

@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Conditions, Data, Fault, Latency, Move, Promise, Run, Slot, Spec, World,
+    Conditions, Data, Fault, Latency, Move, Promise, Run, Slot, Spec, Story, World,
     network::{chance, draw},
 };
 use crate::swim::{Profile, Tuning};
@@ -65,10 +65,10 @@ impl Plan {
         self.run_in(self.world())
     }
 
-    /// Runs it and keeps the story.
-    pub fn run_with_story(&self) -> Run {
+    /// Runs it and tells `story` while it happens.
+    pub fn run_told(&self, story: Story) -> Run {
         let mut world = self.world();
-        world.keep_story();
+        world.tell(story);
         self.run_in(world)
     }
 

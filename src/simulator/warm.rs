@@ -9,7 +9,7 @@ use super::{Fault, Slot, World, graph, network::draw};
 use crate::swim::{Card, Enrolled, MemberId, Memory, Scope, Timestamp, View};
 
 /// What separates the graph's randomness from its world's.
-const GRAPH_SALT: u64 = 0x6772_6170_68;
+const GRAPH_SALT: u64 = 0x0067_7261_7068;
 
 /// Whom processes know when they start.
 #[derive(Debug, Default)]
@@ -84,10 +84,12 @@ impl World {
         }
     }
 
-    /// Whether the processes of `slot` keep the member of `other` in their lists.
-    pub(super) fn keeps(&self, slot: Slot, other: MemberId) -> bool {
+    /// Whether the processes of `slot` list the member `id`: themselves, and whom they keep.
+    pub(super) fn lists(&self, slot: Slot, id: MemberId) -> bool {
         match (self.neighbours(slot), &self.directory) {
-            (Some(view), Some(directory)) => view.contains(directory.enrol(other)),
+            (Some(view), Some(directory)) => {
+                id == self.id(slot) || view.contains(directory.enrol(id))
+            }
             _ => true,
         }
     }

@@ -6,13 +6,15 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Conditions, End, Fault, Measures, Place, Promise, Run, Slot, Spec, Tapped, Violation,
+    Conditions, End, Fault, Measures, Place, Promise, Run, Slot, Spec, Story, Tapped, Violation,
     audit::AUDIT_EVERY,
     heap::{Heap, What},
     ledger::Ledger,
     machine::{Arrival, Machine, Process},
+    measures::Meter,
     network::Network,
     outages::Outages,
+    rumours::Rumours,
     streams::Links,
     trace::Trace,
     warm::Warmth,
@@ -48,11 +50,13 @@ pub struct World {
     processes: u32,
     pub(super) measures: Measures,
     pub(super) violations: Vec<Violation>,
-    pub(super) story: Option<Vec<String>>,
+    pub(super) story: Option<Story>,
     pub(super) tap: Option<Vec<Tapped>>,
     /// Whose changes are kept and held against promises.
     pub(super) watch: Watch,
     pub(super) outages: Outages,
+    pub(super) meter: Meter,
+    pub(super) rumours: Rumours,
     /// When counting began.
     pub(super) counting_since: Timestamp,
     /// How long processes ran that have ended since.
@@ -87,17 +91,14 @@ impl World {
             tap: None,
             watch: Watch::Everyone,
             outages: Outages::default(),
+            meter: Meter::default(),
+            rumours: Rumours::default(),
             counting_since: Timestamp::ZERO,
             ran: Duration::ZERO,
             outputs: Vec::new(),
         };
         world.push(world.now + AUDIT_EVERY, What::Audit);
         world
-    }
-
-    /// Keeps a story of faults and changes from now on, for reading.
-    pub fn keep_story(&mut self) {
-        self.story.get_or_insert_default();
     }
 
     /// Keeps no ledgers and no changes from now on: they cost as much as the nodes themselves in
@@ -122,6 +123,7 @@ impl World {
     pub fn begin_counting(&mut self) {
         self.measures = Measures::default();
         self.outages = Outages::default();
+        self.meter.begin(self.now);
         self.counting_since = self.now;
         self.ran = Duration::ZERO;
     }
@@ -150,6 +152,7 @@ impl World {
         let place = self.new_place(slot);
         self.machines.push(Machine::new(spec, place));
         self.ledgers.push(Ledger::default());
+        self.meter.add_machine();
         slot
     }
 
@@ -193,6 +196,9 @@ impl World {
             outputs.extend(process.node.handle(now, input));
             self.measures.events += 1;
             self.audit_outputs(slot, outputs.len());
+            if self.story.is_some() {
+                self.tell_input(slot, &input, &outputs);
+            }
             self.carry_out(slot, &mut outputs);
             self.rearm(slot);
         }
@@ -207,13 +213,17 @@ impl World {
             simulated: self.now - self.counting_since,
             node_time: self.node_time(),
             outages: self.outages.all(),
+            learned: self.outages.learned().clone(),
+            spread: self.outages.spread().clone(),
+            traffic: self.meter.senders.traffic(self.running_times()),
+            flaps: self.meter.flaps().to_vec(),
+            seconds: self.meter.seconds().to_vec(),
             converged_after: None,
             measures: Measures {
                 renewals: self.measures.renewals + self.renewals_of_running(),
                 ..self.measures
             },
             violations: self.violations.clone(),
-            story: self.story.take().unwrap_or_default(),
         }
     }
 
@@ -221,8 +231,10 @@ impl World {
     fn step(&mut self, end: Timestamp) -> bool {
         let Some((at, what)) = self.heap.pop_until(end) else {
             self.now = end;
+            self.meter.pass(end, &self.measures);
             return false;
         };
+        self.meter.pass(at, &self.measures);
         self.count_instant(at);
         self.now = at;
         self.happen(what);
@@ -287,6 +299,9 @@ impl World {
         let mut stop = None;
         for output in outputs.drain(..) {
             self.trace.output(&output);
+            if self.story.is_some() {
+                self.tell_output(slot, &output);
+            }
             if stop.is_some() {
                 self.violate(Promise::StopIsLast, slot, format!("{output:?}"));
             }
@@ -339,6 +354,7 @@ impl World {
         }
         let seed = self.rng.random();
         let (recalled, scope) = (self.recalled(slot), self.scope(slot));
+        let knows_all = recalled.is_some();
         let machine = &mut self.machines[slot.index()];
         machine.stored_generation += 1;
         let mut address = machine.place.address();
@@ -364,6 +380,7 @@ impl World {
             self.ledgers[slot.index()] = Ledger::new(node.members());
         }
         self.outages.end(slot);
+        self.meter.start(slot, knows_all);
         machine.process = Some(Process::new(node, self.processes, self.now));
         self.tell_story_of(slot, || "starts".into());
         self.join_seeds(slot);
@@ -376,11 +393,13 @@ impl World {
             return;
         };
         self.tell_story_of(slot, || format!("ends: {end:?}"));
-        self.ran += now - process.started.max(self.counting_since);
+        let ran = now - process.started.max(self.counting_since);
+        self.ran += ran;
+        self.meter.end(slot, ran);
         if end == End::Crashed {
             let observers: Vec<_> = self.processes().filter(|other| *other != slot).collect();
             let generation = process.node.own_sketch().life.generation();
-            self.outages.begin(now, slot, generation, &observers);
+            self.outages.begin(now, slot, generation, observers);
         }
         self.outages.lose_observer(now, slot);
         self.measures.renewals += process.node.stats().renewals;
@@ -410,9 +429,14 @@ impl World {
 
     /// Time that all processes ran since counting began, summed up.
     pub(super) fn node_time(&self) -> Duration {
-        let running = self.machines.iter().filter_map(|m| m.process.as_ref());
+        self.running_times().sum::<Duration>() + self.ran
+    }
+
+    /// For each machine how long its process has run since counting began, zero without one.
+    fn running_times(&self) -> impl Iterator<Item = Duration> + '_ {
         let span = |process: &Process| self.now - process.started.max(self.counting_since);
-        running.map(span).sum::<Duration>() + self.ran
+        let processes = self.machines.iter().map(|machine| machine.process.as_ref());
+        processes.map(move |process| process.map_or(Duration::ZERO, span))
     }
 
     /// New lives that the running processes took so far.

@@ -79,7 +79,13 @@ impl Codec {
     }
 
     fn inward(&self, identity: WireIdentity) -> Result<Identity, CodecError> {
-        let handle = self.gate.borrow().directory.handle(identity.id);
+        let handle = {
+            let gate = self.gate.borrow();
+            match identity.id == gate.id {
+                true => Some(gate.me.handle),
+                false => gate.directory.handle(identity.id),
+            }
+        };
         match handle {
             Some(handle) => Ok(Identity {
                 handle,
@@ -103,7 +109,10 @@ impl foca::Codec<Identity> for Codec {
             let mut gate = self.gate.borrow_mut();
             gate.me = header.src;
             gate.incarnation = header.src_incarnation;
-            gate.probes += u64::from(matches!(header.message, Message::Ping(_)));
+            if let Message::Ping(number) = header.message {
+                gate.probes += 1;
+                gate.probing = Some((header.dst, number));
+            }
         }
         let wire = WireHeader {
             src_incarnation: header.src_incarnation,
@@ -137,7 +146,7 @@ impl foca::Codec<Identity> for Codec {
         }
         match wire.dst.life.cmp(&gate.me.life) {
             Ordering::Less => gate.addressed_before = true,
-            Ordering::Equal => {}
+            Ordering::Equal => gate.hear_answer(&wire.message),
             Ordering::Greater => gate.sightings.push(Sighting::Down(wire.dst.life)),
         }
         drop(gate);

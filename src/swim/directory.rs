@@ -1,6 +1,8 @@
 //! `Directory`: the interner that turns names, ids and addresses into four-byte handles.
 
-use std::{cell::RefCell, collections::BTreeMap, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
+
+use hashbrown::HashMap;
 
 use super::{Card, MemberId};
 
@@ -20,13 +22,16 @@ pub struct Directory(Rc<RefCell<Entries>>);
 
 #[derive(Default, Debug)]
 struct Entries {
-    handles: BTreeMap<MemberId, Handle>,
+    /// Looked into for every packet, never iterated: its order is random.
+    handles: HashMap<MemberId, Handle>,
     members: Vec<Entry>,
 }
 
 #[derive(Debug)]
 struct Entry {
     id: MemberId,
+    /// Generation and address of the newest card, which nearly every question is about.
+    newest: Option<(u32, SocketAddr)>,
     /// Ordered by generation, the newest last.
     cards: Vec<Arc<Card>>,
 }
@@ -51,7 +56,8 @@ impl Directory {
         let handle = *entries.handles.entry(id).or_insert(next);
         if handle == next {
             let cards = Vec::new();
-            entries.members.push(Entry { id, cards });
+            let newest = None;
+            entries.members.push(Entry { id, newest, cards });
         }
         handle
     }
@@ -69,29 +75,29 @@ impl Directory {
     /// The card of one generation.
     pub(super) fn card(&self, handle: Handle, generation: u32) -> Option<Arc<Card>> {
         let entries = self.0.borrow();
-        let cards = &entries.members.get(handle as usize)?.cards;
-        cards
-            .iter()
-            .rfind(|card| card.generation == generation)
+        entries
+            .members
+            .get(handle as usize)?
+            .card(generation)
             .cloned()
     }
 
-    /// Whether that generation's card names `address`.
-    pub(super) fn is_at(&self, handle: Handle, generation: u32, address: SocketAddr) -> bool {
+    /// Where the card of one generation says that the member is.
+    pub(super) fn address(&self, handle: Handle, generation: u32) -> Option<SocketAddr> {
         let entries = self.0.borrow();
-        let cards = entries
-            .members
-            .get(handle as usize)
-            .map(|entry| &entry.cards);
-        let card = cards.and_then(|cards| cards.iter().rfind(|c| c.generation == generation));
-        card.is_some_and(|card| card.address == address)
+        let entry = entries.members.get(handle as usize)?;
+        match entry.newest {
+            Some((newest, address)) if newest == generation => Some(address),
+            _ => Some(entry.card(generation)?.address),
+        }
     }
 
     /// Drops the cards of a member that is forgotten, unless others use this directory too. The
     /// handle stays, so that it never comes to mean another member.
     pub(super) fn release(&self, handle: Handle) {
         if Rc::strong_count(&self.0) == 1 {
-            self.0.borrow_mut().members[handle as usize].cards = Vec::new();
+            let entry = &mut self.0.borrow_mut().members[handle as usize];
+            (entry.newest, entry.cards) = (None, Vec::new());
         }
     }
 
@@ -99,8 +105,8 @@ impl Directory {
     pub(super) fn newest(&self, handle: Handle) -> u32 {
         let entries = self.0.borrow();
         let entry = entries.members.get(handle as usize);
-        let newest = entry.and_then(|entry| entry.cards.last());
-        newest.map_or(0, |card| card.generation)
+        let newest = entry.and_then(|entry| entry.newest);
+        newest.map_or(0, |(generation, _)| generation)
     }
 
     /// The name of `id`, if we ever heard of it.
@@ -112,6 +118,11 @@ impl Directory {
 }
 
 impl Entry {
+    fn card(&self, generation: u32) -> Option<&Arc<Card>> {
+        let mut newest_first = self.cards.iter().rev();
+        newest_first.find(|card| card.generation == generation)
+    }
+
     fn keep(&mut self, card: Card) {
         let place = self
             .cards
@@ -127,5 +138,7 @@ impl Entry {
         if self.cards.len() > GENERATIONS_KEPT {
             self.cards.remove(0);
         }
+        let newest = self.cards.last();
+        self.newest = newest.map(|card| (card.generation, card.address));
     }
 }

@@ -22,10 +22,6 @@ use super::{
     mail::Mail,
 };
 
-/// Sends of one update that are ours to make at once; foca makes the rest. See
-/// [`Tuning::transmissions`].
-pub(super) const EAGER_SENDS: u8 = 3;
-
 /// foca with our types filled in, and what it asked for since it was last looked at.
 pub(super) struct Engine {
     foca: Foca<Identity, Codec, Xoshiro256PlusPlus, Broadcasts>,
@@ -234,17 +230,20 @@ impl foca::Runtime<Identity> for &mut Effects {
 
     fn send_to(&mut self, to: Identity, data: &[u8]) {
         let gate = self.gate.borrow();
-        if let Some(card) = gate.card_of(to) {
-            self.mail.swim((gate.id, gate.me.life), card.address, data);
+        if let Some(address) = gate.address_of(to) {
+            self.mail.swim((gate.id, gate.me.life), address, data);
         }
     }
 
     fn submit_after(&mut self, timer: Timer<Identity>, after: Duration) {
         match timer {
             Timer::ProbeRandomMember(token) => self.token = token,
-            // Suspicions have clocks of our own, which other members' words can move.
+            // Asked for once for each probe that failed. Suspicions have clocks of our own, which
+            // other members' words can move.
             Timer::ChangeSuspectToDown { member_id, .. } => {
-                self.gate.borrow_mut().touch(member_id.handle);
+                let mut gate = self.gate.borrow_mut();
+                gate.probes_failed += 1;
+                gate.touch(member_id.handle);
                 return;
             }
             _ => {}
@@ -255,12 +254,13 @@ impl foca::Runtime<Identity> for &mut Effects {
 
 fn config(tuning: &Tuning, transmissions: u8, packet_bytes_max: usize) -> foca::Config {
     let fanout = NonZeroUsize::new(tuning.fanout).unwrap_or(NonZeroUsize::MIN);
+    // Some sends of an update are ours to make at once; foca makes the rest.
+    let later = transmissions.saturating_sub(tuning.eager_sends);
     foca::Config {
         probe_period: tuning.probe_interval,
         probe_rtt: tuning.probe_timeout,
         num_indirect_probes: fanout,
-        max_transmissions: NonZeroU8::new(transmissions.saturating_sub(EAGER_SENDS))
-            .unwrap_or(NonZeroU8::MIN),
+        max_transmissions: NonZeroU8::new(later).unwrap_or(NonZeroU8::MIN),
         suspect_to_down_after: tuning.suspicion_timeout(1),
         remove_down_after: None,
         max_packet_size: NonZeroUsize::new(packet_bytes_max).unwrap_or(NonZeroUsize::MIN),

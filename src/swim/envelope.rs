@@ -13,7 +13,7 @@
 
 use std::hash::Hasher;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use siphasher::sip::SipHasher24;
 
 use super::{Junk, Life, MemberId, WIRE_VERSION};
@@ -103,7 +103,6 @@ impl From<Junk> for Unopened {
 pub(super) struct Sealer {
     check_key: [u64; 2],
     counter: u64,
-    scratch: BytesMut,
 }
 
 impl Sealer {
@@ -117,30 +116,36 @@ impl Sealer {
         Self {
             check_key: [half(0), half(1)],
             counter: 0,
-            scratch: BytesMut::new(),
         }
     }
 
-    /// An envelope of `kind` from `sender`, whose payload `write` appends.
+    /// An envelope of `kind` from `sender`, whose payload `write` appends: `length` bytes if the
+    /// buffer shall not be moved.
     pub(super) fn seal(
         &mut self,
-        kind: Kind,
+        (kind, length): (Kind, usize),
         sender: (MemberId, Life),
-        write: impl FnOnce(&mut BytesMut),
+        write: impl FnOnce(&mut Vec<u8>),
     ) -> Bytes {
         self.counter += 1;
         let key = self.key(kind);
-        let out = &mut self.scratch;
-        out.reserve(super::PACKET_BYTES_MAX);
+        let varints = [
+            u64::from(PLAINTEXT),
+            sender.1.to_bits().into(),
+            self.counter,
+        ];
+        let varints: usize = varints.into_iter().map(varint_bytes).sum();
+        let mut out = Vec::with_capacity(3 + 8 + varints + length + CHECK_BYTES);
         out.put_slice(&[MAGIC, WIRE_VERSION, kind as u8]);
-        put_varint(out, PLAINTEXT.into());
+        put_varint(&mut out, PLAINTEXT.into());
         out.put_u64_le(sender.0.0);
-        put_varint(out, sender.1.to_bits().into());
-        put_varint(out, self.counter);
-        write(out);
-        let check = check(&key, out);
+        put_varint(&mut out, sender.1.to_bits().into());
+        put_varint(&mut out, self.counter);
+        write(&mut out);
+        let check = check(&key, &out);
         out.put_u64_le(check);
-        out.split().freeze()
+        // As large as it must be: a driver may keep it for long.
+        out.into_boxed_slice().into()
     }
 
     /// Opens what arrived. Nothing in it has been looked at before the check held.
@@ -199,7 +204,7 @@ fn check(key: &[u64; 2], bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-fn put_varint(out: &mut BytesMut, mut value: u64) {
+fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     loop {
         let [low, ..] = value.to_le_bytes();
         value >>= 7;
@@ -208,6 +213,12 @@ fn put_varint(out: &mut BytesMut, mut value: u64) {
         }
         out.put_u8(low | 0x80);
     }
+}
+
+/// How long a number is on the wire.
+const fn varint_bytes(value: u64) -> usize {
+    let bits = u64::BITS - (value | 1).leading_zeros();
+    bits.div_ceil(7) as usize
 }
 
 fn take_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
@@ -228,7 +239,7 @@ mod tests {
     const SENDER: (MemberId, Life) = (MemberId(7), Life::first(3));
 
     fn sealed(cluster: &str, kind: Kind) -> Bytes {
-        Sealer::new(cluster).seal(kind, SENDER, |out| out.put_slice(b"payload"))
+        Sealer::new(cluster).seal((kind, 0), SENDER, |out| out.put_slice(b"payload"))
     }
 
     #[test]

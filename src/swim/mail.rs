@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, net::SocketAddr};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use serde::Serialize;
 
 use super::{
@@ -52,10 +52,12 @@ impl Mail {
     /// Sends one of foca's packets.
     pub(super) fn swim(&mut self, sender: Sender, to: SocketAddr, packet: &[u8]) {
         let length = u16::try_from(packet.len()).expect("foca keeps to SWIM_BYTES_MAX");
-        let bytes = self.sealer.seal(Kind::Swim, sender, |out| {
-            out.put_u16(length);
-            out.put_slice(packet);
-        });
+        let bytes = self
+            .sealer
+            .seal((Kind::Swim, 2 + packet.len()), sender, |out| {
+                out.put_u16(length);
+                out.put_slice(packet);
+            });
         self.datagram(to, bytes);
     }
 
@@ -67,7 +69,7 @@ impl Mail {
         to: SocketAddr,
         message: &impl Serialize,
     ) {
-        let bytes = self.sealer.seal(kind, sender, |out| {
+        let bytes = self.sealer.seal((kind, bytes_min), sender, |out| {
             let start = out.len();
             wire::put(out, message);
             pad(out, start + bytes_min);
@@ -86,7 +88,7 @@ impl Mail {
     ) {
         let bytes = self
             .sealer
-            .seal(kind, sender, |out| wire::put(out, message));
+            .seal((kind, 0), sender, |out| wire::put(out, message));
         if bytes.len() <= asked {
             self.datagram(to, bytes);
         }
@@ -114,7 +116,7 @@ impl Mail {
 
     fn seal_frame(&mut self, sender: Sender, frame: &impl Serialize) -> Bytes {
         self.sealer
-            .seal(Kind::Exchange, sender, |out| wire::put(out, frame))
+            .seal((Kind::Exchange, 0), sender, |out| wire::put(out, frame))
     }
 
     fn datagram(&mut self, to: SocketAddr, bytes: Bytes) {
@@ -131,7 +133,7 @@ pub(super) fn swim_packet(payload: &[u8]) -> Option<&[u8]> {
     rest.get(..usize::from(u16::from_be_bytes(*length)))
 }
 
-fn pad(out: &mut BytesMut, length: usize) {
+fn pad(out: &mut Vec<u8>, length: usize) {
     if out.len() < length {
         out.resize(length, 0);
     }

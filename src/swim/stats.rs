@@ -73,6 +73,8 @@ pub struct Stats {
     pub exchanges: u64,
     /// Probes that we sent.
     pub probes: u64,
+    /// Probes of members we held active that ended without any answer, direct or indirect.
+    pub probes_failed: u64,
     /// Times we refuted an accusation.
     pub refutations: u64,
     /// Times we outlived a false failure with a new life.

@@ -57,6 +57,8 @@ impl Alarm {
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<Entry>>,
+    /// The newest of foca's indirect stages, which nearly always becomes moot at once.
+    indirect: Option<Entry>,
     scheduled: u64,
 }
 
@@ -70,7 +72,12 @@ impl Timers {
     pub(super) fn schedule(&mut self, at: Timestamp, alarm: Alarm) {
         self.scheduled += 1;
         let key = (at, alarm.rank(), self.scheduled);
-        self.heap.push(Reverse(Entry { key, alarm }));
+        let entry = Entry { key, alarm };
+        let entry = match entry.alarm {
+            Alarm::Foca(foca::Timer::SendIndirectProbe { .. }) => self.indirect.replace(entry),
+            _ => Some(entry),
+        };
+        self.heap.extend(entry.map(Reverse));
     }
 
     /// Alarms that are waited for.
@@ -80,7 +87,9 @@ impl Timers {
 
     /// The earliest deadline.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        self.heap.peek().map(|Reverse(entry)| entry.key.0)
+        let next = self.heap.peek().map(|Reverse(entry)| entry.key.0);
+        let indirect = self.indirect.as_ref().map(|entry| entry.key.0);
+        next.into_iter().chain(indirect).min()
     }
 
     /// The next alarm whose deadline is not after `now`.
@@ -88,13 +97,27 @@ impl Timers {
         if self.deadline()? > now {
             return None;
         }
+        let next = self.heap.peek().map(|Reverse(entry)| entry);
+        match (&self.indirect, next) {
+            (Some(indirect), Some(next)) if next < indirect => {}
+            (Some(_), _) => return self.take_indirect(),
+            _ => {}
+        }
         self.heap.pop().map(|Reverse(entry)| entry.alarm)
+    }
+
+    /// The newest of foca's indirect stages, before its time.
+    pub(super) fn take_indirect(&mut self) -> Option<Alarm> {
+        self.indirect.take().map(|entry| entry.alarm)
     }
 
     /// Moves everything by `delay`, as if the time had not passed.
     pub(super) fn postpone_all(&mut self, delay: Duration) {
         let mut entries = std::mem::take(&mut self.heap).into_vec();
         for Reverse(entry) in &mut entries {
+            entry.key.0 = entry.key.0 + delay;
+        }
+        if let Some(entry) = &mut self.indirect {
             entry.key.0 = entry.key.0 + delay;
         }
         self.heap = entries.into();

@@ -36,6 +36,9 @@ pub struct Tuning {
     pub fanout: usize,
     /// Gossip rounds while there is news.
     pub gossip_interval: Duration,
+    /// How many members are told of news at the moment it is learned, out of the transmissions of
+    /// an update, at most half of them: 0 to 3. With 0 news waits for the next round.
+    pub eager_sends: u8,
     /// α of Lifeguard §IV: suspicion lasts α · max(1, log10 n) · probe interval.
     pub suspicion_multiplier: f64,
     /// λ: an update is sent λ · ⌈log10(n + 1)⌉ times by each member.
@@ -59,6 +62,7 @@ impl Tuning {
                 probe_timeout: Duration::from_millis(500),
                 fanout: 3,
                 gossip_interval: Duration::from_millis(200),
+                eager_sends: 3,
                 suspicion_multiplier: 4.0,
                 transmit_multiplier: 4,
                 exchange_interval: Duration::from_secs(30),

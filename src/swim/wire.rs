@@ -5,7 +5,6 @@
 
 use std::{borrow::Cow, net::SocketAddr, time::Duration};
 
-use bytes::{BufMut, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::{Card, Life, MemberId, Tags, check_name, check_tags, roster::Accusation};
@@ -254,16 +253,9 @@ pub(super) fn clip_reason(reason: &str) -> &str {
 }
 
 /// Appends `message`. Encoding into a growing buffer cannot fail.
-pub(super) fn put(out: &mut BytesMut, message: &impl Serialize) {
-    struct Into<'a>(&'a mut BytesMut);
-    impl Extend<u8> for Into<'_> {
-        fn extend<I: IntoIterator<Item = u8>>(&mut self, bytes: I) {
-            for byte in bytes {
-                self.0.put_u8(byte);
-            }
-        }
-    }
-    postcard::to_extend(message, Into(out)).expect("a growing buffer takes every message");
+pub(super) fn put(out: &mut Vec<u8>, message: &impl Serialize) {
+    *out = postcard::to_extend(message, std::mem::take(out))
+        .expect("a growing buffer takes every message");
 }
 
 /// Reads one message; what follows it is padding.

@@ -7,15 +7,21 @@ mod bad_requests; // HTTP that nobody should send
 mod cli; // output, exit codes, the demo
 mod clusters; // who may be in a cluster, and what a consumer's copy is worth
 mod determinism; // the same seed gives the same run, to the byte
+mod kills; // real agents beside simulated ones
 mod namespaces; // partitions of real agents by iptables
+mod network; // bad networks and slow processes
 mod partitions; // every way back from isolation
 mod properties; // whatever bytes and whatever happens
 mod readme; // what the README shows is what the program does
 mod regressions; // bugs that the swarm found
 mod restarts; // what stays the same member, whatever changes around it
+mod scenarios; // what a scenario may say, and what not
 mod simulate; // scenarios from the command line
+mod simulate_files; // its page and its trace
 mod stories; // one fault each, and what consumers hear of it
 mod support; // real agents, their API and streams
 mod swarm; // many seeds, every promise
 mod tidy; // the code's own rules
+mod validation; // the simulator against theory
+mod views; // nodes that know only some of the others
 mod world; // a simulated cluster to tell stories in

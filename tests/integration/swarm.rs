@@ -11,11 +11,14 @@
 use std::{
     fmt::Write,
     fs, panic,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc::channel,
+    },
     thread,
 };
 
-use headcount::simulator::{Measures, Plan, Run};
+use headcount::simulator::{Measures, Plan, Run, Story};
 
 use crate::support::{Finished, Lab, finish, headcount};
 
@@ -123,7 +126,11 @@ fn complaint(failed: &[&Run], count: u64) -> String {
         let _ = writeln!(text, "  run it: headcount simulate {file}");
     }
     if count == 1 {
-        text.push_str(&plan.run_with_story().story.join("\n"));
+        let (heard, telling) = channel();
+        // Both ends live until the run is over.
+        let hear = move |line: &str| heard.send(format!("{line}\n")).expect("listened to");
+        plan.run_told(Story::of_all(hear));
+        text.extend(telling);
     }
     text
 }

@@ -84,6 +84,8 @@ fn traffic(page: &mut Page, shared: &Shared) {
 fn protocol(page: &mut Page, shared: &Shared) {
     let node = shared.vitals().node;
     page.counter("probes_total", "Probes sent", node.probes);
+    let help = "Probes of this agent that nobody answered";
+    page.counter("probes_failed_total", help, node.probes_failed);
     let help = "Accusations of this agent that it refuted";
     page.counter("refutations_total", help, node.refutations);
     let help = "State exchanges completed";

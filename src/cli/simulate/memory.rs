@@ -5,38 +5,44 @@ use std::fs;
 use super::Failure;
 use crate::simulator::Scenario;
 
-/// What one node's knowledge of another takes, measured at 1,000 to 2,000 nodes.
-const BYTES_PER_PAIR: u64 = 200;
+/// What one node's knowledge of another takes, measured at 1,000 to 10,000 nodes.
+const BYTES_PER_PAIR: u64 = 24;
 /// What a node takes beside that.
-const BYTES_PER_NODE: u64 = 20_000;
+const BYTES_PER_NODE: u64 = 10_000;
+/// The view that is recommended to whoever wants more than fits.
+const VIEW_HINTED: u64 = 128;
 
 /// Refuses a scenario that would not fit in what is free, on so many threads at once.
 pub(super) fn check(scenario: &Scenario, workers: usize) -> Result<(), Failure> {
     let Some(nodes) = scenario.nodes() else {
         return Ok(());
     };
-    let needed = needed(u64::from(nodes), workers as u64);
+    let (nodes, workers) = (u64::from(nodes), workers as u64);
+    let view = scenario.view().map_or(nodes, u64::from);
+    let needed = needed(nodes, view) * workers;
     match available() {
-        Some(available) if needed > available => {
-            let fits = (1..=nodes).rev().step_by((nodes / 100).max(1) as usize);
-            let fits = fits.filter(|n| self::needed(u64::from(*n), workers as u64) <= available);
-            let most = fits.max().unwrap_or(2);
-            Err(Failure::trouble(format!(
-                "--nodes {nodes} needs about {} MB with full views on {workers} threads, and {} MB \
-                 are free",
-                needed >> 20,
-                available >> 20,
-            ))
-            .hint(format!(
-                "about {most} nodes fit; memory grows with their square"
-            )))
-        }
+        Some(available) if needed > available => Err(Failure::trouble(format!(
+            "{nodes} nodes that know {view} each need about {} MB on {workers} threads, and {} MB \
+             are free",
+            needed >> 20,
+            available >> 20,
+        ))
+        .hint(hint(view == nodes, available / workers))),
         _ => Ok(()),
     }
 }
 
-const fn needed(nodes: u64, workers: u64) -> u64 {
-    (nodes * nodes * BYTES_PER_PAIR + nodes * BYTES_PER_NODE) * workers
+const fn needed(nodes: u64, view: u64) -> u64 {
+    nodes * (view * BYTES_PER_PAIR + BYTES_PER_NODE)
+}
+
+/// What to use instead.
+fn hint(full: bool, available: u64) -> String {
+    let fits = available / needed(1, VIEW_HINTED);
+    match full {
+        true => format!("--view {VIEW_HINTED} needs less: some {fits} nodes fit so"),
+        false => format!("some {fits} nodes with --view {VIEW_HINTED} fit"),
+    }
 }
 
 /// The most memory that this process has had, in MB.

@@ -1,20 +1,36 @@
 //! `headcount simulate`: runs a scenario in virtual time and says how it went.
 
+mod command;
+mod draft;
+mod html;
+mod json;
 mod memory;
+mod progress;
 mod show;
 mod shrink;
+mod tally;
+mod trace;
 mod work;
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{
+    fs, mem,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use tokio::{signal::ctrl_c, time::interval};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::interval,
+};
 
-use super::{Failure, Output, moment};
-use crate::simulator::{Outcome, Plan, Report, Scenario};
+use super::{Failure, Output, moment::Stopwatch};
+use crate::simulator::{Plan, Scenario};
+use draft::Draft;
+use progress::Progress;
+use show::Shown;
+use tally::Tally;
+use trace::Trace;
 use work::{Job, Timed, Work};
-
-/// Whoever waits for many seeds hears this often how far they are.
-const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// Simulate a cluster in virtual time: what a scenario does to it, and whether every promise holds
 #[derive(Debug, clap::Args)]
@@ -43,6 +59,15 @@ pub(super) struct Args {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Write a page with plots that needs nothing but a browser
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the story of some nodes: every packet, change and fault of the only seed
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Whose story, such as n0,n7 [default: up to five that faults strike, and three others]
+    #[arg(long, value_name = "NAME,…", requires = "trace", value_delimiter = ',')]
+    trace_nodes: Vec<String>,
 }
 
 fn after_help() -> String {
@@ -55,8 +80,11 @@ fn after_help() -> String {
 }
 
 /// What ran, and how long it took.
+#[derive(Debug)]
 struct Ran {
-    outcomes: BTreeMap<u64, Outcome>,
+    tally: Tally,
+    /// Seeds that ended, in whatever way.
+    done: u64,
     forming: Duration,
     running: Duration,
     interrupted: bool,
@@ -64,26 +92,29 @@ struct Ran {
 
 pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
     let scenario = read(&args)?;
-    let workers = work::workers(args.seeds);
-    memory::check(&scenario, workers)?;
-    if args.seed.checked_add(args.seeds).is_none() {
-        return Err(Failure::trouble(format!("seed {} is too large", args.seed)));
-    }
+    check(&args)?;
+    memory::check(&scenario, work::workers(args.seeds))?;
+    let page = args.html.as_deref().map(Draft::begin).transpose()?;
+    let trace = trace(&args, &scenario)?;
+    // From here on who interrupts gets a report.
+    let mut interrupts = signal(SignalKind::interrupt())
+        .map_err(|error| Failure::trouble(format!("cannot listen to signals: {error}")))?;
     if !args.json {
-        for line in show::settings(&scenario, args.seed, args.seeds) {
+        for line in show::lines_of(show::settings(&args, &scenario)) {
             output.data(line)?;
         }
     }
-    let ran = simulate(&args, &scenario, workers, output).await;
-    let mut report = Report::default();
-    ran.outcomes
-        .values()
-        .for_each(|outcome| report.add(outcome));
-    let shown = show::Shown {
+    let job = Job {
+        scenario: scenario.clone(),
+        first: args.seed,
+        count: args.seeds,
+        trace: trace.clone(),
+    };
+    let ran = simulate(job, &mut interrupts, output).await;
+    let shown = Shown {
         args: &args,
         scenario: &scenario,
         ran: &ran,
-        report: &report,
     };
     if args.json {
         output.data(shown.json())?;
@@ -92,24 +123,25 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
             output.data(line)?;
         }
     }
+    if let Some(page) = page {
+        page.finish(&html::page(&shown))?;
+    }
     if let Some(plan) = broken(&scenario, &ran)
         && let Some(command) = shrink::shrunk(plan, output).await
         && !args.json
     {
         output.data(format!("shrunk:    {command}"))?;
     }
-    shown.verdict()
+    trace.as_ref().map_or(Ok(()), Trace::close)?;
+    shown.answer()
 }
 
 /// The plan of a swarm's first seed that broke a promise.
 fn broken(scenario: &Scenario, ran: &Ran) -> Option<Plan> {
-    let broke = |(_, outcome): &(&u64, &Outcome)| !outcome.run.violations.is_empty();
-    let (seed, _) = ran
-        .outcomes
-        .iter()
-        .find(broke)
-        .filter(|_| !ran.interrupted)?;
-    scenario.swarm_plan(*seed)
+    let failures = ran.tally.failures.iter();
+    let mut broken = failures.filter(|failed| failed.promise != tally::MISSED);
+    let failed = broken.next().filter(|_| !ran.interrupted)?;
+    scenario.swarm_plan(failed.seed)
 }
 
 /// The scenario that the command line names.
@@ -134,62 +166,102 @@ fn read(args: &Args) -> Result<Scenario, Failure> {
     })
 }
 
-/// Runs every seed, until all are done or somebody interrupts.
-async fn simulate(args: &Args, scenario: &Scenario, workers: usize, output: &mut Output) -> Ran {
-    let begin = moment::now();
-    let job = Job {
-        scenario: scenario.clone(),
-        first: args.seed,
-        count: args.seeds,
+/// Refuses options that contradict each other.
+fn check(args: &Args) -> Result<(), Failure> {
+    if args.seed.checked_add(args.seeds).is_none() {
+        return Err(Failure::trouble(format!("seed {} is too large", args.seed)));
+    }
+    if args.trace.is_some() && args.seeds > 1 {
+        let text = format!(
+            "--trace tells the story of one seed, and --seeds is {}",
+            args.seeds
+        );
+        return Err(Failure::trouble(text).hint("leave out --seeds, and choose one with --seed"));
+    }
+    let scenario = PathBuf::from(&args.scenario);
+    let files = [
+        ("SCENARIO", Some(&scenario)),
+        ("--html", args.html.as_ref()),
+        ("--trace", args.trace.as_ref()),
+    ];
+    let files: Vec<_> = files
+        .iter()
+        .filter_map(|(flag, path)| Some((*flag, draft::place((*path)?)?)))
+        .collect();
+    for (index, (flag, place)) in files.iter().enumerate() {
+        if let Some((other, _)) = files[..index].iter().find(|(_, before)| before == place) {
+            let text = format!("{flag} names the same file as {other}: {}", place.display());
+            return Err(Failure::trouble(text));
+        }
+    }
+    Ok(())
+}
+
+/// The file that the story goes to, with what it is about in its first lines.
+fn trace(args: &Args, scenario: &Scenario) -> Result<Option<Trace>, Failure> {
+    let Some(path) = &args.trace else {
+        return Ok(None);
     };
+    let trace = Trace::create(path, &args.trace_nodes, scenario, args.seed)?;
+    let seed = args.seed;
+    trace.note(&command::Command { args, seed }.to_string());
+    trace.note("virtual seconds, who, what");
+    Ok(Some(trace))
+}
+
+/// Runs every seed, until all are done or somebody interrupts; who does so twice does not wait.
+async fn simulate(job: Job, interrupts: &mut Signal, output: &mut Output) -> Ran {
+    let watch = Stopwatch::start();
+    let progress = Progress::begin(&job, output);
+    let mut ran = Ran::of_nothing(job.first);
+    let workers = work::workers(job.count);
     let mut work = Work::start(job, workers);
-    let mut progress = interval(PROGRESS_EVERY);
-    progress.tick().await;
-    let mut done: Vec<Timed> = Vec::new();
-    let mut interrupted = false;
-    let mut interrupts = 0;
+    let mut ticks = interval(progress.every());
+    ticks.tick().await;
     loop {
         tokio::select! {
             timed = work.next() => match timed {
-                Some(timed) => done.push(timed),
+                Some(timed) => ran.add(timed),
                 None => break,
             },
-            _ = ctrl_c() => {
-                interrupted = true;
-                interrupts += 1;
+            _ = interrupts.recv() => {
                 work.stop();
-                if interrupts > 1 {
+                if mem::replace(&mut ran.interrupted, true) {
                     break;
                 }
             }
-            _ = progress.tick(), if args.seeds > 1 => {
-                output.talk(left(done.len() as u64, args.seeds, moment::since(begin)));
-            }
+            _ = ticks.tick() => progress.say(ran.done, work.reached(), output),
         }
     }
-    let elapsed = moment::since(begin);
-    let forming: Duration = done.iter().map(|timed| timed.forming).sum();
-    let all: Duration = done.iter().map(|timed| timed.all).sum();
-    let share = forming.as_secs_f64() / all.as_secs_f64().max(1e-9);
-    let forming = elapsed.mul_f64(share.clamp(0.0, 1.0));
-    Ran {
-        outcomes: done
-            .into_iter()
-            .map(|timed| (timed.seed, timed.outcome))
-            .collect(),
-        forming,
-        running: elapsed - forming,
-        interrupted,
-    }
+    progress.end();
+    ran.end(watch.elapsed());
+    ran
 }
 
-fn left(done: u64, all: u64, spent: Duration) -> String {
-    let rest = match done {
-        0 => String::new(),
-        _ => {
-            let each = spent.as_secs_f64() / done as f64;
-            format!(", about {:.0} s left", each * (all - done) as f64)
+impl Ran {
+    fn of_nothing(first_seed: u64) -> Self {
+        Self {
+            tally: Tally::new(first_seed),
+            done: 0,
+            forming: Duration::ZERO,
+            running: Duration::ZERO,
+            interrupted: false,
         }
-    };
-    format!("{done} of {all} seeds{rest}")
+    }
+
+    fn add(&mut self, timed: Timed) {
+        self.done += 1;
+        self.forming += timed.forming;
+        self.running += timed.all - timed.forming;
+        self.tally.add(timed.seed, timed.outcome);
+    }
+
+    /// Divides the time that passed outside as the threads' own time was divided.
+    fn end(&mut self, elapsed: Duration) {
+        self.tally.close();
+        let all = (self.forming + self.running).as_secs_f64();
+        let share = self.forming.as_secs_f64() / all.max(1e-9);
+        self.forming = elapsed.mul_f64(share.clamp(0.0, 1.0));
+        self.running = elapsed - self.forming;
+    }
 }

@@ -1,261 +1,231 @@
 //! What a simulation says: settings first, then measures, then the verdict.
 
-use serde_json::{Map, Value, json};
-
 use super::{
     super::table::{self, Cell},
-    Args, Failure, Ran, memory,
+    Args, Failure, Ran,
+    command::Command,
+    memory,
 };
 use crate::simulator::{Percentiles, Report, Scenario};
 
-/// So many failed seeds are told of; the others are counted.
+/// So many failures are told of; the others are counted.
 const FAILURES_SHOWN: usize = 10;
 
 /// The seed and every effective setting.
-pub(super) fn settings(scenario: &Scenario, seed: u64, seeds: u64) -> Vec<String> {
-    let seed = match seeds {
-        1 => seed.to_string(),
-        _ => format!("{seed} to {}, {seeds} seeds", seed + seeds - 1),
+pub(super) fn settings(args: &Args, scenario: &Scenario) -> Vec<(&'static str, String)> {
+    let seed = match args.seeds {
+        1 => args.seed.to_string(),
+        count => format!("{} to {}, {count} seeds", args.seed, args.seed + count - 1),
     };
-    let rows = [("seed", seed)].into_iter().chain(scenario.settings());
-    let rows: Vec<Vec<Cell>> = rows
-        .map(|(key, value)| vec![key.into(), value.into()])
-        .collect();
+    [("seed", seed)]
+        .into_iter()
+        .chain(scenario.settings())
+        .collect()
+}
+
+/// Settings as lines, and an empty one.
+pub(super) fn lines_of(settings: Vec<(&'static str, String)>) -> Vec<String> {
+    let cells = |(key, value): (&str, String)| vec![key.into(), value.into()];
+    let rows: Vec<Vec<Cell>> = settings.into_iter().map(cells).collect();
     let mut lines = table::lines(&rows);
     lines.push(String::new());
     lines
 }
 
 /// Everything there is to say at the end.
+#[derive(Clone, Copy)]
 pub(super) struct Shown<'a> {
     pub(super) args: &'a Args,
     pub(super) scenario: &'a Scenario,
     pub(super) ran: &'a Ran,
-    pub(super) report: &'a Report,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Failed,
+    Interrupted,
+    Passed,
 }
 
 impl Shown<'_> {
     /// The tables and the verdict.
     pub(super) fn lines(&self) -> Vec<String> {
-        let report = self.report;
-        let mut lines = table::lines(&[
-            row("", &["COUNT", "P50 MS", "P99 MS", "MAX MS"].map(Into::into)),
-            percentiles("first detection", &report.first_detection()),
-            percentiles("full dissemination", &report.full_dissemination()),
-            percentiles("convergence", &report.convergence()),
-        ]);
+        let mut rows = vec![row("", &["COUNT", "P50", "P99", "MAX"].map(Into::into))];
+        rows.extend(
+            measures(self.report())
+                .iter()
+                .map(|m| row(m.label, &m.cells())),
+        );
+        let mut lines = table::lines(&rows);
         lines.push(String::new());
-        let (false_total, false_at_healthy) = report.false_positives();
-        let (crashes, cut_short) = report.crashes;
-        let one = |label: &str, value: String| vec![label.into(), value.into()];
-        lines.extend(table::lines(&[
-            one(
-                "crashes",
-                format!("{crashes}, {cut_short} of them started again before all knew"),
-            ),
-            one(
-                "false positives",
-                format!("{false_total}, {false_at_healthy} at healthy nodes"),
-            ),
-            one("failed while paused", report.false_of_paused().to_string()),
-            one(
-                "messages/node/s",
-                format!("{:.2}", report.messages_per_node_per_s()),
-            ),
-            one(
-                "bytes/node/s",
-                format!("{:.0}", report.bytes_per_node_per_s()),
-            ),
-            one("events", report.events.to_string()),
-            one(
-                "simulated",
-                format!("{:.1} s", report.simulated.as_secs_f64()),
-            ),
-            one("trace", format!("{:016x}", report.trace_hash())),
-        ]));
-        lines.push(self.speed());
+        let cells = |(label, value): (&str, String)| vec![label.into(), value.into()];
+        let totals: Vec<_> = totals(self.report()).into_iter().map(cells).collect();
+        lines.extend(table::lines(&totals));
+        lines.push(format!("speed                {}", self.speed()));
         lines.push(String::new());
-        let failures = self.failures();
-        for (_, _, text) in failures.iter().take(FAILURES_SHOWN) {
-            lines.push(format!("FAILED {text}"));
-        }
-        if let Some((seed, ..)) = failures.first() {
-            lines.push(format!("reproduce: {}", self.command(*seed)));
-        } else if self.ran.interrupted {
-            lines.push(format!(
-                "INTERRUPTED after {} of {} seeds",
-                self.report.runs, self.args.seeds
-            ));
-        } else {
-            let (runs, seconds) = (report.runs, report.simulated.as_secs_f64());
-            lines.push(format!(
-                "PASSED {runs} of {runs} seeds, {seconds:.1} virtual s"
-            ));
-        }
+        lines.extend(self.conclusion());
         lines
     }
 
-    /// One object.
-    pub(super) fn json(&self) -> Value {
-        let (report, args) = (self.report, self.args);
-        let (total, at_healthy) = report.false_positives();
-        let nodes: Vec<_> = self
-            .ran
-            .outcomes
-            .values()
-            .map(|outcome| outcome.nodes)
-            .collect();
-        let violations: Vec<_> = self
-            .failures()
-            .into_iter()
-            .map(|(seed, promise, text)| {
-                let reproduce = self.command(seed);
-                json!({"seed": seed, "promise": promise, "seen": text, "reproduce": reproduce})
-            })
-            .collect();
-        let mut object = Map::new();
-        let mut put = |key: &str, value: Value| object.insert(key.into(), value);
-        put("scenario", json!(self.scenario.name()));
-        put("seed", json!(args.seed));
-        put("seeds", json!(args.seeds));
-        put(
-            "nodes",
-            json!(
-                self.scenario
-                    .nodes()
-                    .or_else(|| nodes.iter().max().copied())
-            ),
-        );
-        put("view", json!(self.scenario.view()));
-        put("simulated_s", json!(report.simulated.as_secs_f64()));
-        put("wall_s", json!(self.ran.running.as_secs_f64()));
-        put("warm_start_s", json!(self.ran.forming.as_secs_f64()));
-        put("peak_rss_mb", json!(memory::peak_mb()));
-        put("events", json!(report.events));
-        put("first_detection_ms", times(&report.first_detection()));
-        put("full_dissemination_ms", times(&report.full_dissemination()));
-        put("convergence_ms", times(&report.convergence()));
-        put(
-            "crashes",
-            json!({"total": report.crashes.0, "cut_short": report.crashes.1}),
-        );
-        put(
-            "false_positives",
-            json!({"total": total, "at_healthy": at_healthy}),
-        );
-        put("failed_while_paused", json!(report.false_of_paused()));
-        put(
-            "messages_per_node_per_s",
-            json!(report.messages_per_node_per_s()),
-        );
-        put("bytes_per_node_per_s", json!(report.bytes_per_node_per_s()));
-        put("converged", json!(report.converged));
-        put("violations", json!(violations));
-        put("trace_hash", json!(format!("{:016x}", report.trace_hash())));
-        put("interrupted", json!(self.ran.interrupted));
-        Value::Object(object)
+    /// What failed and how to see it again, or that nothing did.
+    pub(super) fn conclusion(&self) -> Vec<String> {
+        let (tally, seeds) = (&self.ran.tally, self.args.seeds);
+        let (runs, seconds) = (tally.report.runs, tally.report.simulated.as_secs_f64());
+        match self.verdict() {
+            Verdict::Failed => {
+                let shown = tally.failures.iter().take(FAILURES_SHOWN);
+                let mut lines: Vec<_> = shown.map(|f| format!("FAILED {}", f.text)).collect();
+                let first = tally.failures.first();
+                lines.extend(first.map(|f| format!("reproduce: {}", self.command(f.seed))));
+                lines
+            }
+            Verdict::Interrupted => vec![format!("INTERRUPTED after {runs} of {seeds} seeds")],
+            Verdict::Passed => {
+                vec![format!(
+                    "PASSED {runs} of {runs} seeds, {seconds:.1} virtual s"
+                )]
+            }
+        }
+    }
+
+    pub(super) const fn verdict(&self) -> Verdict {
+        match (self.ran.tally.failed_seeds, self.ran.interrupted) {
+            (0, false) => Verdict::Passed,
+            (0, true) => Verdict::Interrupted,
+            _ => Verdict::Failed,
+        }
     }
 
     /// Whether the command did as asked.
-    pub(super) fn verdict(&self) -> Result<(), Failure> {
-        let mut seeds: Vec<_> = self.failures().iter().map(|(seed, ..)| *seed).collect();
-        seeds.dedup();
-        let runs = self.report.runs;
-        if let Some(seed) = seeds.first() {
-            let text = format!("{} of {runs} seeds failed, first seed {seed}", seeds.len());
-            return Err(Failure::no(text));
-        }
-        match self.ran.interrupted {
-            true => Err(Failure::no(
+    pub(super) fn answer(&self) -> Result<(), Failure> {
+        let tally = &self.ran.tally;
+        match (self.verdict(), tally.failures.first()) {
+            (Verdict::Failed, Some(first)) => Err(Failure::no(format!(
+                "{} of {} seeds failed, first seed {}",
+                tally.failed_seeds, tally.report.runs, first.seed
+            ))),
+            (Verdict::Interrupted, _) => Err(Failure::no(
                 "interrupted; the report is about what ran until then",
             )),
-            false => Ok(()),
+            _ => Ok(()),
         }
     }
 
-    /// Seed, promise and text of everything that went wrong.
-    fn failures(&self) -> Vec<(u64, &str, String)> {
-        let mut failures = Vec::new();
-        for (seed, outcome) in &self.ran.outcomes {
-            for violation in &outcome.run.violations {
-                failures.push((
-                    *seed,
-                    violation.promise.name(),
-                    format!("seed {seed}: {violation}"),
-                ));
-            }
-            for missed in &outcome.missed {
-                failures.push((*seed, "expect", format!("seed {seed}: {missed}")));
-            }
-        }
-        failures
+    pub(super) const fn report(&self) -> &Report {
+        &self.ran.tally.report
     }
 
-    /// What depends on this machine, in one line.
-    fn speed(&self) -> String {
+    /// The line that runs `seed` again.
+    pub(super) const fn command(&self, seed: u64) -> Command<'_> {
+        let args = self.args;
+        Command { args, seed }
+    }
+
+    /// What depends on this machine.
+    pub(super) fn speed(&self) -> String {
         let (running, forming) = (
             self.ran.running.as_secs_f64(),
             self.ran.forming.as_secs_f64(),
         );
-        let times = self.report.simulated.as_secs_f64() / running.max(1e-9);
+        let times = self.report().simulated.as_secs_f64() / running.max(1e-9);
         let memory = memory::peak_mb().map_or_else(String::new, |mb| format!(", {mb} MB"));
-        let events = self.report.events as f64 / running.max(1e-9) / 1e6;
+        let events = self.report().events as f64 / running.max(1e-9) / 1e6;
         format!(
-            "speed                {times:.0} × real time, {events:.2} M events/s, {running:.1} s \
-             after {forming:.1} s of warm start{memory}"
+            "{times:.0} × real time, {events:.2} M events/s, {running:.1} s after {forming:.1} s \
+             of warm start{memory}"
         )
     }
+}
 
-    fn command(&self, seed: u64) -> String {
-        let name = match self
-            .args
-            .scenario
-            .contains(|c: char| !c.is_alphanumeric() && !"/._-".contains(c))
-        {
-            true => format!("'{}'", self.args.scenario.replace('\'', r"'\''")),
-            false => self.args.scenario.clone(),
+/// One row of percentiles.
+pub(super) struct Measure {
+    pub(super) label: &'static str,
+    of: Percentiles,
+    decimals: usize,
+}
+
+impl Measure {
+    /// Count, median, 99th percentile and maximum; a dash for what nothing was measured of.
+    pub(super) fn cells(&self) -> [String; 4] {
+        let decimals = self.decimals;
+        let number = |number: f64| match self.of.count {
+            0 => "-".into(),
+            _ => format!("{number:.decimals$}"),
         };
-        let nodes = self
-            .args
-            .nodes
-            .map_or_else(String::new, |nodes| format!(" --nodes {nodes}"));
-        let view = self
-            .args
-            .view
-            .map_or_else(String::new, |view| format!(" --view {view}"));
-        format!("headcount simulate {name}{nodes}{view} --seed {seed}")
+        let Percentiles {
+            count,
+            p50,
+            p99,
+            max,
+        } = self.of;
+        [count.to_string(), number(p50), number(p99), number(max)]
     }
+}
+
+/// Everything that is a distribution.
+pub(super) fn measures(report: &Report) -> Vec<Measure> {
+    let traffic = &report.traffic;
+    let rows = [
+        ("first detection, ms", report.first_detection(), 0),
+        ("full dissemination, ms", report.full_dissemination(), 0),
+        ("each node's learning, ms", report.learned.thousandths(), 0),
+        ("since the first's, ms", report.spread.thousandths(), 0),
+        ("convergence, ms", report.convergence(), 0),
+        ("messages/s of a node", traffic.messages.thousandths(), 2),
+        ("bytes/s of a node", traffic.bytes.thousandths(), 0),
+        ("flaps of a bad node", report.flaps.percentiles(), 0),
+        ("distinct views", report.views.percentiles(), 0),
+    ];
+    let measure = |(label, of, decimals)| Measure {
+        label,
+        of,
+        decimals,
+    };
+    rows.map(measure).into()
+}
+
+/// Everything that is one number.
+pub(super) fn totals(report: &Report) -> Vec<(&'static str, String)> {
+    let (false_total, false_at_healthy) = report.false_positives();
+    let crashes = report.crashes;
+    let known = crashes.told + crashes.missing;
+    vec![
+        (
+            "crashes",
+            format!(
+                "{}, {} of them started again before all knew",
+                crashes.total, crashes.cut_short
+            ),
+        ),
+        ("learned of", format!("{} of {known} times", crashes.told)),
+        (
+            "false positives",
+            format!("{false_total}, {false_at_healthy} at healthy nodes"),
+        ),
+        ("failed while paused", report.false_of_paused().to_string()),
+        ("flaps of others", report.flaps_of_others.to_string()),
+        (
+            "messages/node/s",
+            format!("{:.2}", report.messages_per_node_per_s()),
+        ),
+        (
+            "bytes/node/s",
+            format!("{:.0}", report.bytes_per_node_per_s()),
+        ),
+        ("events", report.events.to_string()),
+        (
+            "simulated",
+            format!("{:.1} s", report.simulated.as_secs_f64()),
+        ),
+        ("trace", format!("{:016x}", report.trace_hash())),
+    ]
 }
 
 fn row(label: &str, cells: &[String; 4]) -> Vec<Cell> {
     let cells = cells.iter().map(|cell| format!("{cell:>8}"));
-    let label = format!("{label:19}");
+    let label = format!("{label:24}");
     std::iter::once(label.into())
         .chain(cells.map(Into::into))
         .collect()
-}
-
-fn percentiles(label: &str, of: &Percentiles) -> Vec<Cell> {
-    let time = |ms: f64| match of.count {
-        0 => "-".into(),
-        _ => format!("{ms:.0}"),
-    };
-    let times = [
-        of.count.to_string(),
-        time(of.p50_ms),
-        time(of.p99_ms),
-        time(of.max_ms),
-    ];
-    row(label, &times)
-}
-
-/// `null` where nothing was measured.
-fn times(of: &Percentiles) -> Value {
-    let time = |ms: f64| (of.count > 0).then_some(ms);
-    json!({
-        "p50": time(of.p50_ms),
-        "p99": time(of.p99_ms),
-        "max": time(of.max_ms),
-        "count": of.count,
-    })
 }

@@ -4,7 +4,7 @@
 use std::{
     ops::ControlFlow,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::moment;
+use super::{super::moment::Stopwatch, trace::Trace};
 use crate::simulator::{Outcome, Phase, Scenario};
 
 /// What to run.
@@ -22,6 +22,8 @@ pub(super) struct Job {
     pub(super) scenario: Scenario,
     pub(super) first: u64,
     pub(super) count: u64,
+    /// Where the story of the only seed goes.
+    pub(super) trace: Option<Trace>,
 }
 
 /// An outcome, and how long it took outside.
@@ -35,11 +37,21 @@ pub(super) struct Timed {
     pub(super) all: Duration,
 }
 
+/// How far the run is that was begun last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reached {
+    pub(super) phase: Phase,
+    /// Since counting began.
+    pub(super) virtual_time: Duration,
+    /// Time on this machine since the cluster had formed.
+    pub(super) running: Duration,
+}
+
 /// Threads at work.
 #[derive(Debug)]
 pub(super) struct Work {
     done: UnboundedReceiver<Timed>,
-    stop: Arc<AtomicBool>,
+    shared: Arc<Shared>,
 }
 
 /// What the threads share.
@@ -48,7 +60,8 @@ struct Shared {
     job: Job,
     /// Seeds that somebody took.
     taken: AtomicU64,
-    stop: Arc<AtomicBool>,
+    stop: AtomicBool,
+    reached: Mutex<Option<Reached>>,
 }
 
 /// How many threads run `seeds` seeds.
@@ -59,18 +72,18 @@ pub(super) fn workers(seeds: u64) -> usize {
 
 impl Work {
     pub(super) fn start(job: Job, workers: usize) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
         let shared = Arc::new(Shared {
             job,
             taken: AtomicU64::new(0),
-            stop: Arc::clone(&stop),
+            stop: AtomicBool::new(false),
+            reached: Mutex::new(None),
         });
         let (sender, done) = unbounded_channel();
         for _ in 0..workers {
             let (shared, sender) = (Arc::clone(&shared), sender.clone());
             thread::spawn(move || shared.run_all(&sender));
         }
-        Self { done, stop }
+        Self { done, shared }
     }
 
     /// The next outcome, in any order; `None` when all threads are done.
@@ -80,7 +93,13 @@ impl Work {
 
     /// Lets every run end soon, with what it has so far.
     pub(super) fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// How far the run is that somebody heard of last.
+    pub(super) fn reached(&self) -> Option<Reached> {
+        let reached = self.shared.reached.lock();
+        *reached.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,26 +114,35 @@ impl Shared {
     }
 
     fn run(&self, seed: u64) -> Timed {
-        let begin = moment::now();
-        let mut forming = Duration::ZERO;
-        let mut watch = |phase: Phase, _: Duration| {
-            if phase == Phase::Forming {
-                forming = Duration::MAX;
-            } else if forming == Duration::MAX {
-                forming = moment::since(begin);
+        let watch = Stopwatch::start();
+        let (mut forming, mut forms) = (Duration::ZERO, true);
+        let mut watcher = |phase: Phase, virtual_time: Duration| {
+            if forms && phase != Phase::Forming {
+                (forming, forms) = (watch.elapsed(), false);
             }
+            self.reach(Reached {
+                phase,
+                virtual_time,
+                running: watch.elapsed() - forming,
+            });
             match self.stop.load(Ordering::Relaxed) {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
         };
-        let outcome = self.job.scenario.run(seed, &mut watch);
-        let all = moment::since(begin);
+        let telling = self.job.trace.as_ref().map(Trace::telling);
+        let outcome = self.job.scenario.run_told(seed, &mut watcher, telling);
+        let all = watch.elapsed();
         Timed {
             seed,
             outcome,
-            forming: forming.min(all),
+            forming: if forms { all } else { forming },
             all,
         }
+    }
+
+    fn reach(&self, reached: Reached) {
+        let mut place = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = Some(reached);
     }
 }

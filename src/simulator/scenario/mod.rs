@@ -14,6 +14,7 @@ mod play;
 mod rules;
 mod script;
 mod settings;
+mod telling;
 mod values;
 mod view;
 mod zones;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::ScenarioError;
 pub use play::{Outcome, Phase, Watcher};
+pub use telling::Telling;
 
 use super::{Conditions, Plan, Slot, Spec, Zones};
 use crate::swim::{Profile, Tuning};
@@ -34,13 +36,17 @@ use values::Time;
 use zones::{Between, ZoneEntry};
 
 /// The scenarios that are part of the program: name and text.
-const BUILT_IN: [(&str, &str); 11] = [
+const BUILT_IN: [(&str, &str); 15] = [
     ("churn", include_str!("../../../simulations/churn.toml")),
     (
         "cold_start",
         include_str!("../../../simulations/cold_start.toml"),
     ),
     ("crash", include_str!("../../../simulations/crash.toml")),
+    (
+        "flip_flop",
+        include_str!("../../../simulations/flip_flop.toml"),
+    ),
     (
         "late_join",
         include_str!("../../../simulations/late_join.toml"),
@@ -58,6 +64,10 @@ const BUILT_IN: [(&str, &str); 11] = [
         include_str!("../../../simulations/one_way_partition.toml"),
     ),
     (
+        "packet_loss_80",
+        include_str!("../../../simulations/packet_loss_80.toml"),
+    ),
+    (
         "partition",
         include_str!("../../../simulations/partition.toml"),
     ),
@@ -69,7 +79,12 @@ const BUILT_IN: [(&str, &str); 11] = [
         "rolling_restart",
         include_str!("../../../simulations/rolling_restart.toml"),
     ),
+    (
+        "slow_member",
+        include_str!("../../../simulations/slow_member.toml"),
+    ),
     ("swarm", include_str!("../../../simulations/swarm.toml")),
+    ("zones", include_str!("../../../simulations/zones.toml")),
 ];
 
 /// Addresses there are in the simulated network, rounded down.
@@ -152,6 +167,7 @@ struct Overrides {
     probe_timeout: Option<Time>,
     fanout: Option<u32>,
     gossip_interval: Option<Time>,
+    eager_sends: Option<u8>,
     suspicion_multiplier: Option<f64>,
     transmit_multiplier: Option<u32>,
     exchange_interval: Option<Time>,
@@ -270,7 +286,7 @@ impl Scenario {
             (
                 "view",
                 self.view()
-                    .map_or("full".into(), |view| format!("{view} neighbours each")),
+                    .map_or_else(|| "full".into(), |view| format!("{view} neighbours each")),
             ),
             ("start", start.into()),
             (
@@ -289,10 +305,7 @@ impl Scenario {
                     time(tuning.probe_interval)
                 ),
             ),
-            (
-                "gossip",
-                format!("{} every {}", tuning.fanout, time(tuning.gossip_interval)),
-            ),
+            ("gossip", self.gossip()),
             (
                 "multipliers",
                 format!("suspicion {}, transmit {}", multipliers.0, multipliers.1),
@@ -320,6 +333,17 @@ impl Scenario {
         let faults = self.file.fault.iter();
         rows.extend(faults.map(|entry| ("fault", entry.to_string())));
         rows
+    }
+
+    /// How news is told; what is sent at once only where the scenario says so itself.
+    fn gossip(&self) -> String {
+        let tuning = self.tuning();
+        let interval = humantime::format_duration(tuning.gossip_interval);
+        let rounds = format!("{} every {interval}", tuning.fanout);
+        match self.file.settings.eager_sends {
+            Some(sends) => format!("{rounds}, {sends} at once"),
+            None => rounds,
+        }
     }
 
     fn check(&self) -> Result<(), ScenarioError> {
@@ -369,6 +393,7 @@ impl Scenario {
             _ => Ok(()),
         };
         within("fanout", settings.fanout.map(f64::from), 1.0, 32.0)?;
+        within("eager_sends", settings.eager_sends.map(f64::from), 0.0, 3.0)?;
         within(
             "suspicion_multiplier",
             settings.suspicion_multiplier,

@@ -6,8 +6,8 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    super::{Fault, Plan, Promise, Report, Run, STABLE_FOR, Slot, World},
-    EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start,
+    super::{Fault, Plan, Promise, Report, Run, STABLE_FOR, Slot, Story, World, struck::struck},
+    EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start, Telling,
     script::{self, Script},
     values::{Span, Time},
 };
@@ -45,6 +45,8 @@ pub struct Outcome {
     pub run: Run,
     /// Nodes there were.
     pub nodes: u32,
+    /// Whom faults struck, in order.
+    pub struck: Vec<Slot>,
     /// Whether the views were equal in the end.
     pub converged: bool,
     /// Bounds of the scenario's `[expect]` that were not kept, each a sentence.
@@ -56,12 +58,23 @@ pub struct Outcome {
 impl Scenario {
     /// Runs it with `seed`. The same seed gives the same outcome, on any machine.
     pub fn run(&self, seed: u64, watcher: &mut Watcher<'_>) -> Outcome {
+        self.run_told(seed, watcher, None)
+    }
+
+    /// The same, told while it happens. A warm cluster has no story before it stands.
+    pub fn run_told(
+        &self,
+        seed: u64,
+        watcher: &mut Watcher<'_>,
+        telling: Option<Telling>,
+    ) -> Outcome {
         if let Some(plan) = self.plan(seed) {
-            return self.run_plan(&plan, watcher);
+            return self.run_plan(&plan, watcher, telling);
         }
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ SCRIPT_SALT);
         let nodes = self.file.nodes.unwrap_or_default();
         let script = script::draw(&self.file.fault, &self.file.rule, &self.census(), &mut rng);
+        let struck = struck(&script.faults);
         let mut world = World::new(seed, self.file.network.healed());
         for spec in self.specs() {
             world.add(spec);
@@ -76,25 +89,42 @@ impl Scenario {
             world,
             watcher,
             interrupted: false,
+            story: telling.map(|telling| self.story(seed, &struck, telling)),
         };
         let converged_after = play.all(script, nodes, &mut rng);
         let interrupted = play.interrupted;
         let mut run = play.world.report();
         run.converged_after = converged_after;
-        self.outcome(run, self.nodes().unwrap_or_default(), interrupted)
+        self.outcome(run, struck, interrupted)
     }
 
-    fn run_plan(&self, plan: &Plan, watcher: &mut Watcher<'_>) -> Outcome {
-        let nodes = u32::try_from(plan.machines.len()).expect("a plan has few machines");
+    fn run_plan(
+        &self,
+        plan: &Plan,
+        watcher: &mut Watcher<'_>,
+        telling: Option<Telling>,
+    ) -> Outcome {
+        let struck = struck(&plan.faults);
         let interrupted = watcher(Phase::Safety, Duration::ZERO).is_break();
-        self.outcome(plan.run(), nodes, interrupted)
+        let run = match telling {
+            Some(telling) => plan.run_told(self.story(plan.seed, &struck, telling)),
+            None => plan.run(),
+        };
+        self.outcome(run, struck, interrupted)
     }
 
-    fn outcome(&self, run: Run, nodes: u32, interrupted: bool) -> Outcome {
+    /// Virtual time that a run takes if all views are equal at once when all is healed; `None`
+    /// when the seed draws it.
+    pub fn planned(&self) -> Option<Duration> {
+        Some(self.file.duration?.0 + STABLE_FOR)
+    }
+
+    fn outcome(&self, run: Run, struck: Vec<Slot>, interrupted: bool) -> Outcome {
         let mut outcome = Outcome {
             converged: run.converged_after.is_some() && run.violations.is_empty(),
+            nodes: u32::try_from(run.flaps.len()).expect("slots are u32"),
             run,
-            nodes,
+            struck,
             missed: Vec::new(),
             interrupted,
         };
@@ -120,6 +150,8 @@ struct Play<'a, 'b> {
     world: World,
     watcher: &'a mut Watcher<'b>,
     interrupted: bool,
+    /// Until it is begun.
+    story: Option<Story>,
 }
 
 impl Play<'_, '_> {
@@ -135,6 +167,11 @@ impl Play<'_, '_> {
             Start::Warm => self.form(nodes),
         }
         self.world.begin_counting();
+        if let Some(story) = self.story.take() {
+            self.world.tell(story);
+            self.world
+                .tell_story(|| "the scenario begins; its times count from here".into());
+        }
         self.world
             .apply(Fault::Conditions(self.scenario.file.network.clone()));
         for (at, fault) in script.faults {
@@ -263,13 +300,13 @@ impl Expect {
         hold(
             "first_detection_p99",
             ms(self.first_detection_p99),
-            first.p99_ms,
+            first.p99,
             " ms",
         );
         hold(
             "full_dissemination_p99",
             ms(self.full_dissemination_p99),
-            all.p99_ms,
+            all.p99,
             " ms",
         );
         let count = |max: Option<u64>| max.map(|max| max as f64);

@@ -28,6 +28,7 @@ impl Overrides {
             suspicion_multiplier: self
                 .suspicion_multiplier
                 .unwrap_or(base.suspicion_multiplier),
+            eager_sends: self.eager_sends.unwrap_or(base.eager_sends),
             transmit_multiplier: self.transmit_multiplier.unwrap_or(base.transmit_multiplier),
             exchange_interval: time(self.exchange_interval, base.exchange_interval),
             reconnect_interval: time(self.reconnect_interval, base.reconnect_interval),
@@ -54,6 +55,7 @@ impl Overrides {
             fanout,
             gossip_interval: time(base.gossip_interval, tuning.gossip_interval),
             suspicion_multiplier: (suspicion != base.suspicion_multiplier).then_some(suspicion),
+            eager_sends: (tuning.eager_sends != base.eager_sends).then_some(tuning.eager_sends),
             transmit_multiplier: (transmit != base.transmit_multiplier).then_some(transmit),
             exchange_interval: time(base.exchange_interval, tuning.exchange_interval),
             reconnect_interval: time(base.reconnect_interval, tuning.reconnect_interval),

@@ -6,8 +6,9 @@
 //! "you are alive" instead, which foca ignores.
 
 mod beyond;
+mod clothe;
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use foca::{Member, State};
 
@@ -15,7 +16,7 @@ use super::{
     Card, Evidence, Junk, Life, MemberId, Scope, Timestamp,
     directory::{Directory, Handle},
     identity::Identity,
-    roster::{Accusation, Claim, Roster, Standing},
+    roster::{Accusation, Claim, Roster},
     wire::{self, Update, WireCard},
 };
 
@@ -33,6 +34,12 @@ pub(super) struct Gate {
     pub(super) incarnation: u16,
     /// Pings sent, foca's and our own.
     pub(super) probes: u64,
+    /// Whom we pinged last, and with which number.
+    pub(super) probing: Option<(Identity, foca::ProbeNumber)>,
+    /// It has answered.
+    pub(super) probe_answered: bool,
+    /// Probes that nobody answered for.
+    pub(super) probes_failed: u64,
     /// Our reason, once we are leaving.
     pub(super) leaving: Option<String>,
     /// Who sent the packet that foca is reading.
@@ -118,6 +125,9 @@ impl Gate {
             card: Arc::new(card),
             incarnation: 0,
             probes: 0,
+            probing: None,
+            probe_answered: false,
+            probes_failed: 0,
             leaving: None,
             sender: me,
             roster: Roster::new(&scope),
@@ -159,12 +169,15 @@ impl Gate {
         own.or_else(|| self.directory.card(handle, generation))
     }
 
-    /// Whether the member is at `address` in that life.
-    pub(super) fn is_at(&self, identity: Identity, address: std::net::SocketAddr) -> bool {
+    /// Where the member is in that life, if this node may speak of it.
+    pub(super) fn address_of(&self, identity: Identity) -> Option<std::net::SocketAddr> {
+        if identity.handle == self.me.handle {
+            return Some(self.card.address);
+        }
         let (handle, generation) = (identity.handle, identity.life.generation());
         match self.cards.get(&(handle, generation)) {
-            Some(own) => own.address == address,
-            None => self.directory.is_at(handle, generation, address),
+            Some(own) => Some(own.address),
+            None => self.directory.address(handle, generation),
         }
     }
 
@@ -380,121 +393,17 @@ impl Gate {
         self.directory.release(handle);
     }
 
+    /// Notes whether the sender's message is what the last ping waits for.
+    pub(super) fn hear_answer<T>(&mut self, message: &foca::Message<T>) {
+        let expected = self.probing.filter(|(target, _)| *target == self.sender);
+        if let (Some((_, expected)), foca::Message::Ack(number)) = (expected, message) {
+            // Our own last calls have number zero, and foca does not wait for their answers.
+            self.probe_answered |= *number == expected && *number != 0;
+        }
+    }
+
     pub(super) fn forget_heard(&mut self) {
         self.heard.clear();
-    }
-
-    /// What we say of a member that foca holds so. `None` without a card of that generation.
-    pub(super) fn clothe(&self, member: &Member<Identity>) -> Option<Update<'static>> {
-        let identity = *member.id();
-        if identity.handle == self.me.handle {
-            return Some(self.clothe_ourselves(member));
-        }
-        let (id, life) = (self.directory.id(identity.handle), identity.life);
-        let incarnation = member.incarnation();
-        match member.state() {
-            State::Alive => {
-                let card = WireCard::own(self.card_of(identity)?.as_ref());
-                Some(Update::Alive {
-                    card,
-                    life,
-                    incarnation,
-                })
-            }
-            State::Suspect => {
-                let accusation = self.accusation(identity);
-                Some(Update::Suspect {
-                    id,
-                    life,
-                    incarnation,
-                    accusation,
-                })
-            }
-            State::Down => Some(self.clothe_down(identity, incarnation)),
-        }
-    }
-
-    /// foca says "my old life is down" whenever we renew. We say that we live.
-    fn clothe_ourselves(&self, member: &Member<Identity>) -> Update<'static> {
-        let life = member.id().life;
-        match &self.leaving {
-            Some(reason) => Update::Left {
-                id: self.id,
-                life,
-                reason: Cow::Owned(wire::clip_reason(reason).to_owned()),
-                age_s: 0,
-            },
-            None if member.state() == State::Down => Update::Alive {
-                card: WireCard::own(&self.card),
-                life: self.me.life.max(life.next()),
-                incarnation: 0,
-            },
-            None => self.introduction(),
-        }
-    }
-
-    /// What we say of ourselves.
-    pub(super) fn introduction(&self) -> Update<'static> {
-        Update::Alive {
-            card: WireCard::own(&self.card),
-            life: self.me.life,
-            incarnation: self.incarnation,
-        }
-    }
-
-    /// Who accused it, and of what; ourselves and of silence if nobody told us.
-    pub(super) fn accusation(&self, identity: Identity) -> Accusation {
-        let heard = self.heard.iter().rev().find_map(|heard| match heard.claim {
-            Claim::Suspect(accusation) | Claim::Failed(accusation) if heard.about == identity => {
-                Some(accusation)
-            }
-            _ => None,
-        });
-        let record = self.roster.record(identity.handle);
-        let told = record.filter(|record| record.life == identity.life);
-        heard
-            .or_else(|| told?.standing.accusation())
-            .unwrap_or(Accusation {
-                by: self.id,
-                evidence: Evidence::ProbeTimeout,
-            })
-    }
-
-    fn clothe_down(&self, identity: Identity, incarnation: u16) -> Update<'static> {
-        let (id, life) = (self.directory.id(identity.handle), identity.life);
-        let record = self
-            .roster
-            .record(identity.handle)
-            .filter(|record| record.life == life);
-        let age_s = record
-            .filter(|record| !record.standing.is_active())
-            .map_or(0, |record| wire::age_s(self.now - record.since));
-        let heard = self
-            .heard(identity, State::Down)
-            .map(|heard| heard.claim.clone());
-        let claim = heard.or_else(|| match &record?.standing {
-            Standing::Left { reason } => Some(Claim::Left {
-                reason: reason.clone(),
-            }),
-            Standing::Removed => Some(Claim::Removed),
-            _ => None,
-        });
-        match claim {
-            Some(Claim::Left { reason }) => Update::Left {
-                id,
-                life,
-                reason: Cow::Owned(reason),
-                age_s,
-            },
-            Some(Claim::Removed) => Update::Removed { id, life, age_s },
-            _ => Update::Failed {
-                id,
-                life,
-                incarnation,
-                accusation: self.accusation(identity),
-                age_s,
-            },
-        }
     }
 }
 

@@ -1,7 +1,10 @@
-use std::net::SocketAddr;
+use std::{borrow::Cow, net::SocketAddr};
 
 use super::*;
-use crate::swim::{Tags, roster::Record};
+use crate::swim::{
+    Enrolled, Tags,
+    roster::{Record, Standing},
+};
 
 const ACCUSATION: Accusation = Accusation {
     by: MemberId(9),
@@ -268,4 +271,88 @@ fn a_card_with_an_impossible_address_or_name_introduces_nobody() {
         });
         assert!(is_nothing(&gate, &heard));
     }
+}
+
+/// A gate with `near` in its view and `far` beyond it, both interned in generation 1.
+fn near_sighted() -> (Gate, Handle, Handle) {
+    let directory = Directory::new();
+    let near = directory.enter(card("near", 1));
+    let far = directory.enter(card("far", 1));
+    let view = [near].into_iter().collect();
+    let scope = Scope::Neighbours { view, cluster: 3 };
+    let Enrolled(near) = near;
+    let Enrolled(far) = far;
+    let gate = Gate::new("blue".into(), directory, scope, card("me", 1));
+    (gate, near, far)
+}
+
+fn claim(handle: Handle, life: Life, incarnation: u16, state: State) -> Member<Identity> {
+    Member::new(Identity { handle, life }, incarnation, state)
+}
+
+#[test]
+fn foca_hears_nothing_of_members_beyond_the_view() {
+    let (mut gate, near, far) = near_sighted();
+    let nothing = gate.nothing();
+    assert_eq!(
+        *gate.judge(&failed("near", 1, 0)).id(),
+        *claim(near, Life::first(1), 0, State::Down).id()
+    );
+    assert_eq!(gate.judge(&failed("far", 1, 0)), nothing);
+    assert_eq!(gate.beyond, [claim(far, Life::first(1), 0, State::Down)]);
+    gate.beyond.clear();
+    assert_eq!(gate.judge(&alive("far", 1, 0)), nothing);
+    assert_eq!(gate.beyond, [], "everybody presumes that already");
+}
+
+/// SWIM §4.2: Alive{i} beats Suspect{j} and Alive{j} for i > j; Suspect{i} beats Suspect{j} for
+/// i > j and Alive{j} for i >= j; Confirm beats all; a later life beats an earlier one.
+#[test]
+fn claims_beyond_the_view_override_each_other_as_in_the_paper() {
+    let (mut gate, _, far) = near_sighted();
+    let life = Life::first(1);
+    let identity = Identity { handle: far, life };
+    let news =
+        |gate: &Gate, incarnation, state| gate.is_news(&claim(far, life, incarnation, state));
+    tell(&mut gate, identity, 4, Standing::Alive);
+    assert!(!news(&gate, 4, State::Alive) && news(&gate, 5, State::Alive));
+    assert!(!news(&gate, 3, State::Suspect) && news(&gate, 4, State::Suspect));
+    let deadline = Timestamp::ZERO;
+    let accusation = ACCUSATION;
+    tell(
+        &mut gate,
+        identity,
+        4,
+        Standing::Suspect {
+            accusation,
+            deadline,
+        },
+    );
+    assert!(!news(&gate, 4, State::Alive) && news(&gate, 5, State::Alive));
+    assert!(!news(&gate, 4, State::Suspect) && news(&gate, 5, State::Suspect));
+    assert!(news(&gate, 4, State::Down));
+    tell(&mut gate, identity, 4, Standing::Failed(accusation));
+    assert!(!news(&gate, 9, State::Alive) && !news(&gate, 9, State::Down));
+    assert!(gate.is_news(&claim(far, life.next(), 0, State::Alive)));
+}
+
+#[test]
+fn what_was_said_of_the_living_beyond_the_view_is_forgotten_and_of_the_dead_is_not() {
+    let (mut gate, near, far) = near_sighted();
+    let life = Life::first(1);
+    for handle in [near, far] {
+        tell(&mut gate, Identity { handle, life }, 3, Standing::Alive);
+    }
+    let later = Timestamp::from_micros(61_000_000);
+    gate.roster.forget_settled(later, Duration::from_secs(60));
+    assert_eq!(gate.roster.incarnation(near), 3);
+    assert_eq!(gate.roster.incarnation(far), 0);
+    tell(
+        &mut gate,
+        Identity { handle: far, life },
+        3,
+        Standing::Failed(ACCUSATION),
+    );
+    gate.roster.forget_settled(later, Duration::from_secs(60));
+    assert_eq!(gate.presumed(far).state(), State::Down);
 }

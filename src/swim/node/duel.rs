@@ -136,10 +136,10 @@ impl Node {
         if held.life.generation() <= generation {
             return None;
         }
-        let card = gate.card_of(held)?;
+        let address = gate.address_of(held)?;
         Some(Twins {
             handle: sender.handle,
-            sides: [(from, sender.life), (card.address, held.life)],
+            sides: [(from, sender.life), (address, held.life)],
         })
     }
 

@@ -222,8 +222,8 @@ impl Node {
             .engine
             .find(handle)
             .filter(|held| held.state() != State::Down)?;
-        let card = self.gate.borrow().card_of(*held.id())?;
-        (card.address != address).then_some((handle, card.address))
+        let holder = self.gate.borrow().address_of(*held.id())?;
+        (holder != address).then_some((handle, holder))
     }
 
     pub(super) fn welcome(&mut self, newcomer: SocketAddr, nonce: u64, id: MemberId) {
@@ -329,7 +329,7 @@ impl Node {
             .engine
             .members()
             .filter(|held| held.state() != State::Down);
-        active.any(|held| gate.is_at(*held.id(), address))
+        active.any(|held| gate.address_of(*held.id()) == Some(address))
     }
 
     /// Good for whoever is `id`, now and for another slot.

@@ -72,10 +72,7 @@ impl Node {
             handle: member.member.0,
             life: member.life,
         };
-        match identity.handle == gate.me.handle {
-            true => gate.card.address == address,
-            false => gate.is_at(identity, address),
-        }
+        gate.address_of(identity) == Some(address)
     }
 
     /// The id of a member of our directory.

@@ -1,9 +1,10 @@
 //! `Node`: one member's whole protocol behind three calls.
 //!
 //! `mod.rs` takes inputs apart and settles what follows from them; `receive` opens datagrams,
-//! `beyond` those of members that are not in the list, `join` makes contact and `reconnect` renews it, `exchange` compares state, `duel` deals with
-//! our own name, `spread` sends news on, `tell` turns what foca believes into changes, `look` shows
-//! it, `recall` starts from what is remembered, and `part` says goodbye.
+//! `beyond` those of members that are not in the list, `join` makes contact and `reconnect` renews
+//! it, `exchange` compares state, `duel` deals with our own name, `spread` sends news on, `tell`
+//! turns what foca believes into changes, `look` shows it, `recall` starts from what is
+//! remembered, and `part` says goodbye.
 
 mod beyond;
 mod duel;
@@ -163,7 +164,9 @@ impl Node {
         let mail = self.engine.mail();
         self.stats.datagrams_sent = mail.datagrams;
         self.stats.bytes_sent = mail.bytes;
-        self.stats.probes = self.gate.borrow().probes;
+        let gate = self.gate.borrow();
+        (self.stats.probes, self.stats.probes_failed) = (gate.probes, gate.probes_failed);
+        drop(gate);
         Outputs {
             queue: &mut mail.outputs,
         }

@@ -8,6 +8,7 @@ use crate::swim::{
     envelope::{Envelope, Kind, Unopened},
     identity::Identity,
     mail,
+    timers::Alarm,
 };
 
 impl Node {
@@ -73,8 +74,20 @@ impl Node {
         if std::mem::take(&mut self.gate.borrow_mut().addressed_before) {
             self.introduce_to(sender);
         }
+        if std::mem::take(&mut self.gate.borrow_mut().probe_answered) {
+            self.skip_indirect_stage();
+        }
         self.apply_overheard();
         self.check_packet(result)
+    }
+
+    /// The probe is over: its indirect stage has nothing to do but to be noted by foca, and the
+    /// node need not be woken for that.
+    fn skip_indirect_stage(&mut self) {
+        if let Some(Alarm::Foca(stage)) = self.timers.take_indirect() {
+            let result = self.engine.timer(stage);
+            self.check(result);
+        }
     }
 
     /// Lets foca hear what came as broadcasts and is about members in its list.
@@ -94,7 +107,7 @@ impl Node {
             handle,
             life: envelope.life,
         };
-        (gate.roster.knows(handle) && gate.card_of(identity).is_some()).then_some(identity)
+        (gate.roster.knows(handle) && gate.address_of(identity).is_some()).then_some(identity)
     }
 
     /// Junk is the peer's fault and counted as such; anything else would be ours.

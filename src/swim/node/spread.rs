@@ -10,8 +10,8 @@ use rand::RngExt;
 
 use super::Node;
 use crate::swim::{
-    Timestamp, codec::Codec, directory::Handle, engine::EAGER_SENDS, identity::Identity,
-    mail::SWIM_BYTES_MAX, roster::Standing, timers::Alarm,
+    Timestamp, codec::Codec, directory::Handle, identity::Identity, mail::SWIM_BYTES_MAX,
+    roster::Standing, timers::Alarm,
 };
 
 /// News that comes closer together than this travels together.
@@ -31,7 +31,7 @@ impl Node {
     /// Takes over what foca queued, and sends it unless other news just went out.
     pub(super) fn collect_news(&mut self) {
         let news = std::mem::take(&mut self.gate.borrow_mut().news);
-        if news.is_empty() {
+        if news.is_empty() || self.tuning.eager_sends == 0 {
             return;
         }
         for (handle, bytes) in news {
@@ -53,7 +53,7 @@ impl Node {
         self.spread.waiting = false;
         self.spread.last = self.now;
         let packets = pack(news.iter().map(|(_, bytes)| bytes.as_slice()));
-        for target in self.choose_active(EAGER_SENDS.into()) {
+        for target in self.choose_active(self.tuning.eager_sends.into()) {
             for (count, updates) in packets.iter().take(PACKETS_MAX) {
                 self.send_gossip(target, *count, updates);
             }
@@ -112,8 +112,10 @@ impl Node {
     ) {
         let (src, src_incarnation, address) = {
             let gate = self.gate.borrow();
-            let Some(card) = gate.card_of(to) else { return };
-            (gate.me, gate.incarnation, card.address)
+            let Some(address) = gate.address_of(to) else {
+                return;
+            };
+            (gate.me, gate.incarnation, address)
         };
         let header = Header {
             src,

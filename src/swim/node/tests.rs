@@ -287,7 +287,7 @@ fn a_removed_member_is_forgotten_everywhere() {
 fn forged(name: &str, life: Life, kind: Kind, message: &impl serde::Serialize) -> Vec<u8> {
     let sender = (MemberId::new("blue", name), life);
     let mut sealer = crate::swim::envelope::Sealer::new("blue");
-    let sealed = sealer.seal(kind, sender, |out| {
+    let sealed = sealer.seal((kind, 0), sender, |out| {
         wire::put(out, message);
         out.resize(out.len() + wire::HELLO_BYTES_MIN, 0);
     });
@@ -387,7 +387,7 @@ fn a_stranger_who_speaks_as_a_member_gets_no_more_than_it_sent_and_is_not_called
     let mut sealer = crate::swim::envelope::Sealer::new("blue");
     let stranger = (MemberId::new("blue", "nobody"), Life::first(1));
     for length in [2, 24, 200] {
-        let bytes = sealer.seal(Kind::Swim, stranger, |out| {
+        let bytes = sealer.seal((Kind::Swim, 0), stranger, |out| {
             out.resize(out.len() + length, 0)
         });
         let node = few.nodes[0].as_mut().unwrap();

@@ -6,11 +6,13 @@
 mod agent;
 mod http;
 mod lab;
+mod network;
 mod wait;
 mod watch;
 
 pub(crate) use agent::{Agent, Launch};
 pub(crate) use http::{Body, Response, exchange, read_head};
 pub(crate) use lab::{Finished, Lab, Running, await_members, finish, headcount, run};
+pub(crate) use network::Network;
 pub(crate) use wait::{PATIENCE, Stopwatch, draws, pause, until};
 pub(crate) use watch::Watch;

@@ -8,6 +8,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 /// Time since it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
@@ -19,6 +20,11 @@ impl Stopwatch {
     #[expect(clippy::disallowed_methods, reason = "the tests' only clock")]
     pub(crate) fn elapsed(&self) -> Duration {
         self.0.elapsed()
+    }
+
+    /// How much later `other` was made; zero when it was earlier.
+    pub(crate) fn until(&self, other: Self) -> Duration {
+        other.0.saturating_duration_since(self.0)
     }
 }
 

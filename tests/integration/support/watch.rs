@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Body, PATIENCE, read_head};
+use super::{Body, PATIENCE, Stopwatch, read_head};
 
 /// A consumer that keeps every record in the order received. It checks what every consumer may
 /// rely on: the first record is a snapshot, and after it the numbers have no hole.
@@ -25,6 +25,8 @@ pub(crate) struct Watch {
 #[derive(Default)]
 struct Heard {
     records: Vec<Value>,
+    /// When each came out of the socket.
+    received: Vec<Stopwatch>,
     /// The number of the last record; `None` until there was a snapshot.
     seq: Option<u64>,
     ended: bool,
@@ -67,11 +69,33 @@ impl Watch {
     /// # Panics
     /// After [`PATIENCE`]; when the stream ended or broke its promises.
     pub(crate) fn wait<T>(&self, what: &str, mut look: impl FnMut(&[Value]) -> Option<T>) -> T {
+        self.wait_timed(what, |records, _| look(records))
+    }
+
+    /// Waits for a record of type `kind` about `member` that comes after `since`, and tells when
+    /// the first came.
+    pub(crate) fn wait_received(&self, kind: &str, member: &str, since: Stopwatch) -> Stopwatch {
+        self.wait_timed(&format!("{kind} of {member}"), |records, received| {
+            first_received(records, received, (kind, member), since)
+        })
+    }
+
+    /// When the first record of type `kind` about `member` after `since` came, if one did.
+    pub(crate) fn received(&self, kind: &str, member: &str, since: Stopwatch) -> Option<Stopwatch> {
+        let heard = self.lock();
+        first_received(&heard.records, &heard.received, (kind, member), since)
+    }
+
+    fn wait_timed<T>(
+        &self,
+        what: &str,
+        mut look: impl FnMut(&[Value], &[Stopwatch]) -> Option<T>,
+    ) -> T {
         let (heard, changed) = &*self.heard;
         let mut found = None;
         let (heard, _) = changed
             .wait_timeout_while(heard.lock().expect("no panic"), PATIENCE, |heard| {
-                found = look(&heard.records);
+                found = look(&heard.records, &heard.received);
                 found.is_none() && !heard.ended && heard.broken.is_none()
             })
             .expect("no panic");
@@ -164,6 +188,17 @@ impl Drop for Watch {
     }
 }
 
+fn first_received(
+    records: &[Value],
+    received: &[Stopwatch],
+    (kind, member): (&str, &str),
+    since: Stopwatch,
+) -> Option<Stopwatch> {
+    let mut timed = records.iter().zip(received);
+    let found = timed.find(|(record, at)| **at > since && is(record, kind, member));
+    found.map(|(_, at)| *at)
+}
+
 fn is(record: &Value, kind: &str, member: &str) -> bool {
     record["type"] == kind && record["member"]["name"] == member
 }
@@ -182,9 +217,10 @@ fn listen(socket: UnixStream, heard: &(Mutex<Heard>, Condvar)) {
     if let Some((status, headers)) = read_head(&mut reader) {
         let body = BufReader::new(Body::new(reader, &headers));
         for line in body.lines().map_while(Result::ok) {
+            let at = Stopwatch::start();
             let mut heard_now = heard.0.lock().expect("no panic");
             match status {
-                200 => heard_now.push(&line),
+                200 => heard_now.push(&line, at),
                 _ => heard_now.broken = Some(format!("status {status}: {line}")),
             }
             heard.1.notify_all();
@@ -195,7 +231,7 @@ fn listen(socket: UnixStream, heard: &(Mutex<Heard>, Condvar)) {
 }
 
 impl Heard {
-    fn push(&mut self, line: &str) {
+    fn push(&mut self, line: &str, at: Stopwatch) {
         let Ok(record) = serde_json::from_str::<Value>(line) else {
             self.broken = Some(format!("not JSON: {line}"));
             return;
@@ -212,5 +248,6 @@ impl Heard {
         }
         self.seq = seq.or(self.seq);
         self.records.push(record);
+        self.received.push(at);
     }
 }

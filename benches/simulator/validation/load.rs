@@ -1,0 +1,82 @@
+//! What a quiet cluster sends: SWIM §5.1.
+
+use headcount::{
+    simulator::Conditions,
+    swim::{Profile, Tuning},
+};
+
+use super::{
+    Estimate, Row, Size, Table,
+    cluster::{Cluster, Group},
+};
+
+/// Pings under way when counting ends were sent and not yet received.
+const UNDER_WAY: f64 = 0.001;
+/// All nodes began together and exchange at nearly fixed intervals: the window may hold a little
+/// more or less than its share of the last one.
+const IN_STEP: f64 = 0.2;
+
+/// For every size: datagrams a member sends and receives in a period, and what else there is.
+pub(crate) fn table(size: Size) -> Table {
+    // Nodes, and exchange intervals that are counted.
+    let sizes: &[(u32, u32)] = match size {
+        Size::Small => &[(8, 3), (128, 3)],
+        Size::Full => &[(8, 20), (128, 10), (1_000, 3), (10_000, 1)],
+    };
+    Table {
+        title: "Load without failures, per member and probe period (SWIM §5.1)",
+        reference: "theory",
+        beside: "bytes",
+        rows: sizes.iter().flat_map(|case| rows(*case)).collect(),
+    }
+}
+
+fn rows((nodes, intervals): (u32, u32)) -> Vec<Row> {
+    let tuning = Tuning::new(Profile::Lan);
+    let mut cluster = Cluster::warm(Group::full(nodes), &tuning, Conditions::LAN, 1);
+    let before = received(&cluster);
+    let exchange = tuning.exchange_interval(nodes as usize);
+    cluster.run(exchange * intervals);
+    let after = received(&cluster);
+    let measures = cluster.world.report().measures;
+    let exchanges = tuning.probe_interval.div_duration_f64(exchange);
+    let units = f64::from(nodes) * f64::from(intervals) / exchanges;
+    let row = |what: &str, theory, slack, measured, bytes: u64| Row {
+        case: format!("n = {nodes}: {what}"),
+        theory,
+        slack,
+        measured,
+        beside: bytes as f64 / units,
+    };
+    let [sent, received] = [
+        (measures.datagrams, measures.bytes),
+        (after.0 - before.0, after.1 - before.1),
+    ];
+    let counted = |(count, _): (u64, u64)| Estimate::counted(count, units);
+    vec![
+        row("datagrams sent", 2.0, UNDER_WAY, counted(sent), sent.1),
+        row(
+            "datagrams received",
+            2.0,
+            UNDER_WAY,
+            counted(received),
+            received.1,
+        ),
+        row(
+            "exchanges begun on streams",
+            exchanges,
+            IN_STEP,
+            Estimate::rate(measures.streams, units),
+            measures.stream_bytes,
+        ),
+    ]
+}
+
+/// Datagrams and bytes that all nodes received since they started.
+fn received(cluster: &Cluster) -> (u64, u64) {
+    let nodes = cluster.running().iter();
+    nodes
+        .filter_map(|slot| cluster.world.node(*slot))
+        .map(|node| (node.stats().datagrams_received, node.stats().bytes_received))
+        .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+}

@@ -1,0 +1,169 @@
+//! `Progress`: how far a simulation is and how long it may take still, for whoever waits.
+
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+
+use super::{
+    super::{Output, moment::Stopwatch},
+    work::{Job, Reached},
+};
+use crate::simulator::Phase;
+
+/// A terminal's bar is drawn this often.
+const DRAWN_EVERY: Duration = Duration::from_millis(200);
+/// Where there is no terminal a line is printed this often.
+const PRINTED_EVERY: Duration = Duration::from_secs(5);
+
+/// A bar on a terminal, lines elsewhere.
+#[derive(Debug)]
+pub(super) struct Progress {
+    seeds: u64,
+    /// Virtual time of one seed; more when views take long to become equal. `None`: the seed
+    /// draws it.
+    each: Option<Duration>,
+    bar: Option<ProgressBar>,
+    began: Stopwatch,
+}
+
+impl Progress {
+    pub(super) fn begin(job: &Job, output: &Output) -> Self {
+        Self {
+            seeds: job.count,
+            each: job.scenario.planned(),
+            bar: output.bar(),
+            began: Stopwatch::start(),
+        }
+    }
+
+    /// How often to say something.
+    pub(super) const fn every(&self) -> Duration {
+        match self.bar {
+            Some(_) => DRAWN_EVERY,
+            None => PRINTED_EVERY,
+        }
+    }
+
+    /// Says how far the work is.
+    pub(super) fn say(&self, done: u64, reached: Option<Reached>, output: &mut Output) {
+        let spent = self.began.elapsed();
+        let (share, text) = match (self.seeds, reached) {
+            (1, Some(reached)) => self.of_one(reached, spent),
+            _ => self.of_many(done, spent),
+        };
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(thousandths(share));
+                bar.set_message(text);
+            }
+            None => output.talk(text),
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn end(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn of_many(&self, done: u64, spent: Duration) -> (f64, String) {
+        let all = self.seeds;
+        let share = done as f64 / all as f64;
+        (
+            share,
+            format!("{done} of {all} seeds{}", left(share, spent)),
+        )
+    }
+
+    fn of_one(&self, reached: Reached, spent: Duration) -> (f64, String) {
+        if reached.phase == Phase::Forming {
+            let text = format!("the cluster forms, {:.0} s", spent.as_secs_f64());
+            return (0.0, text);
+        }
+        let (now, speed) = (reached.virtual_time.as_secs_f64(), speed(reached));
+        let Some(all) = self.each.map(|all| all.as_secs_f64()) else {
+            return (0.0, format!("{now:.0} virtual s{speed}"));
+        };
+        match reached.phase {
+            Phase::Liveness => (
+                1.0,
+                format!("{now:.0} virtual s, views become and stay equal{speed}"),
+            ),
+            _ => {
+                let share = now / all;
+                let left = left(share, reached.running);
+                (
+                    share,
+                    format!("{now:.0} of {all:.0} virtual s{speed}{left}"),
+                )
+            }
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "what is cut off is less than a thousandth"
+)]
+fn thousandths(share: f64) -> u64 {
+    (share.clamp(0.0, 1.0) * 1000.0) as u64
+}
+
+fn speed(reached: Reached) -> String {
+    let speed = reached.virtual_time.as_secs_f64() / reached.running.as_secs_f64().max(1e-3);
+    format!(", {speed:.1} × real time")
+}
+
+/// How long it takes still if it goes on as it did; nothing while nobody can know.
+fn left(share: f64, spent: Duration) -> String {
+    if share < 0.001 {
+        return String::new();
+    }
+    let rest = spent.as_secs_f64() * (1.0 - share).max(0.0) / share;
+    let rest = humantime::format_duration(Duration::from_secs_f64(rest.ceil()));
+    format!(", about {rest} left")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(seeds: u64) -> Progress {
+        Progress {
+            seeds,
+            each: Some(Duration::from_secs(80)),
+            bar: None,
+            began: Stopwatch::start(),
+        }
+    }
+
+    #[test]
+    fn many_seeds_are_counted() {
+        let (share, text) = progress(40).of_many(10, Duration::from_secs(30));
+        assert_eq!(
+            (share, text.as_str()),
+            (0.25, "10 of 40 seeds, about 1m 30s left")
+        );
+        let (_, text) = progress(40).of_many(0, Duration::from_secs(30));
+        assert_eq!(text, "0 of 40 seeds");
+    }
+
+    #[test]
+    fn one_run_is_measured_from_when_the_cluster_stands() {
+        let (one, spent) = (progress(1), Duration::from_secs(30));
+        let text = |phase, seconds| {
+            let reached = Reached {
+                phase,
+                virtual_time: Duration::from_secs(seconds),
+                running: Duration::from_secs(10),
+            };
+            one.of_one(reached, spent)
+        };
+        assert_eq!(text(Phase::Forming, 1).1, "the cluster forms, 30 s");
+        let expected = "20 of 80 virtual s, 2.0 × real time, about 30s left";
+        assert_eq!(text(Phase::Safety, 20), (0.25, expected.into()));
+        let expected = "90 virtual s, views become and stay equal, 9.0 × real time";
+        assert_eq!(text(Phase::Liveness, 90).1, expected);
+    }
+}

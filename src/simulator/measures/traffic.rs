@@ -1,0 +1,98 @@
+//! `Senders`: what each machine sent.
+
+use std::time::Duration;
+
+use super::{super::Slot, Distribution};
+
+/// A machine that ran for less says little about what nodes send in a second.
+const RAN_MIN: Duration = Duration::from_secs(1);
+
+/// What nodes sent per second that they ran, one number for each machine, in thousandths.
+#[derive(Clone, Debug, Default)]
+pub struct Traffic {
+    /// Datagrams.
+    pub messages: Distribution,
+    /// Bytes, in datagrams and on streams.
+    pub bytes: Distribution,
+}
+
+/// What each machine sent since counting began.
+#[derive(Debug, Default)]
+pub(in super::super) struct Senders(Vec<Sender>);
+
+/// Kept small: worlds have a million of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sender {
+    datagrams: u64,
+    bytes: u64,
+    /// How long its processes ran that have ended.
+    ran: Duration,
+}
+
+impl Senders {
+    pub(super) fn add_machine(&mut self) {
+        self.0.push(Sender::default());
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.fill(Sender::default());
+    }
+
+    /// A datagram leaves the machine.
+    pub(in super::super) fn datagram(&mut self, slot: Slot, bytes: usize) {
+        let sender = &mut self.0[slot.index()];
+        sender.datagrams += 1;
+        sender.bytes += bytes as u64;
+    }
+
+    /// Bytes are written to a stream.
+    pub(in super::super) fn frame(&mut self, slot: Slot, bytes: usize) {
+        self.0[slot.index()].bytes += bytes as u64;
+    }
+
+    /// A process ended after so long.
+    pub(super) fn ran(&mut self, slot: Slot, span: Duration) {
+        self.0[slot.index()].ran += span;
+    }
+
+    /// Sums up, given how long the processes that still run have run, in slot order.
+    pub(in super::super) fn traffic(&self, running: impl Iterator<Item = Duration>) -> Traffic {
+        let mut traffic = Traffic::default();
+        for (sender, running) in self.0.iter().zip(running) {
+            let ran = sender.ran + running;
+            if ran >= RAN_MIN {
+                traffic.messages.record_rate(sender.datagrams, ran);
+                traffic.bytes.record_rate(sender.bytes, ran);
+            }
+        }
+        traffic
+    }
+}
+
+impl Traffic {
+    /// Takes in the machines of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        self.messages.merge(&other.messages);
+        self.bytes.merge(&other.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_machine_is_one_number_however_often_it_restarted() {
+        let mut senders = Senders::default();
+        (0..3).for_each(|_| senders.add_machine());
+        senders.datagram(Slot(0), 100);
+        senders.ran(Slot(0), Duration::from_secs(2));
+        senders.datagram(Slot(0), 100);
+        senders.frame(Slot(1), 500);
+        let ran = [2, 5, 0].map(Duration::from_secs);
+        let traffic = senders.traffic(ran.into_iter());
+        let (messages, bytes) = (traffic.messages.thousandths(), traffic.bytes.thousandths());
+        assert_eq!((messages.count, messages.max), (2, 0.5));
+        assert!((100.0..100.1).contains(&bytes.max), "{bytes:?}");
+    }
+}

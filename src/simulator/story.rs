@@ -1,0 +1,247 @@
+//! `Story`: what happens in a world, as lines for people, told while it happens.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    fmt,
+    net::SocketAddr,
+};
+
+use super::{Fault, Place, Slot, Spec, World};
+use crate::swim::{Change, Input, MemberId, Output};
+
+/// Whose story is told, and to whom.
+pub struct Story {
+    whose: Whose,
+    /// Hears one line after the other.
+    teller: Box<dyn FnMut(&str)>,
+}
+
+/// How much is told.
+#[derive(Debug)]
+enum Whose {
+    /// Everybody's changes, and every fault.
+    Everybody,
+    /// All that these machines take in, send and tell, and what strikes them.
+    Only(BTreeSet<Slot>),
+}
+
+impl Story {
+    /// Every fault, and the changes that anybody tells.
+    pub fn of_all(teller: impl FnMut(&str) + 'static) -> Self {
+        Self {
+            whose: Whose::Everybody,
+            teller: Box::new(teller),
+        }
+    }
+
+    /// What strikes these machines, and all that they take in, send and tell.
+    pub fn of(slots: impl IntoIterator<Item = Slot>, teller: impl FnMut(&str) + 'static) -> Self {
+        Self {
+            whose: Whose::Only(slots.into_iter().collect()),
+            teller: Box::new(teller),
+        }
+    }
+
+    fn follows(&self, slot: Slot) -> bool {
+        match &self.whose {
+            Whose::Everybody => true,
+            Whose::Only(slots) => slots.contains(&slot),
+        }
+    }
+
+    /// Whether packets and timers of the machine are told, too.
+    fn is_close_to(&self, slot: Slot) -> bool {
+        matches!(self.whose, Whose::Only(_)) && self.follows(slot)
+    }
+
+    /// Whether the fault strikes somebody whose story it is; the network is everybody's.
+    fn concerns(&self, fault: &Fault) -> bool {
+        match fault {
+            Fault::Block { from, to } => self.follows(*from) || self.follows(*to),
+            Fault::Crash(slot)
+            | Fault::Leave(slot)
+            | Fault::Pause(slot, _)
+            | Fault::Remove(slot, _)
+            | Fault::Restart(slot, ..)
+            | Fault::Resume(slot)
+            | Fault::Slow(slot, _)
+            | Fault::Start(slot) => self.follows(*slot),
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Debug for Story {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Story")
+            .field("whose", &self.whose)
+            .finish_non_exhaustive()
+    }
+}
+
+impl World {
+    /// Tells `story` from now on.
+    pub fn tell(&mut self, story: Story) {
+        self.story = Some(story);
+    }
+
+    pub(super) fn tell_story(&mut self, line: impl FnOnce() -> String) {
+        let seconds = self.now().as_micros() as f64 / 1e6;
+        if let Some(story) = &mut self.story {
+            (story.teller)(&format!("{seconds:12.6}  {}", line()));
+        }
+    }
+
+    pub(super) fn tell_story_of(&mut self, slot: Slot, line: impl FnOnce() -> String) {
+        if self.story.as_ref().is_some_and(|story| story.follows(slot)) {
+            let name = self.named(slot);
+            self.tell_story(|| format!("{name:<8} {}", line()));
+        }
+    }
+
+    pub(super) fn tell_fault(&mut self, fault: &Fault) {
+        if self
+            .story
+            .as_ref()
+            .is_some_and(|story| story.concerns(fault))
+        {
+            let text = self.in_words(fault);
+            self.tell_story(|| format!("fault    {text}"));
+        }
+    }
+
+    pub(super) fn tell_change(&mut self, slot: Slot, change: &Change) {
+        self.tell_story_of(slot, || format!("tells {}", summary(change)));
+    }
+
+    /// A timer that led to nothing is no part of any story.
+    pub(super) fn tell_input(&mut self, slot: Slot, input: &Input<'_>, outputs: &[Output]) {
+        let idle = matches!(input, Input::Deadline) && outputs.is_empty();
+        if idle || !self.is_close_to(slot) {
+            return;
+        }
+        let text = match input {
+            Input::Datagram { from, bytes } => {
+                format!("gets {} bytes from {}", bytes.len(), self.who_is(*from))
+            }
+            Input::Deadline => "wakes up".into(),
+            Input::Join(addresses) => format!("is told to join {addresses:?}"),
+            Input::Leave { reason } => format!("is told to leave: {reason}"),
+            Input::Remove { name } => format!("is told to forget {name}"),
+            Input::StreamClosed { stream } => format!("finds stream {} closed", stream.0),
+            Input::StreamFrame { stream, bytes, .. } => {
+                format!("gets {} bytes on stream {}", bytes.len(), stream.0)
+            }
+        };
+        self.tell_story_of(slot, || text);
+    }
+
+    pub(super) fn tell_output(&mut self, slot: Slot, output: &Output) {
+        if !self.is_close_to(slot) {
+            return;
+        }
+        let text = match output {
+            Output::CloseStream(stream) => format!("closes stream {}", stream.0),
+            Output::OpenStream { stream, to, frame } => format!(
+                "opens stream {} to {} with {} bytes",
+                stream.0,
+                self.who_is(*to),
+                frame.len()
+            ),
+            Output::Send { to, bytes } => {
+                format!("sends {} bytes to {}", bytes.len(), self.who_is(*to))
+            }
+            Output::StreamFrame { stream, bytes } => {
+                format!("sends {} bytes on stream {}", bytes.len(), stream.0)
+            }
+            // These are told where they take effect.
+            _ => return,
+        };
+        self.tell_story_of(slot, || text);
+    }
+
+    fn is_close_to(&self, slot: Slot) -> bool {
+        let story = self.story.as_ref();
+        story.is_some_and(|story| story.is_close_to(slot))
+    }
+
+    /// The machine's name, with the slot where several have it.
+    fn named(&self, slot: Slot) -> String {
+        let Spec { name, cluster, .. } = &self.machine(slot).spec;
+        match self.by_id[&MemberId::new(cluster, name)].len() {
+            1 => name.clone(),
+            _ => self.label(slot),
+        }
+    }
+
+    /// Who is, or was last, reached at `address`.
+    fn who_is(&self, address: SocketAddr) -> String {
+        let owner = Place::behind(address).and_then(|place| self.owners.get(place.0 as usize));
+        owner.map_or_else(|| address.to_string(), |slot| self.named(*slot))
+    }
+
+    fn in_words(&self, fault: &Fault) -> String {
+        let named = |slot: &Slot| self.named(*slot);
+        match fault {
+            Fault::Block { from, to } => {
+                format!(
+                    "nothing from {} reaches {} any more",
+                    named(from),
+                    named(to)
+                )
+            }
+            Fault::Crash(slot) => format!("{} is killed", named(slot)),
+            Fault::Heal => "nothing is cut any more".into(),
+            Fault::Leave(slot) => format!("{} is asked to leave", named(slot)),
+            Fault::Partition(sides) if sides.is_empty() => "the network is whole again".into(),
+            Fault::Partition(sides) => {
+                let mut sizes = BTreeMap::<u16, u32>::new();
+                sides
+                    .iter()
+                    .for_each(|side| *sizes.entry(*side).or_default() += 1);
+                let sizes: Vec<_> = sizes.values().map(u32::to_string).collect();
+                format!("the network is cut into parts of {}", sizes.join(" and "))
+            }
+            Fault::Lift(id) => format!("rule {} holds no more", id.0),
+            Fault::Pause(slot, span) => format!("{} is stopped for {span:?}", named(slot)),
+            Fault::Remove(slot, name) => format!("{} is asked to forget {name}", named(slot)),
+            Fault::Restart(slot, to, data) => {
+                format!(
+                    "{} is killed and started again ({to:?}, data {data:?})",
+                    named(slot)
+                )
+            }
+            Fault::Resume(slot) => format!("{} goes on, if it is stopped", named(slot)),
+            Fault::Slow(slot, span) => format!("{} is slow for {span:?}", named(slot)),
+            Fault::Start(slot) => format!("{} is started", named(slot)),
+            Fault::Conditions(_) | Fault::Impose(..) => self.as_written(fault),
+        }
+    }
+
+    /// As a scenario would have it, with names.
+    fn as_written(&self, fault: &Fault) -> String {
+        let Ok(fault) = fault
+            .clone()
+            .try_map(|slot| Ok::<_, Infallible>(self.named(slot)));
+        serde_json::to_string(&fault).expect("faults are plain data")
+    }
+}
+
+fn summary(change: &Change) -> String {
+    change.member().map_or_else(
+        || format!("{change:?}"),
+        |view| {
+            let (card, kind) = (&view.card, change.kind());
+            let by = view
+                .suspicion
+                .as_ref()
+                .map(|s| (&s.by_name, s.evidence, s.deadline));
+            format!(
+                "{kind} {} at {} generation {} incarnation {} {:?} {by:?} {:?}",
+                card.name, card.address, card.generation, view.incarnation, view.state, view.reason
+            )
+        },
+    )
+}

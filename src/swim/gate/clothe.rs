@@ -1,0 +1,128 @@
+//! What foca's words become on the wire: claims, clothed in what we know of those they are about.
+
+use std::borrow::Cow;
+
+use foca::{Member, State};
+
+use super::Gate;
+use crate::swim::{
+    Evidence,
+    identity::Identity,
+    roster::{Accusation, Claim, Standing},
+    wire::{self, Update, WireCard},
+};
+
+impl Gate {
+    /// What we say of a member that foca holds so. `None` without a card of that generation.
+    pub(in crate::swim) fn clothe(&self, member: &Member<Identity>) -> Option<Update<'static>> {
+        let identity = *member.id();
+        if identity.handle == self.me.handle {
+            return Some(self.clothe_ourselves(member));
+        }
+        let (id, life) = (self.directory.id(identity.handle), identity.life);
+        let incarnation = member.incarnation();
+        match member.state() {
+            State::Alive => {
+                let card = WireCard::own(self.card_of(identity)?.as_ref());
+                Some(Update::Alive {
+                    card,
+                    life,
+                    incarnation,
+                })
+            }
+            State::Suspect => {
+                let accusation = self.accusation(identity);
+                Some(Update::Suspect {
+                    id,
+                    life,
+                    incarnation,
+                    accusation,
+                })
+            }
+            State::Down => Some(self.clothe_down(identity, incarnation)),
+        }
+    }
+
+    /// foca says "my old life is down" whenever we renew. We say that we live.
+    fn clothe_ourselves(&self, member: &Member<Identity>) -> Update<'static> {
+        let life = member.id().life;
+        match &self.leaving {
+            Some(reason) => Update::Left {
+                id: self.id,
+                life,
+                reason: Cow::Owned(wire::clip_reason(reason).to_owned()),
+                age_s: 0,
+            },
+            None if member.state() == State::Down => Update::Alive {
+                card: WireCard::own(&self.card),
+                life: self.me.life.max(life.next()),
+                incarnation: 0,
+            },
+            None => self.introduction(),
+        }
+    }
+
+    /// What we say of ourselves.
+    pub(in crate::swim) fn introduction(&self) -> Update<'static> {
+        Update::Alive {
+            card: WireCard::own(&self.card),
+            life: self.me.life,
+            incarnation: self.incarnation,
+        }
+    }
+
+    /// Who accused it, and of what; ourselves and of silence if nobody told us.
+    pub(in crate::swim) fn accusation(&self, identity: Identity) -> Accusation {
+        let heard = self.heard.iter().rev().find_map(|heard| match heard.claim {
+            Claim::Suspect(accusation) | Claim::Failed(accusation) if heard.about == identity => {
+                Some(accusation)
+            }
+            _ => None,
+        });
+        let record = self.roster.record(identity.handle);
+        let told = record.filter(|record| record.life == identity.life);
+        heard
+            .or_else(|| told?.standing.accusation())
+            .unwrap_or(Accusation {
+                by: self.id,
+                evidence: Evidence::ProbeTimeout,
+            })
+    }
+
+    fn clothe_down(&self, identity: Identity, incarnation: u16) -> Update<'static> {
+        let (id, life) = (self.directory.id(identity.handle), identity.life);
+        let record = self
+            .roster
+            .record(identity.handle)
+            .filter(|record| record.life == life);
+        let age_s = record
+            .filter(|record| !record.standing.is_active())
+            .map_or(0, |record| wire::age_s(self.now - record.since));
+        let heard = self
+            .heard(identity, State::Down)
+            .map(|heard| heard.claim.clone());
+        let claim = heard.or_else(|| match &record?.standing {
+            Standing::Left { reason } => Some(Claim::Left {
+                reason: reason.clone(),
+            }),
+            Standing::Removed => Some(Claim::Removed),
+            _ => None,
+        });
+        match claim {
+            Some(Claim::Left { reason }) => Update::Left {
+                id,
+                life,
+                reason: Cow::Owned(reason),
+                age_s,
+            },
+            Some(Claim::Removed) => Update::Removed { id, life, age_s },
+            _ => Update::Failed {
+                id,
+                life,
+                incarnation,
+                accusation: self.accusation(identity),
+                age_s,
+            },
+        }
+    }
+}

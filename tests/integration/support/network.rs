@@ -1,0 +1,137 @@
+//! `Network`: hosts in network namespaces of their own, on one bridge, cut by iptables.
+//!
+//! Needs root, iproute2 and iptables, which `.ci/run` installs; skipped with a line elsewhere.
+
+use std::{
+    io::Write,
+    process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use super::{Agent, Lab, await_members};
+
+/// Set by `.ci/run` where there are namespaces: a test that is skipped there has failed.
+const REQUIRED: &str = "HEADCOUNT_REQUIRE_NAMESPACES";
+
+/// Hosts 10.77.0.1, 10.77.0.2, … in namespaces of their own, on a bridge in one more. Nothing of
+/// it is visible outside, and all of it is gone when dropped.
+pub(crate) struct Network {
+    prefix: String,
+    hosts: usize,
+}
+
+impl Network {
+    /// `None`, after saying so, where this machine cannot have one.
+    pub(crate) fn new(hosts: usize) -> Option<Self> {
+        static NETWORKS: AtomicUsize = AtomicUsize::new(0);
+        let number = NETWORKS.fetch_add(1, Ordering::Relaxed);
+        let network = Self {
+            prefix: format!("hc{}-{number}", std::process::id()),
+            hosts,
+        };
+        match network.build() {
+            Ok(()) => Some(network),
+            Err(why) => {
+                let is_required = std::env::vars_os().any(|(name, _)| name == REQUIRED);
+                assert!(!is_required, "{REQUIRED} is set, but: {why}");
+                // Around the test harness, which would keep it for itself.
+                let line = format!("skipped: namespaces need root and iproute2+iptables ({why})\n");
+                std::io::stderr()
+                    .write_all(line.as_bytes())
+                    .expect("stderr");
+                None
+            }
+        }
+    }
+
+    fn build(&self) -> Result<(), String> {
+        let bridge = self.bridge();
+        ip(&format!("netns add {bridge}"))?;
+        ip(&format!("-n {bridge} link add bridge type bridge"))?;
+        ip(&format!("-n {bridge} link set bridge up"))?;
+        for host in 1..=self.hosts {
+            let name = self.host(host);
+            ip(&format!("netns add {name}"))?;
+            let peer = format!("peer name eth0 netns {name}");
+            ip(&format!("-n {bridge} link add port{host} type veth {peer}"))?;
+            ip(&format!("-n {bridge} link set port{host} master bridge up"))?;
+            ip(&format!("-n {name} address add 10.77.0.{host}/24 dev eth0"))?;
+            ip(&format!("-n {name} link set lo up"))?;
+            ip(&format!("-n {name} link set eth0 up"))?;
+            self.iptables(host, "-L")?;
+        }
+        Ok(())
+    }
+
+    fn bridge(&self) -> String {
+        format!("{}-bridge", self.prefix)
+    }
+
+    fn host(&self, number: usize) -> String {
+        format!("{}-{number}", self.prefix)
+    }
+
+    fn iptables(&self, host: usize, args: &str) -> Result<(), String> {
+        let name = self.host(host);
+        ip(&format!("netns exec {name} iptables -w {args}"))
+    }
+
+    /// From now on nothing passes between `one` side and the `other`.
+    pub(crate) fn cut(&self, one: &[usize], other: &[usize]) {
+        for (hosts, foreign) in [(one, other), (other, one)] {
+            for host in hosts {
+                for peer in foreign {
+                    let rule = format!("-A INPUT -s 10.77.0.{peer} -j DROP");
+                    self.iptables(*host, &rule).expect("a rule");
+                }
+            }
+        }
+    }
+
+    pub(crate) fn heal(&self) {
+        for host in 1..=self.hosts {
+            self.iptables(host, "-F INPUT").expect("no rules");
+        }
+    }
+
+    /// An agent `n1`, `n2`, … on each host, joined through the first.
+    pub(crate) fn cluster(&self, lab: &Lab) -> Vec<Agent> {
+        let launch = |host: usize| {
+            let agent = lab.agent(&format!("n{host}"));
+            let agent = agent.bind(format!("10.77.0.{host}:7946"));
+            agent.args(["--insecure"]).within(&self.host(host))
+        };
+        let mut agents = vec![launch(1).start()];
+        let seed = agents[0].address();
+        agents.extend((2..=self.hosts).map(|host| launch(host).join(seed).start()));
+        await_members(&agents, "alive", self.hosts);
+        agents
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for name in (1..=self.hosts)
+            .map(|host| self.host(host))
+            .chain([self.bridge()])
+        {
+            // Not there when building it stopped half-way.
+            let _ = ip(&format!("netns delete {name}"));
+        }
+    }
+}
+
+fn ip(args: &str) -> Result<(), String> {
+    let output = Command::new("ip").args(args.split(' ')).output();
+    let output = output.map_err(|error| format!("ip: {error}"))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(format!(
+                "ip {args}: {}",
+                said.lines().next().unwrap_or_default()
+            ))
+        }
+    }
+}
