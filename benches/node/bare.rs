@@ -1,130 +1,18 @@
-//! foca with nothing around it: eight-byte identities and a codec that only copies them.
+//! foca with nothing around it.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 
-use bytes::{Buf, BufMut, Bytes};
-use foca::{
-    AccumulatingRuntime, Codec, Config, Foca, Header, Identity, Member, Message, NoCustomBroadcast,
-    State, Timer,
-};
+use bytes::Bytes;
+use foca::{AccumulatingRuntime, Config, Foca, Member, NoCustomBroadcast, Timer};
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::PEERS;
+use super::{
+    PEERS,
+    foca_bare::{Copying, HEADER_BYTES, Id, MEMBER_BYTES},
+};
 
 type Engine = Foca<Id, Copying, Xoshiro256PlusPlus, NoCustomBroadcast>;
-
-const HEADER_BYTES: usize = 8 + 2 + 8 + 2;
-const MEMBER_BYTES: usize = 8 + 2 + 1;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Id {
-    handle: u32,
-    life: u32,
-}
-
-impl Identity for Id {
-    type Addr = u32;
-
-    fn renew(&self) -> Option<Self> {
-        Some(Self {
-            life: self.life + 1,
-            ..*self
-        })
-    }
-
-    fn addr(&self) -> u32 {
-        self.handle
-    }
-
-    fn win_addr_conflict(&self, adversary: &Self) -> bool {
-        self.life > adversary.life
-    }
-}
-
-/// Fixed sizes, no checks: the least that any codec must do.
-struct Copying;
-
-#[derive(Debug, thiserror::Error)]
-#[error("packet full, cut short or of a kind that is not measured")]
-struct Unfit;
-
-impl Codec<Id> for Copying {
-    type Error = Unfit;
-
-    fn encode_header(&mut self, header: &Header<Id>, mut buf: impl BufMut) -> Result<(), Unfit> {
-        let (kind, number) = match header.message {
-            Message::Ping(number) => (0, number),
-            Message::Ack(number) => (1, number),
-            Message::Gossip => (2, 0),
-            _ => return Err(Unfit),
-        };
-        put_id(header.src, &mut buf);
-        buf.put_u16(header.src_incarnation);
-        put_id(header.dst, &mut buf);
-        buf.put_slice(&[kind, number]);
-        Ok(())
-    }
-
-    fn decode_header(&mut self, mut buf: impl Buf) -> Result<Header<Id>, Unfit> {
-        if buf.remaining() < HEADER_BYTES {
-            return Err(Unfit);
-        }
-        let src = take_id(&mut buf);
-        let src_incarnation = buf.get_u16();
-        let dst = take_id(&mut buf);
-        let message = match (buf.get_u8(), buf.get_u8()) {
-            (0, number) => Message::Ping(number),
-            (1, number) => Message::Ack(number),
-            _ => Message::Gossip,
-        };
-        Ok(Header {
-            src,
-            src_incarnation,
-            dst,
-            message,
-        })
-    }
-
-    fn encode_member(&mut self, member: &Member<Id>, mut buf: impl BufMut) -> Result<(), Unfit> {
-        if buf.remaining_mut() < MEMBER_BYTES {
-            return Err(Unfit);
-        }
-        put_id(*member.id(), &mut buf);
-        buf.put_u16(member.incarnation());
-        buf.put_u8(match member.state() {
-            State::Alive => 0,
-            State::Suspect => 1,
-            State::Down => 2,
-        });
-        Ok(())
-    }
-
-    fn decode_member(&mut self, mut buf: impl Buf) -> Result<Member<Id>, Unfit> {
-        if buf.remaining() < MEMBER_BYTES {
-            return Err(Unfit);
-        }
-        let (id, incarnation) = (take_id(&mut buf), buf.get_u16());
-        let state = match buf.get_u8() {
-            0 => State::Alive,
-            1 => State::Suspect,
-            _ => State::Down,
-        };
-        Ok(Member::new(id, incarnation, state))
-    }
-}
-
-fn put_id(id: Id, buf: &mut impl BufMut) {
-    buf.put_u32(id.handle);
-    buf.put_u32(id.life);
-}
-
-fn take_id(buf: &mut impl Buf) -> Id {
-    Id {
-        handle: buf.get_u32(),
-        life: buf.get_u32(),
-    }
-}
 
 /// A foca that knows everybody, and what peers of it once sent to it.
 pub(crate) struct Rig {

@@ -5,6 +5,8 @@
 //! `benches/README.md` has the numbers.
 
 mod bare;
+#[path = "../bare/mod.rs"]
+mod foca_bare;
 mod ours;
 
 use divan::{Bencher, counter::ItemsCount};

@@ -106,8 +106,8 @@ impl Heap {
     }
 }
 
-const fn bucket(moment: u64) -> usize {
-    (moment % MOMENTS as u64) as usize
+fn bucket(moment: u64) -> usize {
+    usize::try_from(moment % MOMENTS as u64).expect("as small as the number of buckets")
 }
 
 /// One thing that will happen. Kept small: worlds have millions of them.

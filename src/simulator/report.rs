@@ -17,6 +17,8 @@ pub struct Report {
     pub simulated: Duration,
     /// Inputs handled by all nodes.
     pub events: u64,
+    /// New lives that processes took to outlive a false failure.
+    pub renewals: u64,
     /// What happened to crashes.
     pub crashes: Crashes,
     /// How often a node took back that a member is suspect or failed, though it was the same
@@ -65,6 +67,7 @@ impl Default for Report {
             converged: true,
             simulated: Duration::ZERO,
             events: 0,
+            renewals: 0,
             crashes: Crashes::default(),
             flaps: Distribution::default(),
             flaps_of_others: 0,
@@ -101,6 +104,7 @@ impl Report {
         self.converged &= outcome.converged;
         self.simulated += run.simulated;
         self.events += measures.events;
+        self.renewals += measures.renewals;
         run.outages
             .iter()
             .for_each(|outage| self.add_outage(outage));

@@ -33,6 +33,8 @@ pub struct Measures {
     pub restarts: u64,
     /// Processes that stopped for a conflict.
     pub conflicts: u64,
+    /// Times that a process outlived a false failure with a new life.
+    pub renewals: u64,
 }
 
 /// Something that was sent.

@@ -116,7 +116,7 @@ impl Plan {
 
     fn make_peace(&self, world: &mut World) {
         world.apply(Fault::Heal);
-        world.apply(Fault::Conditions(Conditions::LAN));
+        world.apply(Fault::Conditions(self.conditions.healed()));
         for slot in world.slots() {
             world.apply(Fault::Resume(slot));
         }

@@ -219,7 +219,10 @@ impl World {
             flaps: self.meter.flaps().to_vec(),
             seconds: self.meter.seconds().to_vec(),
             converged_after: None,
-            measures: self.measures,
+            measures: Measures {
+                renewals: self.measures.renewals + self.renewals_of_running(),
+                ..self.measures
+            },
             violations: self.violations.clone(),
         }
     }
@@ -399,6 +402,7 @@ impl World {
         } else {
             self.outages.stop(now, slot);
         }
+        self.measures.renewals += process.node.stats().renewals;
         for link in process.streams.into_values() {
             self.hang_up(link, slot);
         }
@@ -433,6 +437,12 @@ impl World {
         let span = |process: &Process| self.now - process.started.max(self.counting_since);
         let processes = self.machines.iter().map(|machine| machine.process.as_ref());
         processes.map(move |process| process.map_or(Duration::ZERO, span))
+    }
+
+    /// New lives that the running processes took so far.
+    fn renewals_of_running(&self) -> u64 {
+        let running = self.machines.iter().filter_map(|m| m.process.as_ref());
+        running.map(|process| process.node.stats().renewals).sum()
     }
 
     fn count_instant(&mut self, at: Timestamp) {

@@ -9,11 +9,13 @@ mod clusters; // who may be in a cluster, and what a consumer's copy is worth
 mod determinism; // the same seed gives the same run, to the byte
 mod kills; // real agents beside simulated ones
 mod namespaces; // partitions of real agents by iptables
+mod network; // bad networks and slow processes
 mod partitions; // every way back from isolation
 mod properties; // whatever bytes and whatever happens
 mod readme; // what the README shows is what the program does
 mod regressions; // bugs that the swarm found
 mod restarts; // what stays the same member, whatever changes around it
+mod scenarios; // what a scenario may say, and what not
 mod simulate; // scenarios from the command line
 mod simulate_files; // its page and its trace
 mod stories; // one fault each, and what consumers hear of it

@@ -53,10 +53,10 @@ pub(crate) fn table(size: Size) -> Table {
     let cases = match size {
         Size::Small => vec![case(300, 0.1, 3, 10)],
         Size::Full => vec![
-            case(1_000, 0.0, 10, 20),
-            case(1_000, 0.1, 10, 20),
-            case(10_000, 0.0, 1, 100),
-            case(10_000, 0.03, 1, 100),
+            case(1_000, 0.0, 5, 20),
+            case(1_000, 0.05, 5, 20),
+            case(10_000, 0.0, 1, 80),
+            case(10_000, 0.03, 1, 80),
         ],
     };
     Table {

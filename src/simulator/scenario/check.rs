@@ -1,14 +1,8 @@
 //! Whether what a scenario says of zones, rules and faults can be.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use super::{
-    super::Slot,
-    Scenario, ScenarioError,
-    census::Census,
-    entry::{Entry, Kind},
-    script, zones,
-};
+use super::{Scenario, ScenarioError, census::Census, entry::Entry, script, zones};
 
 impl Scenario {
     /// Says what cannot be, if anything.
@@ -21,15 +15,18 @@ impl Scenario {
             checked.map_err(|problem| self.refuse(format!("rule {number} ({rule}): {problem}")))?;
         }
         let faults = &self.file.fault;
-        for (number, entry) in (1..).zip(faults) {
+        for (index, entry) in faults.iter().enumerate() {
             let checked = entry
                 .check(&census)
-                .and_then(|()| self.ends(entry.over(&census)));
-            checked
+                .and_then(|()| self.ends(entry.over(&census)))
                 .and_then(|()| check_count(entry, faults, &census))
-                .map_err(|problem| self.refuse(format!("fault {number} ({entry}): {problem}")))?;
+                .and_then(|()| check_parts(entry, &faults[..index]))
+                .and_then(|()| check_gone(index, faults, &census));
+            checked.map_err(|problem| {
+                self.refuse(format!("fault {} ({entry}): {problem}", index + 1))
+            })?;
         }
-        check_together(faults, &census).map_err(|problem| self.refuse(problem))
+        Ok(())
     }
 
     /// What has begun must be over within the safety phase.
@@ -43,52 +40,42 @@ impl Scenario {
     }
 }
 
-/// It strikes no more than there are, and two stay.
+/// Two nodes stay.
 fn check_count(entry: &Entry, faults: &[Entry], census: &Census<'_>) -> Result<(), String> {
     let finals = faults.iter().filter(|entry| entry.is_final());
     let doomed: u64 = finals.map(|entry| u64::from(entry.struck(census))).sum();
-    let (struck, nodes) = (entry.struck(census), census.nodes);
-    let too_few_stay = entry.is_final() && doomed + 2 > u64::from(nodes);
-    if struck <= nodes && !too_few_stay || entry.kind == Kind::Join && struck <= nodes {
-        return Ok(());
+    let nodes = census.nodes;
+    match entry.is_final() && doomed + 2 > u64::from(nodes) {
+        true => Err(format!(
+            "of {nodes} nodes {doomed} would be struck, and two must stay"
+        )),
+        false => Ok(()),
     }
-    let struck = doomed.max(u64::from(struck));
-    Err(format!(
-        "of {nodes} nodes {struck} would be struck, and two must stay"
-    ))
 }
 
-/// No two faults contradict each other.
-fn check_together(faults: &[Entry], census: &Census<'_>) -> Result<(), String> {
-    let mut parted: Vec<(Duration, Duration)> = Vec::new();
-    let mut gone: BTreeMap<Slot, usize> = BTreeMap::new();
-    for (number, entry) in (1..).zip(faults) {
-        let refuse = |problem: String| Err(format!("fault {number} ({entry}): {problem}"));
-        if let Some(cut) = entry.parts() {
-            if parted
-                .iter()
-                .any(|other| cut.0 <= other.1 && other.0 <= cut.1)
-            {
-                return refuse("parts the network while it is parted already".into());
-            }
-            parted.push(cut);
-        }
-        let named = script::named(entry, census);
-        for slot in named.into_iter().filter(|_| entry.is_final()) {
-            if let Some(before) = gone.insert(slot, number) {
-                return refuse(format!(
-                    "n{} is gone for good by fault {before}",
-                    slot.index()
-                ));
-            }
-        }
+/// It does not part what is parted.
+fn check_parts(entry: &Entry, earlier: &[Entry]) -> Result<(), String> {
+    let Some((from, to)) = entry.parts() else {
+        return Ok(());
+    };
+    let mut parted = earlier.iter().filter_map(Entry::parts);
+    match parted.any(|(begin, end)| from <= end && begin <= to) {
+        true => Err("parts the network while it is parted already".into()),
+        false => Ok(()),
     }
-    for (number, entry) in (1..).zip(faults).filter(|(_, entry)| !entry.is_final()) {
-        let named = script::named(entry, census);
-        if let Some((slot, before)) = named.iter().find_map(|slot| gone.get_key_value(slot)) {
-            let node = slot.index();
-            let problem = format!("n{node} is gone for good by fault {before}");
-            return Err(format!("fault {number} ({entry}): {problem}"));
+}
+
+/// It names nobody whom another fault ends for good.
+fn check_gone(index: usize, faults: &[Entry], census: &Census<'_>) -> Result<(), String> {
+    let struck = script::named(&faults[index], census);
+    for (other, entry) in faults.iter().enumerate() {
+        if other == index || !entry.is_final() {
+            continue;
+        }
+        let gone = script::named(entry, census);
+        if let Some(slot) = struck.iter().find(|slot| gone.contains(slot)) {
+            let (node, number) = (slot.index(), other + 1);
+            return Err(format!("n{node} is gone for good by fault {number}"));
         }
     }
     Ok(())

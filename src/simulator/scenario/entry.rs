@@ -172,7 +172,9 @@ impl Entry {
             every: self.every,
             until: self.until,
         };
-        let beat = self.beat().or((self.kind == Kind::Churn).then_some(churn));
+        let beat = self
+            .beat()
+            .or_else(|| (self.kind == Kind::Churn).then_some(churn));
         let times = beat.map_or(1, |beat| beat.times(self.at));
         times.saturating_mul(u64::from(self.struck(census)))
     }

@@ -160,7 +160,7 @@ enum Profiled {
 }
 
 /// Settings other than the profile's.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Overrides {
     probe_interval: Option<Time>,
@@ -184,6 +184,7 @@ pub(super) struct Expect {
     full_dissemination_p99: Option<Time>,
     false_positives: Option<u64>,
     false_positives_at_healthy: Option<u64>,
+    renewals: Option<u64>,
     messages_per_node_per_s: Option<f64>,
     bytes_per_node_per_s: Option<f64>,
 }

@@ -83,7 +83,7 @@ struct Head {
 /// The tables below the events.
 #[derive(Serialize)]
 struct Tail<'a> {
-    settings: Overrides,
+    settings: Option<Overrides>,
     network: &'a Conditions,
     expect: Bound,
 }
@@ -321,7 +321,7 @@ impl Plan {
             profile: profile.as_str(),
         };
         let tail = Tail {
-            settings,
+            settings: (settings != Overrides::default()).then_some(settings),
             network: &self.conditions,
             expect: Bound {
                 converge_within: self.converge_within,

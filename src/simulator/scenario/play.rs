@@ -324,6 +324,8 @@ impl Expect {
             at_healthy as f64,
             "",
         );
+        let renewals = report.renewals as f64;
+        hold("renewals", count(self.renewals), renewals, "");
         let messages = report.messages_per_node_per_s();
         hold(
             "messages_per_node_per_s",

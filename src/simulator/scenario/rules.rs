@@ -57,7 +57,7 @@ impl RuleEntry {
     /// When it is over at the latest, if it is before the end.
     pub(super) fn over(&self) -> Duration {
         let beat = self.beat();
-        beat.map_or(self.at().max, |beat| beat.over(self.at()))
+        beat.map_or_else(|| self.at().max, |beat| beat.over(self.at()))
     }
 
     /// Says what is wrong with it as it is written.

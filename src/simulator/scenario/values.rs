@@ -128,7 +128,12 @@ impl Chosen {
     /// Says which name is nobody's, or that there are not so many.
     pub(super) fn check(&self, census: &Census<'_>) -> Result<(), String> {
         match self {
-            Self::Drawn(_) => Ok(()),
+            Self::Drawn(count) => match (count.of(census.nodes), census.nodes) {
+                (count, nodes) if count > nodes => {
+                    Err(format!("there are {nodes} nodes, not {count}"))
+                }
+                _ => Ok(()),
+            },
             Self::Named(names) => census.find(names).map(|_| ()),
         }
     }

@@ -130,7 +130,7 @@ pub(super) fn lay_out(
             .find(|entry| entry.connects(&from.name, &to.name));
         let within = from.latency.filter(|_| from.name == to.name);
         within
-            .or(found.map(|entry| entry.latency))
+            .or_else(|| found.map(|entry| entry.latency))
             .unwrap_or(otherwise)
     })
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Buf;
-use foca::{Codec as _, Member, Message, State};
+use foca::{Codec as _, Header, Member, Message, State};
 
 use super::Node;
 use crate::swim::{
@@ -20,6 +20,13 @@ use crate::swim::{
 
 /// What was said of a member that lives is remembered so long: its gossip is over by then.
 const SETTLED_AFTER: Duration = Duration::from_secs(60);
+
+/// What foca would make of a packet.
+struct Packet {
+    header: Header<Identity>,
+    /// What it claims of members in our view.
+    claims: Vec<Member<Identity>>,
+}
 
 impl Node {
     /// The sender, if it is a member that is not in our view.
@@ -35,22 +42,18 @@ impl Node {
     pub(super) fn on_swim_beyond(&mut self, sender: Identity, packet: &[u8]) -> Result<(), Junk> {
         self.gate.borrow_mut().sender = sender;
         let read = self.read_packet(packet);
-        let (incarnation, message, claims) = read.map_err(|error| match error {
+        let Packet { header, claims } = read.map_err(|error| match error {
             CodecError::Junk(junk) => junk,
             CodecError::Full | CodecError::NoCard => Junk::Malformed,
         })?;
-        self.heard_from_beyond(Member::new(sender, incarnation, State::Alive));
+        self.heard_from_beyond(Member::new(sender, header.src_incarnation, State::Alive));
         let result = self.engine.apply(claims.into_iter(), true);
         self.check(result);
-        self.answer_beyond(sender, message);
+        self.answer_beyond(sender, header.message);
         Ok(())
     }
 
-    /// The sender's incarnation, what it wants, and what it claims of members in our view.
-    fn read_packet(
-        &self,
-        mut packet: &[u8],
-    ) -> Result<(u16, Message<Identity>, Vec<Member<Identity>>), CodecError> {
+    fn read_packet(&self, mut packet: &[u8]) -> Result<Packet, CodecError> {
         let mut codec = Codec::new(self.gate.clone());
         let header = codec.decode_header(&mut packet)?;
         let count = if packet.len() >= 2 {
@@ -62,7 +65,7 @@ impl Node {
         for _ in 0..count {
             claims.push(codec.decode_member(&mut packet)?);
         }
-        Ok((header.src_incarnation, header.message, claims))
+        Ok(Packet { header, claims })
     }
 
     /// Whoever speaks lives. If we hold its life over, it must take another one.
@@ -111,7 +114,7 @@ impl Node {
     }
 
     /// The time of a suspect beyond the view is over.
-    pub(super) fn confirm_beyond(&mut self, suspect: Identity, incarnation: u16) {
+    pub(super) fn confirm_beyond(&self, suspect: Identity, incarnation: u16) {
         let mut gate = self.gate.borrow_mut();
         if gate.presumed(suspect.handle) == Member::new(suspect, incarnation, State::Suspect) {
             gate.beyond
