@@ -82,8 +82,10 @@ impl World {
         }
     }
 
+    /// Compares the list of a process with its changes; one that is blocked has not told all yet.
     pub(super) fn audit_list(&mut self, slot: Slot) {
-        let Some(process) = &self.machines[slot.index()].process else {
+        let process = self.machines[slot.index()].process.as_ref();
+        let Some(process) = process.filter(|process| !process.paused) else {
             return;
         };
         if let Err((promise, seen)) = self.ledgers[slot.index()].audit(process.node.members()) {

@@ -36,6 +36,7 @@ mod swarm;
 mod time_text;
 mod trace;
 mod truth;
+mod vices;
 mod warm;
 mod watch;
 mod world;

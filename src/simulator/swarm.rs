@@ -12,6 +12,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::{
     Conditions, Data, Fault, Latency, Move, Promise, Run, Slot, Spec, Story, World,
     network::{chance, draw},
+    vices::draw_vices,
 };
 use crate::swim::{Profile, Tuning};
 
@@ -197,6 +198,7 @@ impl Draft {
                 self.draw_strikes(kind, mean);
             }
         }
+        draw_vices(&mut self.plan);
         let safety = self.plan.safety;
         self.plan.faults.retain(|(at, _)| *at < safety);
         self.plan.faults.sort_by_key(|(at, _)| *at);

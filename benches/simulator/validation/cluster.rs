@@ -60,7 +60,7 @@ impl Cluster {
         let mut cluster = Self { world, dice, up };
         cluster.run(interval * 2);
         // All began their first pass over the members together: strike at any point of it.
-        cluster.run_about(interval * nodes.min(40) / 2, 1.0);
+        cluster.run_about(interval * nodes.min(8) / 2, 1.0);
         cluster.world.apply(Fault::Conditions(network));
         cluster.world.begin_counting();
         cluster

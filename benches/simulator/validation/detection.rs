@@ -15,8 +15,11 @@ use super::{
 
 /// Crashes in one world are so far apart, in probe intervals, and so few for each node, that
 /// hardly anybody is probed in vain.
-const APART: u32 = 2;
+const APART: u32 = 1;
 const NODES_PER_CRASH: u32 = 50;
+
+/// Longer than two whole passes of the smallest group, and than luck lasts in a large one.
+const LUCK_MAX: u32 = 16;
 
 /// What happened after one crash, in probe intervals.
 struct Noticed {
@@ -108,9 +111,8 @@ fn world(nodes: u32, crashes: usize, seed: u64) -> Vec<Noticed> {
         struck.push(cluster.crash_one(&["suspect", "failed"]));
         cluster.run_about(interval * APART, 0.5);
     }
-    // Longer than two whole passes of a small group, and than luck lasts in a large one.
     let timeout = tuning.suspicion_timeout(nodes as usize);
-    cluster.run(timeout + interval * nodes.clamp(20, 32));
+    cluster.run(timeout + interval * LUCK_MAX);
     let periods = |span: Duration| span.as_secs_f64() / interval.as_secs_f64();
     struck
         .into_iter()

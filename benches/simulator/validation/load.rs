@@ -15,13 +15,15 @@ const UNDER_WAY: f64 = 0.001;
 /// All nodes began together and exchange at nearly fixed intervals: the window may hold a little
 /// more or less than its share of the last one.
 const IN_STEP: f64 = 0.2;
+/// Exchange intervals without which exchanges are not worth counting.
+const INTERVALS_MIN: u32 = 3;
 
 /// For every size: datagrams a member sends and receives in a period, and what else there is.
 pub(crate) fn table(size: Size) -> Table {
-    // Nodes, and exchange intervals that are counted.
+    // Nodes, and probe periods that are counted.
     let sizes: &[(u32, u32)] = match size {
-        Size::Small => &[(8, 3), (128, 3)],
-        Size::Full => &[(8, 20), (128, 10), (1_000, 3), (10_000, 1)],
+        Size::Small => &[(8, 90), (128, 270)],
+        Size::Full => &[(8, 600), (128, 900), (1_000, 540), (10_000, 60)],
     };
     Table {
         title: "Load without failures, per member and probe period (SWIM §5.1)",
@@ -31,16 +33,17 @@ pub(crate) fn table(size: Size) -> Table {
     }
 }
 
-fn rows((nodes, intervals): (u32, u32)) -> Vec<Row> {
+fn rows((nodes, periods): (u32, u32)) -> Vec<Row> {
     let tuning = Tuning::new(Profile::Lan);
     let mut cluster = Cluster::warm(Group::full(nodes), &tuning, Conditions::LAN, 1);
     let before = received(&cluster);
     let exchange = tuning.exchange_interval(nodes as usize);
-    cluster.run(exchange * intervals);
+    let window = tuning.probe_interval * periods;
+    cluster.run(window);
     let after = received(&cluster);
     let measures = cluster.world.report().measures;
     let exchanges = tuning.probe_interval.div_duration_f64(exchange);
-    let units = f64::from(nodes) * f64::from(intervals) / exchanges;
+    let units = f64::from(nodes) * f64::from(periods);
     let row = |what: &str, theory, slack, measured, bytes: u64| Row {
         case: format!("n = {nodes}: {what}"),
         theory,
@@ -53,7 +56,7 @@ fn rows((nodes, intervals): (u32, u32)) -> Vec<Row> {
         (after.0 - before.0, after.1 - before.1),
     ];
     let counted = |(count, _): (u64, u64)| Estimate::counted(count, units);
-    vec![
+    let mut rows = vec![
         row("datagrams sent", 2.0, UNDER_WAY, counted(sent), sent.1),
         row(
             "datagrams received",
@@ -62,14 +65,17 @@ fn rows((nodes, intervals): (u32, u32)) -> Vec<Row> {
             counted(received),
             received.1,
         ),
-        row(
+    ];
+    if window >= exchange * INTERVALS_MIN {
+        rows.push(row(
             "exchanges begun on streams",
             exchanges,
             IN_STEP,
             Estimate::rate(measures.streams, units),
             measures.stream_bytes,
-        ),
-    ]
+        ));
+    }
+    rows
 }
 
 /// Datagrams and bytes that all nodes received since they started.

@@ -16,9 +16,9 @@ use super::{
 /// A closed form of independent moments is near the truth of rounds, no more.
 const SLACK: f64 = 0.15;
 /// News is told for so long at most.
-const SETTLED: Duration = Duration::from_secs(5);
+const SETTLED: Duration = Duration::from_secs(4);
 /// Members crash so far apart.
-const APART: Duration = Duration::from_secs(2);
+const APART: Duration = Duration::from_secs(1);
 
 /// A group, how many rumours spread in it, and how many sends each gets at once.
 #[derive(Clone, Copy)]

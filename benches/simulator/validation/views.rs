@@ -55,8 +55,8 @@ pub(crate) fn table(size: Size) -> Table {
         Size::Full => vec![
             case(1_000, 0.0, 5, 20),
             case(1_000, 0.05, 5, 20),
-            case(10_000, 0.0, 1, 80),
-            case(10_000, 0.03, 1, 80),
+            case(10_000, 0.0, 1, 50),
+            case(10_000, 0.03, 1, 50),
         ],
     };
     Table {
@@ -116,7 +116,7 @@ fn observe_world(case: &Case, view: Option<usize>, seed: u64, seen: &mut Observe
         struck.push(cluster.crash_one(&["suspect", "failed"]));
         cluster.run_about(tuning.probe_interval / 2, 0.5);
     }
-    cluster.run(tuning.suspicion_timeout(nodes as usize) + tuning.probe_interval * 20);
+    cluster.run(tuning.suspicion_timeout(nodes as usize) + tuning.probe_interval * 12);
     let after = probes(&cluster);
     seen.probes += after.0 - before.0;
     seen.probes_failed += after.1 - before.1;

@@ -67,6 +67,12 @@ impl LogNormal {
 }
 
 impl Latency {
+    /// Always the same.
+    pub const fn constant(latency: Duration) -> Self {
+        let (min, max) = (latency, latency);
+        Self::Uniform { min, max }
+    }
+
     /// One draw.
     pub(in super::super) fn draw(self, rng: &mut Xoshiro256PlusPlus) -> Duration {
         match self {
