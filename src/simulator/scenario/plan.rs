@@ -388,7 +388,8 @@ mod tests {
              {{ at = \"4s\", do = {{ partition = [0, 1] }} }},\n\
              {{ at = \"4s\", do = {{ conditions = {{ loss = 0.1 }} }} }},\n\
              {{ at = \"4s\", do = {{ slow = [\"a\", \"1s\"] }} }},\n\
-             {{ at = \"4s\", do = {{ impose = [3, {{ from = [\"a\"], effect = {{ loss = 0.5 }} }}] }} }},\n\
+             {{ at = \"4s\", do = {{ impose = [3, {{ \
+             from = [\"a\"], effect = {{ loss = 0.5 }} }}] }} }},\n\
              {{ at = \"5s\", do = {{ lift = 3 }} }},\n\
              {{ at = \"5s\", do = \"heal\" }},\n\
              {{ at = \"5s\", do = {{ restart = [\"b\", \"away\", \"lost\"] }} }},\n\
