@@ -2,7 +2,7 @@
 //!
 //! The slopes are what the protocol can explain: one claim of each member waits in foca and one
 //! with us, a member has some alarms at a time. The rest is what passes by before it is noticed.
-//! 10,000 seeds of the swarm stay below half of each.
+//! Measured over 600 seeds of the swarm, nobody came to half of any.
 
 use crate::swim::Load;
 

@@ -3,7 +3,7 @@
 //! It is told of crashes and of every `failed`, at every node whatever is watched: who is first
 //! and who is last cannot be sampled.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, mem, time::Duration};
 
 use super::{Distribution, Slot};
 use crate::swim::Timestamp;
@@ -30,6 +30,7 @@ pub struct Outage {
 /// Every crash so far.
 #[derive(Debug, Default)]
 pub(super) struct Outages {
+    running: Slots,
     open: BTreeMap<Slot, Open>,
     closed: Vec<Outage>,
     learned: Distribution,
@@ -41,40 +42,67 @@ pub(super) struct Outages {
 struct Open {
     outage: Outage,
     generation: u32,
-    /// Who ran when it happened, in order.
-    observers: Vec<Slot>,
-    /// Which of them nobody waits for any more, one bit for each.
-    struck: Vec<u64>,
+    /// Who ran when it happened, still runs and has not told.
+    awaited: Slots,
+}
+
+/// A set of slots, one bit for each: a mass crash among many keeps one for each victim.
+#[derive(Clone, Debug, Default)]
+struct Slots {
+    words: Vec<u64>,
+    count: usize,
 }
 
 impl Outages {
-    /// `of` crashed in `generation` while `observers` ran, who are in order.
-    pub(super) fn begin(&mut self, at: Timestamp, of: Slot, generation: u32, observers: Vec<Slot>) {
+    /// Forgets every crash, and goes on with who runs.
+    pub(super) fn forget(&mut self) {
+        *self = Self {
+            running: mem::take(&mut self.running),
+            ..Self::default()
+        };
+    }
+
+    /// A process starts in `slot`: if one crashed there, nobody needs to notice any more.
+    pub(super) fn start(&mut self, slot: Slot) {
+        self.running.insert(slot);
+        if let Some(mut open) = self.open.remove(&slot) {
+            open.outage.cut_short = true;
+            open.outage.missing = 0;
+            self.closed.push(open.outage);
+        }
+    }
+
+    /// The process of `of` crashed in `generation`; all others that run should notice.
+    pub(super) fn crash(&mut self, now: Timestamp, of: Slot, generation: u32) {
+        self.stop(now, of);
         let outage = Outage {
             of,
-            at,
+            at: now,
             first: None,
             all: None,
             told: 0,
-            missing: observers.len(),
+            missing: self.running.count,
             cut_short: false,
         };
         let open = Open {
             outage,
             generation,
-            struck: vec![0; observers.len().div_ceil(64)],
-            observers,
+            awaited: self.running.clone(),
         };
         self.open.insert(of, open);
     }
 
-    /// A process started in `of`: nobody needs to notice any more.
-    pub(super) fn end(&mut self, of: Slot) {
-        if let Some(mut open) = self.open.remove(&of) {
-            open.outage.cut_short = true;
-            open.outage.missing = 0;
-            self.closed.push(open.outage);
+    /// The process of `slot` does not run any more, and nobody waits for its word.
+    pub(super) fn stop(&mut self, now: Timestamp, slot: Slot) {
+        self.running.remove(slot);
+        let mut complete = Vec::new();
+        for (of, open) in &mut self.open {
+            if open.strike(slot) && open.outage.missing == 0 {
+                open.outage.all = open.outage.first.map(|_| now - open.outage.at);
+                complete.push(*of);
+            }
         }
+        complete.into_iter().for_each(|of| self.close(of));
     }
 
     /// `observer` told that `generation` of `of` failed.
@@ -95,18 +123,6 @@ impl Outages {
             outage.all = Some(after);
             self.close(of);
         }
-    }
-
-    /// `observer` does not run any more, and nobody waits for its word.
-    pub(super) fn lose_observer(&mut self, now: Timestamp, observer: Slot) {
-        let mut complete = Vec::new();
-        for (of, open) in &mut self.open {
-            if open.strike(observer) && open.outage.missing == 0 {
-                open.outage.all = open.outage.first.map(|_| now - open.outage.at);
-                complete.push(*of);
-            }
-        }
-        complete.into_iter().for_each(|of| self.close(of));
     }
 
     /// All of them, in the order of the crashes.
@@ -136,14 +152,33 @@ impl Outages {
 impl Open {
     /// Waits no longer for `observer`, and says whether it did before.
     fn strike(&mut self, observer: Slot) -> bool {
-        let Ok(index) = self.observers.binary_search(&observer) else {
-            return false;
-        };
-        let (word, bit) = (&mut self.struck[index / 64], 1 << (index % 64));
-        let awaited = *word & bit == 0;
-        *word |= bit;
-        self.outage.missing -= usize::from(awaited);
+        let awaited = self.awaited.remove(observer);
+        self.outage.missing = self.awaited.count;
         awaited
+    }
+}
+
+impl Slots {
+    fn insert(&mut self, slot: Slot) {
+        let (word, bit) = (slot.index() / 64, 1 << (slot.index() % 64));
+        if self.words.len() <= word {
+            self.words.resize(word + 1, 0);
+        }
+        self.count += usize::from(self.words[word] & bit == 0);
+        self.words[word] |= bit;
+    }
+
+    /// Takes it out, and says whether it was there.
+    fn remove(&mut self, slot: Slot) -> bool {
+        let bit = 1 << (slot.index() % 64);
+        match self.words.get_mut(slot.index() / 64) {
+            Some(word) if *word & bit != 0 => {
+                *word &= !bit;
+                self.count -= 1;
+                true
+            }
+            _ => false,
+        }
     }
 }
 
@@ -155,16 +190,22 @@ mod tests {
         Timestamp::from_micros(seconds * 1_000_000)
     }
 
+    fn running(slots: &[u32]) -> Outages {
+        let mut outages = Outages::default();
+        slots.iter().for_each(|slot| outages.start(Slot(*slot)));
+        outages
+    }
+
     #[test]
     fn the_first_and_the_last_count_and_the_dead_are_not_waited_for() {
-        let mut outages = Outages::default();
-        outages.begin(at(1), Slot(0), 1, vec![Slot(1), Slot(2), Slot(70)]);
+        let mut outages = running(&[0, 1, 2, 70]);
+        outages.crash(at(1), Slot(0), 1);
         outages.notice(at(3), Slot(0), 2, Slot(1));
         outages.notice(at(4), Slot(0), 1, Slot(1));
         outages.notice(at(5), Slot(0), 1, Slot(70));
         assert_eq!(outages.all()[0].all, None);
         assert_eq!((outages.all()[0].told, outages.all()[0].missing), (2, 1));
-        outages.lose_observer(at(6), Slot(2));
+        outages.stop(at(6), Slot(2));
         let outage = &outages.all()[0];
         assert_eq!(outage.first, Some(Duration::from_secs(3)));
         assert_eq!(outage.all, Some(Duration::from_secs(5)));
@@ -174,18 +215,31 @@ mod tests {
 
     #[test]
     fn a_restart_cuts_it_short() {
-        let mut outages = Outages::default();
-        outages.begin(at(1), Slot(0), 1, vec![Slot(1)]);
-        outages.end(Slot(0));
+        let mut outages = running(&[0, 1]);
+        outages.crash(at(1), Slot(0), 1);
+        outages.start(Slot(0));
         outages.notice(at(4), Slot(0), 1, Slot(1));
         assert!(outages.all()[0].cut_short && outages.all()[0].first.is_none());
         assert_eq!(outages.all()[0].missing, 0);
     }
 
     #[test]
+    fn who_starts_later_is_not_waited_for() {
+        let mut outages = running(&[0, 1, 2]);
+        outages.crash(at(1), Slot(0), 1);
+        outages.stop(at(2), Slot(2));
+        outages.start(Slot(2));
+        outages.notice(at(4), Slot(0), 1, Slot(2));
+        assert_eq!((outages.all()[0].told, outages.all()[0].missing), (0, 1));
+        outages.forget();
+        outages.crash(at(5), Slot(1), 1);
+        assert_eq!((outages.all().len(), outages.all()[0].missing), (1, 1));
+    }
+
+    #[test]
     fn everybody_learns_once_and_the_first_begins_the_spread() {
-        let mut outages = Outages::default();
-        outages.begin(at(1), Slot(0), 1, vec![Slot(1), Slot(2), Slot(3)]);
+        let mut outages = running(&[0, 1, 2, 3]);
+        outages.crash(at(1), Slot(0), 1);
         for (second, observer) in [(4, 1), (4, 1), (5, 2), (9, 7)] {
             outages.notice(at(second), Slot(0), 1, Slot(observer));
         }

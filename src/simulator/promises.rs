@@ -317,4 +317,13 @@ mod tests {
             assert_eq!(promise as usize, index, "{}", promise.name());
         }
     }
+
+    #[test]
+    fn the_manual_lists_every_promise() {
+        let manual = include_str!("../../simulations/README.md");
+        for promise in Promise::all() {
+            let row = format!("| {} | {} |", promise.name(), promise.sentence());
+            assert!(manual.contains(&row), "not in simulations/README.md: {row}");
+        }
+    }
 }

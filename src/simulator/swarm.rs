@@ -4,7 +4,7 @@
 //! with everything always on, faults mask each other. A safety phase with faults is followed by a
 //! liveness phase in which everything is healed and all views must become equal.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -51,9 +51,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Draws a plan.
+    /// Draws a plan of 2 to 24 members.
     pub fn draw(seed: u64) -> Self {
-        Draft::new(seed).finish()
+        Self::draw_among(seed, 2..=24)
+    }
+
+    /// Draws a plan of so many members.
+    pub fn draw_among(seed: u64, members: RangeInclusive<u32>) -> Self {
+        Draft::new(seed, members).finish()
     }
 
     /// Runs it: faults, then peace, in which all views must become and stay equal.
@@ -164,7 +169,7 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, members: RangeInclusive<u32>) -> Self {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ PLAN_SALT);
         let safety = draw(&mut rng, Duration::from_secs(60), Duration::from_secs(180));
         let conditions = Self::conditions(&mut rng);
@@ -184,7 +189,7 @@ impl Draft {
             rng,
             plan,
         };
-        draft.draw_machines();
+        draft.draw_machines(members);
         draft
     }
 
@@ -227,8 +232,8 @@ impl Draft {
 
     /// One to three seeds, the others joining them, and sometimes a twin with a taken name or
     /// some machines of another cluster that know the wrong seed.
-    fn draw_machines(&mut self) {
-        let members = self.rng.random_range(2..=24u32);
+    fn draw_machines(&mut self, members: RangeInclusive<u32>) {
+        let members = self.rng.random_range(members);
         let seeds = self.rng.random_range(1..=members.min(3));
         let seeds: Vec<_> = (0..seeds).map(Slot).collect();
         let joining = |name: u32| Spec::new(format!("n{name}"), &seeds);

@@ -122,7 +122,7 @@ impl World {
     /// Counts from now on: what was measured before, such as the forming of a cluster, is dropped.
     pub fn begin_counting(&mut self) {
         self.measures = Measures::default();
-        self.outages = Outages::default();
+        self.outages.forget();
         self.meter.begin(self.now);
         self.counting_since = self.now;
         self.ran = Duration::ZERO;
@@ -379,7 +379,7 @@ impl World {
         if self.watch.sees(slot) {
             self.ledgers[slot.index()] = Ledger::new(node.members());
         }
-        self.outages.end(slot);
+        self.outages.start(slot);
         self.meter.start(slot, knows_all);
         machine.process = Some(Process::new(node, self.processes, self.now));
         self.tell_story_of(slot, || "starts".into());
@@ -397,11 +397,11 @@ impl World {
         self.ran += ran;
         self.meter.end(slot, ran);
         if end == End::Crashed {
-            let observers: Vec<_> = self.processes().filter(|other| *other != slot).collect();
             let generation = process.node.own_sketch().life.generation();
-            self.outages.begin(now, slot, generation, observers);
+            self.outages.crash(now, slot, generation);
+        } else {
+            self.outages.stop(now, slot);
         }
-        self.outages.lose_observer(now, slot);
         self.measures.renewals += process.node.stats().renewals;
         for link in process.streams.into_values() {
             self.hang_up(link, slot);
@@ -443,12 +443,6 @@ impl World {
     fn renewals_of_running(&self) -> u64 {
         let running = self.machines.iter().filter_map(|m| m.process.as_ref());
         running.map(|process| process.node.stats().renewals).sum()
-    }
-
-    /// Machines with a process, paused ones included.
-    fn processes(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.slots()
-            .filter(|slot| self.machine(*slot).process.is_some())
     }
 
     fn count_instant(&mut self, at: Timestamp) {

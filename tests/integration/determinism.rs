@@ -1,9 +1,31 @@
 //! The same seed gives the same run, to the byte. Everything else that the simulator proves
 //! stands on this.
 
-use std::sync::mpsc::channel;
+use std::{sync::mpsc::channel, thread};
 
 use headcount::simulator::{Plan, Story};
+
+/// Trace hashes of these seeds, by seed.
+fn hashes(seeds: &[u64]) -> Vec<(u64, u64)> {
+    let hash = |seed: &u64| (*seed, Plan::draw(*seed).run().trace_hash);
+    seeds.iter().map(hash).collect()
+}
+
+#[test]
+fn neither_threads_nor_order_change_what_a_seed_does() {
+    let seeds: Vec<u64> = (0..24).collect();
+    let alone = hashes(&seeds);
+    let backwards: Vec<_> = seeds.iter().rev().copied().collect();
+    let mut shared: Vec<_> = thread::scope(|scope| {
+        let parts = backwards.chunks(6);
+        let workers: Vec<_> = parts.map(|part| scope.spawn(|| hashes(part))).collect();
+        let done = workers.into_iter().map(|worker| worker.join());
+        done.flat_map(|hashes| hashes.expect("no seed panics"))
+            .collect()
+    });
+    shared.sort_unstable();
+    assert_eq!(shared, alone);
+}
 
 #[test]
 fn the_same_seed_gives_the_same_trace_hash() {

@@ -225,8 +225,8 @@ fn what_cannot_be_run_names_key_value_and_what_is_allowed() {
 fn names_and_sizes_that_cannot_be_are_refused() {
     run(["simulate", "crahs"]).refused(2, &["crahs", "did you mean crash", "swarm"]);
     run(["simulate", "absent/x.toml"]).refused(2, &["absent/x.toml"]);
-    run(["simulate", "crash", "--nodes", "90000"]).refused(2, &["90000", "MB", "nodes fit"]);
-    run(["simulate", "crash", "--nodes", "2000000"]).refused(2, &["2000000", "2 to"]);
+    run(["simulate", "crash", "--nodes", "9000000"]).refused(2, &["9000000", "MB", "--view 128"]);
+    run(["simulate", "crash", "--nodes", "20000000"]).refused(2, &["20000000", "2 to"]);
     run(["simulate", "swarm", "--nodes", "9"]).refused(2, &["swarm", "draws"]);
     run(["simulate", "crash", "--seeds", "0"]).refused(2, &["--seeds"]);
 }

@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! HEADCOUNT_SEEDS=5000 cargo test --release --test integration swarm -- --nocapture
+//! HEADCOUNT_MEMBERS=60..120 HEADCOUNT_SEEDS=100 cargo test --release --test integration swarm
 //! HEADCOUNT_SEED=8214 cargo test --release --test integration swarm -- --nocapture
 //! ```
-//! The first failing seed is shrunk to a scenario. The second line runs one seed and, when it
+//! The first failing seed is shrunk to a scenario. The last line runs one seed and, when it
 //! fails, tells its whole story too.
 
 use std::{
@@ -65,11 +66,25 @@ fn run_all(first: u64, count: u64) -> Vec<Run> {
 #[expect(clippy::print_stderr, reason = "a panic does not know its seed")]
 /// Runs one seed. A panic names the seed it happened in before it goes on.
 fn run(seed: u64) -> Run {
-    let plan = Plan::draw(seed);
+    let plan = plan(seed);
     panic::catch_unwind(|| plan.run()).unwrap_or_else(|panic| {
         eprintln!("seed {seed}: panicked");
         panic::resume_unwind(panic)
     })
+}
+
+/// What a seed draws, among the usual numbers of members or those that the environment asks for.
+fn plan(seed: u64) -> Plan {
+    let Some(members) = variable("HEADCOUNT_MEMBERS") else {
+        return Plan::draw(seed);
+    };
+    let bounds = members
+        .split_once("..")
+        .map(|(min, max)| (min.parse(), max.parse()));
+    let Some((Ok(min), Ok(max))) = bounds else {
+        panic!("HEADCOUNT_MEMBERS={members}: takes a range such as 60..120");
+    };
+    Plan::draw_among(seed, min..=max)
 }
 
 fn summary(runs: &[Run]) -> String {
@@ -104,7 +119,7 @@ fn complaint(failed: &[&Run], count: u64) -> String {
         let command = "cargo test --release --test integration swarm -- --nocapture";
         let _ = writeln!(text, "  reproduce: HEADCOUNT_SEED={seed} {command}");
     }
-    let plan = Plan::draw(failed[0].seed);
+    let plan = plan(failed[0].seed);
     if let Some(shrunk) = plan.shrunk() {
         let (file, toml) = (shrunk.file_name(), shrunk.to_toml());
         let _ = writeln!(text, "seed {}, {shrunk}; as {file}:\n{toml}", plan.seed);
@@ -120,13 +135,16 @@ fn complaint(failed: &[&Run], count: u64) -> String {
     text
 }
 
+fn number(name: &str) -> Option<u64> {
+    Some(variable(name)?.parse().expect("a number"))
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a test is configured by its environment"
 )]
-fn number(variable: &str) -> Option<u64> {
-    let value = std::env::var(variable).ok()?;
-    Some(value.parse().expect("a number"))
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// What `headcount simulate` says of a file in `lab`, and the promise that broke.

@@ -377,6 +377,17 @@ mod tests {
     }
 
     #[test]
+    fn the_plan_in_the_manual_keeps_its_promises() {
+        let manual = include_str!("../../../simulations/README.md");
+        let blocks = manual.split("```toml\n").skip(1);
+        let texts = blocks.filter_map(|block| block.split("```").next());
+        let mut plans = texts.filter(|text| text.contains("node = ["));
+        let text = plans.next().expect("an example");
+        let plan = Scenario::parse("README.md", text).expect("legal").plan(1);
+        assert!(plan.expect("a plan").run().violations.is_empty());
+    }
+
+    #[test]
     fn every_fault_can_be_written_and_read() {
         let text = format!(
             "{TWO}event = [\n\
@@ -388,7 +399,8 @@ mod tests {
              {{ at = \"4s\", do = {{ partition = [0, 1] }} }},\n\
              {{ at = \"4s\", do = {{ conditions = {{ loss = 0.1 }} }} }},\n\
              {{ at = \"4s\", do = {{ slow = [\"a\", \"1s\"] }} }},\n\
-             {{ at = \"4s\", do = {{ impose = [3, {{ from = [\"a\"], effect = {{ loss = 0.5 }} }}] }} }},\n\
+             {{ at = \"4s\", do = {{ impose = [3, {{ from = [\"a\"], \
+                effect = {{ loss = 0.5 }} }}] }} }},\n\
              {{ at = \"5s\", do = {{ lift = 3 }} }},\n\
              {{ at = \"5s\", do = \"heal\" }},\n\
              {{ at = \"5s\", do = {{ restart = [\"b\", \"away\", \"lost\"] }} }},\n\

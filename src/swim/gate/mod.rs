@@ -16,7 +16,7 @@ use super::{
     Card, Evidence, Junk, Life, MemberId, Scope, Timestamp,
     directory::{Directory, Handle},
     identity::Identity,
-    roster::{Accusation, Claim, Roster},
+    roster::{Accusation, Claim, Record, Roster, Standing},
     wire::{self, Update, WireCard},
 };
 
@@ -311,6 +311,12 @@ impl Gate {
                 if self.is_outdated(identity, *incarnation) {
                     return None;
                 }
+                if self.holds_alive(identity) {
+                    // Whoever hears nobody fails everybody. A failure that others saw, too, was an
+                    // accusation before, and we should have heard of it.
+                    self.hear(identity, Claim::Suspect(*accusation), 0);
+                    return Some(Member::new(identity, *incarnation, State::Suspect));
+                }
                 self.hear(identity, Claim::Failed(*accusation), *age_s);
                 Some(Member::new(identity, *incarnation, State::Down))
             }
@@ -333,6 +339,14 @@ impl Gate {
         self.roster
             .record(identity.handle)
             .is_some_and(|record| record.life == identity.life && record.incarnation > incarnation)
+    }
+
+    /// Whether nobody has accused this life yet of a member that we know.
+    fn holds_alive(&self, identity: Identity) -> bool {
+        let Identity { handle, life } = identity;
+        let known = self.roster.knows(handle) || self.is_beyond(handle);
+        let accused = |record: &Record| record.life >= life && record.standing != Standing::Alive;
+        known && !self.roster.record(handle).is_some_and(accused)
     }
 
     /// What keeps foca as it is.

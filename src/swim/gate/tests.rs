@@ -1,10 +1,7 @@
 use std::{borrow::Cow, net::SocketAddr};
 
 use super::*;
-use crate::swim::{
-    Enrolled, Tags,
-    roster::{Record, Standing},
-};
+use crate::swim::{Enrolled, Tags};
 
 const ACCUSATION: Accusation = Accusation {
     by: MemberId(9),
@@ -114,6 +111,19 @@ fn a_failure_older_than_the_refutation_is_not_heard() {
     tell(&mut gate, other, 5, Standing::Alive);
     let stale = gate.judge(&failed("other", 2, 4));
     assert!(is_nothing(&gate, &stale));
+}
+
+#[test]
+fn a_failure_of_a_member_whom_nobody_accused_is_an_accusation() {
+    let (mut gate, other) = acquainted();
+    tell(&mut gate, other, 5, Standing::Alive);
+    assert_eq!(gate.judge(&failed("other", 2, 5)).state(), State::Suspect);
+    let (accusation, deadline) = (ACCUSATION, Timestamp::ZERO);
+    let suspect = Standing::Suspect {
+        accusation,
+        deadline,
+    };
+    tell(&mut gate, other, 5, suspect);
     assert_eq!(gate.judge(&failed("other", 2, 5)).state(), State::Down);
 }
 
@@ -299,7 +309,7 @@ fn foca_hears_nothing_of_members_beyond_the_view() {
         *claim(near, Life::first(1), 0, State::Down).id()
     );
     assert_eq!(gate.judge(&failed("far", 1, 0)), nothing);
-    assert_eq!(gate.beyond, [claim(far, Life::first(1), 0, State::Down)]);
+    assert_eq!(gate.beyond, [claim(far, Life::first(1), 0, State::Suspect)]);
     gate.beyond.clear();
     assert_eq!(gate.judge(&alive("far", 1, 0)), nothing);
     assert_eq!(gate.beyond, [], "everybody presumes that already");
