@@ -109,6 +109,8 @@ impl foca::Codec<Identity> for Codec {
             let mut gate = self.gate.borrow_mut();
             gate.me = header.src;
             gate.incarnation = header.src_incarnation;
+            gate.unsaid =
+                matches!(header.message, Message::TurnUndead) && gate.over(header.dst).left;
             if let Message::Ping(number) = header.message {
                 gate.probes += 1;
                 gate.probing = Some((header.dst, number));

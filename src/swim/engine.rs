@@ -229,7 +229,10 @@ impl foca::Runtime<Identity> for &mut Effects {
     }
 
     fn send_to(&mut self, to: Identity, data: &[u8]) {
-        let gate = self.gate.borrow();
+        let mut gate = self.gate.borrow_mut();
+        if std::mem::take(&mut gate.unsaid) {
+            return gate.parted.push(to);
+        }
         if let Some(address) = gate.address_of(to) {
             self.mail.swim((gate.id, gate.me.life), address, data);
         }

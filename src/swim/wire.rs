@@ -30,8 +30,8 @@ pub(super) struct Hello<'a> {
     pub(super) address: SocketAddr,
     /// Where the sender sent this: a node that does not know its own address learns it here.
     pub(super) to: SocketAddr,
-    /// The sender holds this life of this member down, and believes it lives here.
-    pub(super) holds_down: Option<(MemberId, Life)>,
+    /// The sender holds this life of this member over, and believes it lives here.
+    pub(super) holds_over: Option<(MemberId, Over)>,
 }
 
 /// "Yes": come to my stream port and show the cookie.
@@ -47,10 +47,17 @@ pub(super) struct Welcome {
 
 /// A life of the newcomer that the welcoming side knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Held {
+pub(super) enum Held {
+    Active(Life),
+    Over(Over),
+}
+
+/// A life that is held over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Over {
     pub(super) life: Life,
-    /// It is held failed, left or removed.
-    pub(super) down: bool,
+    /// It said goodbye: whoever has it and did not is another process.
+    pub(super) left: bool,
 }
 
 /// "No, we are another cluster."
@@ -88,8 +95,8 @@ pub(super) struct Challenge {
     pub(super) nonce: u64,
     pub(super) to: MemberId,
     pub(super) instance: u64,
-    /// Somebody holds this life of yours down.
-    pub(super) held_down: Option<Life>,
+    /// Somebody holds this life of yours over.
+    pub(super) held_over: Option<Over>,
     /// Somebody has your name at this address, in a life of your generation.
     pub(super) twin: Option<(SocketAddr, Life)>,
 }

@@ -6,6 +6,7 @@ use indicatif::ProgressBar;
 
 use super::{
     super::{Output, moment::Stopwatch},
+    show,
     work::{Job, Reached},
 };
 use crate::simulator::Phase;
@@ -111,8 +112,8 @@ fn thousandths(share: f64) -> u64 {
 }
 
 fn speed(reached: Reached) -> String {
-    let speed = reached.virtual_time.as_secs_f64() / reached.running.as_secs_f64().max(1e-3);
-    format!(", {speed:.1} × real time")
+    let times = reached.virtual_time.as_secs_f64() / reached.running.as_secs_f64().max(1e-3);
+    format!(", {} × real time", show::speed(times))
 }
 
 /// How long it takes still if it goes on as it did; nothing while nobody can know.

@@ -132,9 +132,19 @@ impl Shown<'_> {
         let memory = memory::peak_mb().map_or_else(String::new, |mb| format!(", {mb} MB"));
         let events = self.report().events as f64 / running.max(1e-9) / 1e6;
         format!(
-            "{times:.0} × real time, {events:.2} M events/s, {running:.1} s after {forming:.1} s \
-             of warm start{memory}"
+            "{} × real time, {events:.2} M events/s, {running:.1} s after {forming:.1} s \
+             of warm start{memory}",
+            speed(times)
         )
+    }
+}
+
+/// How many times as fast as a clock: three digits.
+pub(super) fn speed(times: f64) -> String {
+    match times {
+        10.0.. => format!("{times:.0}"),
+        1.0.. => format!("{times:.1}"),
+        _ => format!("{times:.3}"),
     }
 }
 

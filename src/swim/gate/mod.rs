@@ -17,7 +17,7 @@ use super::{
     directory::{Directory, Handle},
     identity::Identity,
     roster::{Accusation, Claim, Record, Roster, Standing},
-    wire::{self, Update, WireCard},
+    wire::{self, Over, Update, WireCard},
 };
 
 /// State that foca's codec and the node share.
@@ -40,6 +40,10 @@ pub(super) struct Gate {
     pub(super) probe_answered: bool,
     /// Probes that nobody answered for.
     pub(super) probes_failed: u64,
+    /// The packet that foca makes must not be sent as it is.
+    pub(super) unsaid: bool,
+    /// Who speaks in a life that said goodbye.
+    pub(super) parted: Vec<Identity>,
     /// Our reason, once we are leaving.
     pub(super) leaving: Option<String>,
     /// Who sent the packet that foca is reading.
@@ -128,6 +132,8 @@ impl Gate {
             probing: None,
             probe_answered: false,
             probes_failed: 0,
+            unsaid: false,
+            parted: Vec::new(),
             leaving: None,
             sender: me,
             roster: Roster::new(&scope),
@@ -339,6 +345,18 @@ impl Gate {
         self.roster
             .record(identity.handle)
             .is_some_and(|record| record.life == identity.life && record.incarnation > incarnation)
+    }
+
+    /// How a life ended that is held over.
+    pub(super) fn over(&self, identity: Identity) -> Over {
+        let Identity { handle, life } = identity;
+        let record = self.roster.record(handle);
+        let record = record.filter(|record| record.life >= life);
+        let left = |record: &Record| matches!(record.standing, Standing::Left { .. });
+        Over {
+            life: record.map_or(life, |record| record.life),
+            left: record.is_some_and(left),
+        }
     }
 
     /// Whether nobody has accused this life yet of a member that we know.

@@ -72,7 +72,11 @@ impl Node {
     fn heard_from_beyond(&mut self, word: Member<Identity>) {
         let held = self.gate.borrow().presumed(word.id().handle);
         if held.state() == State::Down && held.id().life >= word.id().life {
-            self.send_packet(*word.id(), Message::TurnUndead, 0, &[]);
+            let left = self.gate.borrow().over(*word.id()).left;
+            match left {
+                true => self.gate.borrow_mut().parted.push(*word.id()),
+                false => self.send_packet(*word.id(), Message::TurnUndead, 0, &[]),
+            }
         } else if self.gate.borrow().is_news(&word) {
             self.gate.borrow_mut().beyond.push(word);
         }

@@ -16,7 +16,7 @@ use crate::swim::{
     gate::Twins,
     identity::Identity,
     timers::Alarm,
-    wire::{self, Challenge, Present, Taken, Twin},
+    wire::{self, Challenge, Over, Present, Taken, Twin},
 };
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ enum Purpose {
 /// What a challenge has to say besides "are you there?".
 #[derive(Clone, Copy, Debug)]
 enum About {
-    HeldDown(Life),
+    HeldOver(Over),
     Presence,
     Twin(SocketAddr, Life),
 }
@@ -108,19 +108,40 @@ impl Node {
         self.schedule(ANSWER_TIMEOUT, Alarm::ChallengeSilent(nonce));
     }
 
-    /// Tells a member that somebody holds this life of it down; no answer is waited for.
-    pub(super) fn tell_held_down(&mut self, handle: Handle, life: Life) {
-        let (id, card) = {
+    /// Tells a member that somebody holds this life of it over; no answer is waited for.
+    pub(super) fn tell_held_over(&mut self, handle: Handle, life: Life) {
+        let (id, address, over) = {
             let gate = self.gate.borrow();
-            (
-                gate.directory.id(handle),
-                gate.card_of(Identity { handle, life }),
-            )
+            let identity = Identity { handle, life };
+            let id = gate.directory.id(handle);
+            (id, gate.address_of(identity), gate.over(identity))
         };
-        if let Some(card) = card {
+        if let Some(address) = address {
             let nonce = self.rng.random();
-            self.send_challenge(nonce, id, card.address, About::HeldDown(life));
+            self.send_challenge(nonce, id, address, About::HeldOver(over));
         }
+    }
+
+    /// Members speak in lives that said goodbye. foca would have them renew; they are told that it
+    /// was another process, once in a while.
+    pub(super) fn tell_parted(&mut self) {
+        let parted = std::mem::take(&mut self.gate.borrow_mut().parted);
+        for Identity { handle, life } in parted {
+            if self.may_introduce(handle) {
+                self.tell_held_over(handle, life);
+            }
+        }
+    }
+
+    /// Whether a member may be told of itself again: once in a second, and not too many.
+    fn may_introduce(&mut self, handle: Handle) -> bool {
+        let now = self.now;
+        self.introduced.retain(|_, at| now - *at < ANSWER_TIMEOUT);
+        let may = self.introduced.len() < CHALLENGES_MAX && !self.introduced.contains_key(&handle);
+        if may {
+            self.introduced.insert(handle, now);
+        }
+        may
     }
 
     /// The two sides of a member that speaks in an earlier generation than the one we hold of it.
@@ -145,12 +166,9 @@ impl Node {
 
     /// Tells two processes with one name, or what is left of them, of each other.
     pub(super) fn introduce(&mut self, twins: Twins) {
-        let now = self.now;
-        self.introduced.retain(|_, at| now - *at < ANSWER_TIMEOUT);
-        if self.introduced.len() >= CHALLENGES_MAX || self.introduced.contains_key(&twins.handle) {
+        if !self.may_introduce(twins.handle) {
             return;
         }
-        self.introduced.insert(twins.handle, now);
         let id = self.gate.borrow().directory.id(twins.handle);
         let [one, other] = twins.sides;
         for ((to, _), (address, life)) in [(one, other), (other, one)] {
@@ -164,8 +182,8 @@ impl Node {
             nonce,
             to,
             instance: self.instance,
-            held_down: match about {
-                About::HeldDown(life) => Some(life),
+            held_over: match about {
+                About::HeldOver(over) => Some(over),
                 _ => None,
             },
             twin: match about {
@@ -203,8 +221,8 @@ impl Node {
         if challenge.twin.is_some() && envelope.payload.len() < wire::TWIN_BYTES_MIN {
             return Err(Junk::Malformed);
         }
-        if let Some(life) = challenge.held_down {
-            self.outlive(life);
+        if let Some(over) = challenge.held_over {
+            self.outlive_held(over);
         }
         match challenge.twin {
             Some((address, life)) if address != self.address() => self.suspect_twin(address, life),
@@ -338,6 +356,14 @@ impl Node {
             self.suspect_twin(from, life);
         }
         Err(Junk::Misdirected)
+    }
+
+    /// Somebody holds a life over that may be ours.
+    pub(super) fn outlive_held(&mut self, over: Over) {
+        match over.left {
+            true => self.outlive_process(over.life),
+            false => self.outlive(over.life),
+        }
     }
 
     /// Moves beyond a life of ours that somebody holds down. At most once for each life: the next

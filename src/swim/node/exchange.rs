@@ -313,7 +313,7 @@ impl Node {
             self.follow_up();
         }
         for (handle, life) in disputes {
-            self.tell_held_down(handle, life);
+            self.tell_held_over(handle, life);
         }
         if was_lost && !self.was_lost(envelope) {
             self.settle();

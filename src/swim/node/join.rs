@@ -12,11 +12,11 @@ use siphasher::sip::SipHasher24;
 
 use super::Node;
 use crate::swim::{
-    Card, Junk, Life, MemberId, Notice, Output, Timestamp, check_name,
+    Card, Junk, MemberId, Notice, Output, Timestamp, check_name,
     directory::Handle,
     envelope::{Envelope, Kind},
     timers::Alarm,
-    wire::{self, Held, Hello, Refused, Taken, Twin, Welcome},
+    wire::{self, Held, Hello, Over, Refused, Taken, Twin, Welcome},
 };
 
 /// Time to the first retry of a hello. It doubles with each.
@@ -111,7 +111,7 @@ impl Node {
             instance: self.instance,
             address: card.address,
             to,
-            holds_down: self.held_down_at(to),
+            holds_over: self.held_over_at(to),
         };
         self.send_padded((Kind::Hello, wire::HELLO_BYTES_MIN), to, &hello);
     }
@@ -201,10 +201,10 @@ impl Node {
 
     /// A newcomer, a restarted process, or a member that lost us.
     fn consider(&mut self, from: SocketAddr, envelope: &Envelope<'_>, hello: &Hello<'_>) {
-        if let Some((id, life)) = hello.holds_down
+        if let Some((id, over)) = hello.holds_over
             && id == self.id()
         {
-            self.outlive(life);
+            self.outlive_held(over);
         }
         let claimed = settled(hello.address, from);
         match self.active_elsewhere(envelope.sender, claimed) {
@@ -228,12 +228,11 @@ impl Node {
 
     pub(super) fn welcome(&mut self, newcomer: SocketAddr, nonce: u64, id: MemberId) {
         let handle = self.gate.borrow().directory.handle(id);
-        let held = handle
-            .and_then(|handle| self.engine.find(handle))
-            .map(|held| Held {
-                life: held.id().life,
-                down: held.state() == State::Down,
-            });
+        let held = handle.and_then(|handle| self.engine.find(handle));
+        let held = held.map(|held| match held.state() {
+            State::Down => Held::Over(self.gate.borrow().over(*held.id())),
+            _ => Held::Active(held.id().life),
+        });
         let cookie = self.cookie(id);
         let welcome = Welcome {
             nonce,
@@ -263,10 +262,13 @@ impl Node {
     /// The other side knows a life of ours that is over, or that we never had.
     fn rise_above(&mut self, held: Held) {
         let mine = self.life();
-        if self.fresh && held.life >= mine {
-            self.outlive_process(held.life);
-        } else if held.down || held.life > mine {
-            self.outlive(held.life);
+        match held {
+            Held::Active(life) | Held::Over(Over { life, .. }) if self.fresh && life >= mine => {
+                self.outlive_process(life);
+            }
+            Held::Over(over) => self.outlive_held(over),
+            Held::Active(life) if life > mine => self.outlive(life),
+            Held::Active(_) => {}
         }
     }
 
@@ -316,11 +318,11 @@ impl Node {
         }
     }
 
-    /// The member that we hold down at this address, if there is one.
-    fn held_down_at(&self, address: SocketAddr) -> Option<(MemberId, Life)> {
+    /// The member whose life we hold over that was at this address, if there is one.
+    fn held_over_at(&self, address: SocketAddr) -> Option<(MemberId, Over)> {
         let gate = self.gate.borrow();
         let held = gate.down().find(|(_, card)| card.address == address);
-        held.map(|(identity, card)| (card.id, identity.life))
+        held.map(|(identity, card)| (card.id, gate.over(identity)))
     }
 
     pub(super) fn is_active_address(&self, address: SocketAddr) -> bool {

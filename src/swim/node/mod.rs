@@ -287,6 +287,7 @@ impl Node {
                 self.sighted(sighting);
             }
         }
+        self.tell_parted();
         self.tell_ourselves();
         self.tell_isolation();
         self.collect_news();

@@ -299,7 +299,7 @@ fn challenge(to: &str, instance: u64) -> wire::Challenge {
         nonce: 1,
         to: MemberId::new("blue", to),
         instance,
-        held_down: None,
+        held_over: None,
         twin: None,
     }
 }
@@ -328,7 +328,10 @@ fn a_life_that_leaps_to_the_last_generation_is_not_believed() {
     let mut few = Few::joined(3);
     let last = Life::first(Life::GENERATION_MAX);
     let message = wire::Challenge {
-        held_down: Some(last),
+        held_over: Some(wire::Over {
+            life: last,
+            left: true,
+        }),
         ..challenge("n0", 7)
     };
     let bytes = forged("n1", Life::first(1), Kind::Challenge, &message);
