@@ -10,7 +10,7 @@ pub(super) struct Truth {
     living: BTreeMap<MemberId, (Slot, Sketch)>,
     /// The same by place in the directory that all share; empty when each has its own.
     by_place: Vec<Option<(Slot, Sketch)>>,
-    dead: Vec<MemberId>,
+    dead: Vec<(MemberId, Slot)>,
     /// The living by cluster.
     counts: BTreeMap<String, usize>,
 }
@@ -27,8 +27,9 @@ impl Truth {
         for slot in world.living() {
             truth.add(world, slot)?;
         }
-        let dead = world.dead().map(|slot| world.id(slot));
-        truth.dead = dead.filter(|id| !truth.living.contains_key(id)).collect();
+        let dead = world.dead().map(|slot| (world.id(slot), slot));
+        let is_dead = |(id, _): &(MemberId, Slot)| !truth.living.contains_key(id);
+        truth.dead = dead.filter(is_dead).collect();
         Ok(truth)
     }
 
@@ -67,11 +68,23 @@ impl Truth {
         if known < expected {
             return Some(format!("knows {known} of {expected} living members"));
         }
-        if let Some(id) = self.dead.iter().find(|id| is_presumed_alive(node, **id)) {
-            return Some(format!("believes that {id} lives, but it is not there"));
+        if let Some(of) = self.presumed_alive(world, slot) {
+            let name = world.label(of);
+            return Some(format!("believes that {name} lives, but it is not there"));
         }
         let alone = node.is_isolated() && expected > 1;
         alone.then(|| "believes it is isolated".into())
+    }
+
+    /// Who is dead, and is presumed to live by the process in `slot`, which does not list everyone.
+    fn presumed_alive(&self, world: &World, slot: Slot) -> Option<Slot> {
+        world.neighbours(slot)?;
+        let node = world.node(slot)?;
+        let lives = |(id, _): &&(MemberId, Slot)| {
+            let held = node.believes(*id);
+            matches!(held, Some(MemberState::Alive | MemberState::Suspect))
+        };
+        self.dead.iter().find(lives).map(|(_, of)| *of)
     }
 
     fn find(&self, node: &Node, member: Enrolled) -> Option<&(Slot, Sketch)> {
@@ -97,11 +110,6 @@ impl Truth {
 fn is_right(world: &World, node: &Node, held: &Sketch, (of, itself): &(Slot, Sketch)) -> bool {
     let what = |sketch: &Sketch| (sketch.life, sketch.incarnation, sketch.state);
     what(held) == what(itself) && node.is_at(held, world.address(*of))
-}
-
-fn is_presumed_alive(node: &Node, id: MemberId) -> bool {
-    let held = node.believes(id);
-    matches!(held, Some(MemberState::Alive | MemberState::Suspect))
 }
 
 fn quarrel(world: &World, node: &Node, held: &Sketch, truth: Option<&(Slot, Sketch)>) -> String {

@@ -6,7 +6,7 @@ use super::Node;
 /// bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
-    /// Members in its list, itself not counted: all that the rest may grow with.
+    /// Members that it may hear of, in its list or not: all that the rest may grow with.
     pub members: usize,
     /// Members of which it remembers more than that they are there, forgotten ones included.
     pub records: usize,
@@ -30,7 +30,8 @@ impl Node {
     /// How much it keeps now, in O(1).
     pub fn load(&self) -> Load {
         Load {
-            members: self.engine.members().len(),
+            // Everybody hears of everybody's failure, whoever is in the list.
+            members: self.engine.members().len().max(self.cluster_size()),
             records: self.gate.borrow().roster.records().len(),
             timers: self.timers.len(),
             news: self.engine.backlog() + self.spread.news.len(),

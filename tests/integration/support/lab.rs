@@ -172,10 +172,24 @@ impl Drop for Running {
     }
 }
 
-/// Sends `signal` to a process of ours.
+/// Sends `signal` to a process of ours. One that is to stop has stopped afterwards, with all its
+/// threads: the kernel stops them one after the other.
 pub(crate) fn signal(pid: u32, signal: Signal) {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    kill_process(pid.expect("a process id"), signal).expect("it runs");
+    let number = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    kill_process(number.expect("a process id"), signal).expect("it runs");
+    if signal == Signal::STOP {
+        until("all threads stop", || all_stopped(pid).then_some(()));
+    }
+}
+
+fn all_stopped(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    let mut threads = threads.map(|thread| thread.expect("readable").path().join("stat"));
+    threads.all(|stat| {
+        let stat = fs::read_to_string(stat).unwrap_or_default();
+        let state = stat.rsplit(") ").next();
+        state.is_some_and(|state| state.starts_with('T'))
+    })
 }
 
 /// Waits until each of `agents` lists exactly `count` members in `state`.
