@@ -12,7 +12,7 @@ const SAMPLED_EVERY_AUDITS: u64 = 5;
 /// Seeds are looked up again this often, as an agent resolves host names again.
 const RESOLVE_EVERY_AUDITS: u64 = 30;
 /// A leaving node has this long to stop.
-const LEAVE_MAX: Duration = Duration::from_millis(500);
+pub(super) const LEAVE_MAX: Duration = Duration::from_millis(500);
 /// A process that was undisturbed for so long is healthy beyond doubt.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// A rival that was there so recently may still be a reason to stop.

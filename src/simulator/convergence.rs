@@ -110,6 +110,11 @@ impl World {
         format!("{name}#{}", slot.0)
     }
 
+    pub(super) fn is_leaving(&self, slot: Slot) -> bool {
+        let process = self.machine(slot).process.as_ref();
+        process.is_some_and(|process| process.leaving.is_some())
+    }
+
     fn lives(&self, slot: Slot) -> bool {
         let process = self.machine(slot).process.as_ref();
         process.is_some_and(|process| !process.paused && process.leaving.is_none())

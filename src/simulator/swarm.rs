@@ -11,6 +11,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
     Conditions, Data, Fault, Latency, Move, Promise, Run, Slot, Spec, Story, World,
+    audit::LEAVE_MAX,
     network::{chance, draw},
     vices::draw_vices,
 };
@@ -128,6 +129,10 @@ impl Plan {
         }
         for slot in &self.revived {
             world.apply(Fault::Start(*slot));
+            // Whoever is about to leave comes back once it has left: it may be the only seed.
+            if world.is_leaving(*slot) {
+                world.schedule(LEAVE_MAX * 2, Fault::Start(*slot));
+            }
         }
     }
 }

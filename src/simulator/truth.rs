@@ -118,7 +118,14 @@ fn quarrel(world: &World, node: &Node, held: &Sketch, truth: Option<&(Slot, Sket
         None => format!("holds {id} {:?}, but it is not there", held.state),
         Some((of, itself)) => {
             let (name, address) = (world.label(*of), world.address(*of));
-            format!("holds {name} to be {held:?}, but it is {itself:?} at {address}")
+            let [held, itself] = [held, itself].map(words);
+            format!("holds {name} {held}, but it is {itself} at {address}")
         }
     }
+}
+
+fn words(sketch: &Sketch) -> String {
+    let (state, incarnation) = (sketch.state.as_str(), sketch.incarnation);
+    let generation = sketch.life.generation();
+    format!("{state} (generation {generation}, incarnation {incarnation})")
 }

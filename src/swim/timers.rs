@@ -82,7 +82,7 @@ impl Timers {
 
     /// Alarms that are waited for.
     pub(super) fn len(&self) -> usize {
-        self.heap.len()
+        self.heap.len() + usize::from(self.indirect.is_some())
     }
 
     /// The earliest deadline.

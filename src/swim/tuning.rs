@@ -90,7 +90,8 @@ impl Tuning {
 
     /// How long a suspicion lasts among `members` active members, ourselves included.
     pub fn suspicion_timeout(&self, members: usize) -> Duration {
-        let scale = f64::log10(members.max(1) as f64).max(1.0);
+        // Not the platform's, whose last bit differs: deadlines must be the same everywhere.
+        let scale = libm::log10(members.max(1) as f64).max(1.0);
         self.probe_interval
             .mul_f64(self.suspicion_multiplier * scale)
     }

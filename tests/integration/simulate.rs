@@ -1,7 +1,11 @@
 //! `headcount simulate` as people and programs meet it: every built-in scenario passes and says
 //! what it said before, and what cannot be run is refused with what to change.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use headcount::simulator::Scenario;
 use serde_json::Value;
@@ -9,7 +13,7 @@ use serde_json::Value;
 use crate::support::{Finished, Lab, finish, headcount, run};
 
 /// Every key that the object has, in the order it has them.
-const KEYS: [&str; 31] = [
+const KEYS: [&str; 32] = [
     "bytes_per_node_per_s",
     "bytes_per_s_over_nodes",
     "converged",
@@ -33,6 +37,7 @@ const KEYS: [&str; 31] = [
     "scenario",
     "seed",
     "seeds",
+    "seeds_run",
     "series",
     "simulated_s",
     "spread_ms",
@@ -229,4 +234,48 @@ fn names_and_sizes_that_cannot_be_are_refused() {
     run(["simulate", "crash", "--nodes", "20000000"]).refused(2, &["20000000", "2 to"]);
     run(["simulate", "swarm", "--nodes", "9"]).refused(2, &["swarm", "draws"]);
     run(["simulate", "crash", "--seeds", "0"]).refused(2, &["--seeds"]);
+}
+
+#[test]
+fn a_reader_who_goes_away_takes_no_failure_for_a_success() {
+    let lab = Lab::new();
+    let file = lab.dir().join("mine.toml");
+    let text =
+        "# A crash.\nnodes = 4\nduration = \"20s\"\n[expect]\nmessages_per_node_per_s = 0.1\n";
+    fs::write(&file, text).expect("written");
+    let mut command: Command = headcount();
+    command.arg("simulate").arg(&file).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+}
+
+#[test]
+fn a_bound_on_what_never_happened_is_missed() {
+    let text = "# Nothing.\nnodes = 4\nduration = \"5s\"\n[expect]\nfirst_detection_p99 = \"5s\"\n";
+    let said = simulate(text, &[]);
+    said.refused(1, &["1 of 1 seeds failed"]);
+    assert!(
+        said.stdout
+            .contains("first_detection_p99 is never measured"),
+        "{said:#?}"
+    );
+}
+
+#[test]
+fn a_longer_run_lets_more_nodes_restart() {
+    run(["simulate", "rolling_restart", "--nodes", "61"])
+        .refused(2, &["--duration makes it longer"]);
+    let longer = [
+        "simulate",
+        "rolling_restart",
+        "--nodes",
+        "61",
+        "--duration",
+        "3m",
+    ];
+    let said = run(longer);
+    assert_eq!(said.code(), 0, "{said:#?}");
+    run(["simulate", "swarm", "--duration", "3m"]).refused(2, &["duration = 3m"]);
+    run(["simulate", "crash", "--duration", "2d"]).refused(2, &["duration = 2days", "1ms to 24h"]);
 }

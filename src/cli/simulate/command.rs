@@ -18,7 +18,11 @@ impl Command<'_> {
         let scenario = quoted(&args.scenario);
         let [nodes, view] = [("nodes", args.nodes), ("view", args.view)]
             .map(|(flag, given)| given.map_or_else(String::new, |n| format!(" --{flag} {n}")));
-        format!("headcount simulate {scenario}{nodes}{view} --seed ")
+        let duration = args.duration.map(humantime::format_duration);
+        let duration = duration.map_or_else(String::new, |duration| {
+            format!(" --duration {}", quoted(&duration.to_string()))
+        });
+        format!("headcount simulate {scenario}{nodes}{view}{duration} --seed ")
     }
 }
 

@@ -18,6 +18,7 @@ impl Shown<'_> {
             "scenario": self.scenario.name(),
             "seed": args.seed,
             "seeds": args.seeds,
+            "seeds_run": report.runs,
             "nodes": self.scenario.nodes().unwrap_or(tally.nodes),
             "view": self.scenario.view(),
             "simulated_s": report.simulated.as_secs_f64(),

@@ -40,11 +40,14 @@ pub(super) struct Args {
     #[arg(value_name = "SCENARIO")]
     scenario: String,
     /// Number of nodes [default: the scenario's]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     nodes: Option<u32>,
     /// Neighbours that each node knows [default: all others; 128 above 10,000 nodes]
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
     view: Option<u32>,
+    /// How long faults may strike, such as 90s or 5m [default: the scenario's]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    duration: Option<Duration>,
     /// What decides everything that the scenario leaves open
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
@@ -99,11 +102,9 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
     // From here on who interrupts gets a report.
     let mut interrupts = signal(SignalKind::interrupt())
         .map_err(|error| Failure::trouble(format!("cannot listen to signals: {error}")))?;
-    if !args.json {
-        for line in show::lines_of(show::settings(&args, &scenario)) {
-            output.data(line)?;
-        }
-    }
+    let settings = show::lines_of(show::settings(&args, &scenario));
+    let mut settings = settings.into_iter().filter(|_| !args.json);
+    let announced = settings.try_for_each(|line| output.data(line));
     let job = Job {
         scenario: scenario.clone(),
         first: args.seed,
@@ -116,30 +117,37 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
         scenario: &scenario,
         ran: &ran,
     };
-    if args.json {
-        output.data(shown.json())?;
-    } else {
-        for line in shown.lines() {
-            output.data(line)?;
-        }
-    }
+    let mut printed = announced.and_then(|()| print(&args, &shown, output));
     if let Some(page) = page {
         page.finish(&html::page(&shown))?;
     }
-    if let Some(plan) = broken(&scenario, &ran)
+    if !args.json
+        && let Some(plan) = broken(&scenario, &ran)
         && let Some(command) = shrink::shrunk(plan, output).await
-        && !args.json
     {
-        output.data(format!("shrunk:    {command}"))?;
+        printed = printed.and_then(|()| output.data(format!("shrunk:    {command}")));
     }
     trace.as_ref().map_or(Ok(()), Trace::close)?;
-    shown.answer()
+    // Whoever did not read to the end must not take a failure for a success.
+    shown.answer()?;
+    printed
+}
+
+fn print(args: &Args, shown: &Shown<'_>, output: &mut Output) -> Result<(), Failure> {
+    if args.json {
+        return output.data(shown.json());
+    }
+    shown
+        .lines()
+        .into_iter()
+        .try_for_each(|line| output.data(line))
 }
 
 /// The plan of a swarm's first seed that broke a promise.
 fn broken(scenario: &Scenario, ran: &Ran) -> Option<Plan> {
     let failures = ran.tally.failures.iter();
-    let mut broken = failures.filter(|failed| failed.promise != tally::MISSED);
+    let others = [tally::MISSED, tally::PANICKED];
+    let mut broken = failures.filter(|failed| !others.contains(&failed.promise));
     let failed = broken.next().filter(|_| !ran.interrupted)?;
     scenario.swarm_plan(failed.seed)
 }
@@ -155,6 +163,11 @@ fn read(args: &Args) -> Result<Scenario, Failure> {
             Scenario::parse(name, &text)?
         }
         false => Scenario::built_in(name)?,
+    };
+    // First what allows more: a larger cluster may need a longer run.
+    let scenario = match args.duration {
+        Some(duration) => scenario.with_duration(duration)?,
+        None => scenario,
     };
     let scenario = match args.nodes {
         Some(nodes) => scenario.with_nodes(nodes)?,

@@ -83,7 +83,7 @@ impl Shown<'_> {
             Verdict::Interrupted => vec![format!("INTERRUPTED after {runs} of {seeds} seeds")],
             Verdict::Passed => {
                 vec![format!(
-                    "PASSED {runs} of {runs} seeds, {seconds:.1} virtual s"
+                    "PASSED {runs} of {seeds} seeds, {seconds:.1} virtual s"
                 )]
             }
         }
@@ -103,7 +103,7 @@ impl Shown<'_> {
         match (self.verdict(), tally.failures.first()) {
             (Verdict::Failed, Some(first)) => Err(Failure::no(format!(
                 "{} of {} seeds failed, first seed {}",
-                tally.failed_seeds, tally.report.runs, first.seed
+                tally.failed_seeds, self.args.seeds, first.seed
             ))),
             (Verdict::Interrupted, _) => Err(Failure::no(
                 "interrupted; the report is about what ran until then",

@@ -39,7 +39,7 @@ pub(super) struct Tally {
     /// The seed that is merged next.
     next: u64,
     /// Outcomes that came before their turn.
-    waiting: BTreeMap<u64, Outcome>,
+    waiting: BTreeMap<u64, Result<Outcome, String>>,
     pub(super) report: Report,
     /// The first failures, in order of seeds.
     pub(super) failures: Vec<Failed>,
@@ -64,10 +64,10 @@ impl Tally {
     }
 
     /// Takes in what `seed` did.
-    pub(super) fn add(&mut self, seed: u64, outcome: Outcome) {
+    pub(super) fn add(&mut self, seed: u64, outcome: Result<Outcome, String>) {
         self.waiting.insert(seed, outcome);
         while let Some(outcome) = self.waiting.remove(&self.next) {
-            self.merge(self.next, &outcome);
+            self.take(self.next, outcome);
             self.next += 1;
         }
     }
@@ -75,16 +75,31 @@ impl Tally {
     /// Nothing comes any more: what waits for seeds that never ran is merged without them.
     pub(super) fn close(&mut self) {
         while let Some((seed, outcome)) = self.waiting.pop_first() {
-            self.merge(seed, &outcome);
+            self.take(seed, outcome);
         }
+    }
+
+    fn take(&mut self, seed: u64, outcome: Result<Outcome, String>) {
+        match outcome {
+            Ok(outcome) => self.merge(seed, &outcome),
+            Err(said) => self.fail(vec![Failed {
+                seed,
+                promise: PANICKED,
+                text: format!("seed {seed}: the program panicked, which is a bug: {said}"),
+            }]),
+        }
+    }
+
+    fn fail(&mut self, failures: Vec<Failed>) {
+        self.failed_seeds += u64::from(!failures.is_empty());
+        let room = FAILURES_MAX.saturating_sub(self.failures.len());
+        self.failures.extend(failures.into_iter().take(room));
     }
 
     fn merge(&mut self, seed: u64, outcome: &Outcome) {
         let failures = failures(seed, outcome);
         let failed = !failures.is_empty();
-        self.failed_seeds += u64::from(failed);
-        let room = FAILURES_MAX.saturating_sub(self.failures.len());
-        self.failures.extend(failures.into_iter().take(room));
+        self.fail(failures);
         self.nodes = self.nodes.max(outcome.nodes);
         if self.points.len() < POINTS_MAX {
             self.points.push(Point::of(seed, outcome, failed));
@@ -110,6 +125,8 @@ impl Point {
     }
 }
 
+/// What stands for a promise where the program itself failed.
+pub(super) const PANICKED: &str = "no panic";
 /// What stands for a promise where a bound of the scenario's own was missed.
 pub(super) const MISSED: &str = "expect";
 
@@ -140,7 +157,7 @@ mod tests {
     #[test]
     fn the_order_in_which_seeds_end_changes_nothing() {
         let scenario = Scenario::parse("sample", TEXT).unwrap();
-        let run = |seed| scenario.run(seed, &mut |_, _| ControlFlow::Continue(()));
+        let run = |seed| Ok(scenario.run(seed, &mut |_, _| ControlFlow::Continue(())));
         let (mut one, mut other) = (Tally::new(3), Tally::new(3));
         [3, 4, 5]
             .into_iter()
@@ -158,9 +175,21 @@ mod tests {
     fn a_seed_that_never_ran_holds_nobody_up_in_the_end() {
         let scenario = Scenario::parse("sample", TEXT).unwrap();
         let mut tally = Tally::new(1);
-        tally.add(2, scenario.run(2, &mut |_, _| ControlFlow::Continue(())));
+        let outcome = scenario.run(2, &mut |_, _| ControlFlow::Continue(()));
+        tally.add(2, Ok(outcome));
         assert_eq!(tally.report.runs, 0);
         tally.close();
         assert_eq!((tally.report.runs, tally.nodes), (1, 4));
+    }
+
+    #[test]
+    fn a_seed_that_panics_has_failed() {
+        let mut tally = Tally::new(7);
+        tally.add(7, Err("a bug".into()));
+        assert_eq!((tally.report.runs, tally.failed_seeds), (0, 1));
+        assert_eq!(tally.failures[0].promise, PANICKED);
+        assert!(
+            tally.failures[0].text.contains("seed 7") && tally.failures[0].text.contains("a bug")
+        );
     }
 }

@@ -2,7 +2,9 @@
 //! what a seed does.
 
 use std::{
+    any::Any,
     ops::ControlFlow,
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -30,7 +32,8 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) struct Timed {
     pub(super) seed: u64,
-    pub(super) outcome: Outcome,
+    /// What came of it, or what the program said when it panicked.
+    pub(super) outcome: Result<Outcome, String>,
     /// Until the cluster had formed.
     pub(super) forming: Duration,
     /// Altogether.
@@ -107,10 +110,21 @@ impl Shared {
     fn run_all(&self, done: &UnboundedSender<Timed>) {
         while !self.stop.load(Ordering::Relaxed) {
             let taken = self.taken.fetch_add(1, Ordering::Relaxed);
-            if taken >= self.job.count || done.send(self.run(self.job.first + taken)).is_err() {
+            if taken >= self.job.count || done.send(self.survive(self.job.first + taken)).is_err() {
                 return;
             }
         }
+    }
+
+    /// Runs `seed`. A bug that panics is an outcome of that seed, and never passes for none.
+    fn survive(&self, seed: u64) -> Timed {
+        let run = AssertUnwindSafe(|| self.run(seed));
+        panic::catch_unwind(run).unwrap_or_else(|panicked| Timed {
+            seed,
+            outcome: Err(said(&*panicked)),
+            forming: Duration::ZERO,
+            all: Duration::ZERO,
+        })
     }
 
     fn run(&self, seed: u64) -> Timed {
@@ -135,7 +149,7 @@ impl Shared {
         let all = watch.elapsed();
         Timed {
             seed,
-            outcome,
+            outcome: Ok(outcome),
             forming: if forms { all } else { forming },
             all,
         }
@@ -145,4 +159,11 @@ impl Shared {
         let mut place = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
         *place = Some(reached);
     }
+}
+
+/// The words of a panic.
+fn said(panicked: &(dyn Any + Send)) -> String {
+    let text = panicked.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panicked.downcast_ref::<&str>().copied());
+    text.unwrap_or("without a word").to_owned()
 }

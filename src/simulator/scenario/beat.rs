@@ -21,7 +21,10 @@ pub(super) struct Beat {
 
 impl Beat {
     /// Says what is wrong with it, if anything.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self, at: Span) -> Result<(), String> {
+        if self.until.is_some_and(|until| until.max < at.min) {
+            return Err("`until` is before `at`".into());
+        }
         if self.every.is_some() != self.until.is_some() {
             return Err("repeats with both `every` and `until`, or neither".into());
         }

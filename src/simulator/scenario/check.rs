@@ -36,7 +36,9 @@ impl Scenario {
             return Ok(());
         }
         let [over, duration] = [over, duration].map(humantime::format_duration);
-        Err(format!("can last until {over}, and duration = {duration}"))
+        Err(format!(
+            "can last until {over}, and duration = {duration}; --duration makes it longer"
+        ))
     }
 }
 

@@ -110,7 +110,10 @@ impl Entry {
             return Err("`nodes` takes how many join, not who".into());
         }
         if let Some(beat) = self.beat() {
-            beat.check()?;
+            beat.check(self.at)?;
+        }
+        if self.until.is_some_and(|until| until.max < self.at.min) {
+            return Err("`until` is before `at`".into());
         }
         let too_often = |every: Span| every.min < EVERY_MIN && self.kind != Kind::Join;
         if self.every.is_some_and(too_often) {

@@ -91,6 +91,9 @@ const BUILT_IN: [(&str, &str); 15] = [
 pub(super) const NODES_MAX: u32 = 10_000_000;
 /// Unless a scenario says otherwise, views must be equal so long after everything was healed.
 const CONVERGE_WITHIN: Duration = Duration::from_secs(120);
+/// How long a safety phase may be.
+const DURATIONS: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
 /// So many nodes are the addresses that every node is told to join.
 const SEEDS: u32 = 3;
 /// Up to here everybody's changes are held against every promise, beyond only those of a sample.
@@ -238,6 +241,26 @@ impl Scenario {
         Ok(self)
     }
 
+    /// The same with a safety phase of this length.
+    ///
+    /// # Errors
+    /// When its faults do not fit, when it draws its own or is a plan, or when that is not between
+    /// a millisecond and a day.
+    pub fn with_duration(mut self, duration: Duration) -> Result<Self, ScenarioError> {
+        let text = humantime::format_duration(duration);
+        if self.file.swarm || self.file.plan.is_some() {
+            return Err(self.refuse(format!(
+                "duration = {text}: a swarm's seed or a plan says it"
+            )));
+        }
+        if !DURATIONS.contains(&duration) {
+            return Err(self.refuse(format!("duration = {text}: takes 1ms to 24h")));
+        }
+        self.file.duration = Some(Time(duration));
+        self.check()?;
+        Ok(self)
+    }
+
     /// What errors and reports call it.
     pub fn name(&self) -> &str {
         &self.name
@@ -255,7 +278,8 @@ impl Scenario {
             .fault
             .iter()
             .filter(|entry| entry.kind == Kind::Join);
-        Some(nodes + late.map(|entry| entry.struck(&self.census())).sum::<u32>())
+        let late = late.map(|entry| entry.struck(&self.census()));
+        Some(late.fold(nodes, u32::saturating_add))
     }
 
     /// Every effective setting, as label and value, for people.

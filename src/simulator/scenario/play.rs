@@ -6,7 +6,10 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    super::{Fault, Plan, Promise, Report, Run, STABLE_FOR, Slot, Story, World, struck::struck},
+    super::{
+        Fault, Percentiles, Plan, Promise, Report, Run, STABLE_FOR, Slot, Story, World,
+        struck::struck,
+    },
     EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start, Telling,
     script::{self, Script},
     values::{Span, Time},
@@ -290,23 +293,30 @@ impl Expect {
         let mut missed = Vec::new();
         let mut hold = |key: &str, max: Option<f64>, seen: f64, unit: &str| {
             if let Some(max) = max.filter(|max| seen > *max) {
-                missed.push(format!(
-                    "{key} is {seen:.0}{unit}, expected at most {max}{unit}"
-                ));
+                let seen = match seen.is_finite() {
+                    true => format!("{}{unit}", (seen * 1e3).round() / 1e3),
+                    false => "never measured".into(),
+                };
+                missed.push(format!("{key} is {seen}, expected at most {max}{unit}"));
             }
         };
         let ms = |time: Option<Time>| time.map(|time| time.0.as_millis() as f64);
+        // A bound that holds because nothing was measured would hold for ever.
+        let told = |times: Percentiles| match times.count {
+            0 => f64::INFINITY,
+            _ => times.p99,
+        };
         let (first, all) = (report.first_detection(), report.full_dissemination());
         hold(
             "first_detection_p99",
             ms(self.first_detection_p99),
-            first.p99,
+            told(first),
             " ms",
         );
         hold(
             "full_dissemination_p99",
             ms(self.full_dissemination_p99),
-            all.p99,
+            told(all),
             " ms",
         );
         let count = |max: Option<u64>| max.map(|max| max as f64);

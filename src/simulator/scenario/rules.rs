@@ -11,6 +11,9 @@ use super::{
     values::{Chosen, Span},
 };
 
+/// A rule may begin so often.
+const TIMES_MAX: u64 = 100_000;
+
 /// One `[[rule]]`: what is different on the way from some nodes to others.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,7 +76,11 @@ impl RuleEntry {
                 Err("`every` and `until` need `for`".into())
             }
             None => Ok(()),
-            Some(beat) => beat.check(),
+            Some(beat) if beat.times(self.at()) > TIMES_MAX => Err(format!(
+                "can hold {} times: takes at most {TIMES_MAX}",
+                beat.times(self.at())
+            )),
+            Some(beat) => beat.check(self.at()),
         }
     }
 }

@@ -29,6 +29,9 @@ impl Scenario {
         if self.file.swarm {
             return Err(self.refuse(format!("view = {view}: a swarm's nodes know each other")));
         }
+        if self.file.plan.is_some() {
+            return Err(self.refuse(format!("view = {view}: a plan's nodes know each other")));
+        }
         self.file.view = Some(view);
         self.check()?;
         Ok(self)

@@ -42,10 +42,16 @@ impl Node {
     pub(super) fn on_swim_beyond(&mut self, sender: Identity, packet: &[u8]) -> Result<(), Junk> {
         self.gate.borrow_mut().sender = sender;
         let read = self.read_packet(packet);
+        let junk = self.gate.borrow_mut().junk.take();
         let Packet { header, claims } = read.map_err(|error| match error {
             CodecError::Junk(junk) => junk,
-            CodecError::Full | CodecError::NoCard => Junk::Malformed,
+            CodecError::Full | CodecError::NoCard => junk.unwrap_or(Junk::Malformed),
         })?;
+        if std::mem::take(&mut self.gate.borrow_mut().addressed_before) {
+            // As foca, which takes no packet to another life than its own.
+            self.introduce_to(sender);
+            return Ok(());
+        }
         self.heard_from_beyond(Member::new(sender, header.src_incarnation, State::Alive));
         let result = self.engine.apply(claims.into_iter(), true);
         self.check(result);

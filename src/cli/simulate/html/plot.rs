@@ -1,7 +1,5 @@
 //! `Plot`: lines or points over two axes, as SVG.
 
-use std::iter::successors;
-
 use maud::{Markup, Render, html};
 
 const WIDTH: f64 = 640.0;
@@ -12,6 +10,8 @@ const TOP: f64 = 12.0;
 const BOTTOM: f64 = 44.0;
 /// About so many lines of the grid in each direction.
 const TICKS: f64 = 5.0;
+/// No axis has more, whatever its numbers.
+const TICKS_MAX: u32 = 20;
 
 /// What is measured along an axis.
 #[derive(Clone, Copy, Debug)]
@@ -100,15 +100,20 @@ impl Axis {
 
     /// The share of the axis at which `number` lies.
     fn share(&self, number: f64) -> f64 {
-        (number - self.min) / (self.max - self.min)
+        let span = self.max - self.min;
+        match span > 0.0 {
+            true => (number - self.min) / span,
+            false => 0.5,
+        }
     }
 
     fn ticks(&self) -> Vec<f64> {
         let step = step(self.max - self.min);
         let first = (self.min / step).ceil();
-        let count = successors(Some(first), |tick| Some(tick + 1.0));
-        let within = |tick: &f64| *tick <= self.max / step + 1e-9;
-        count.take_while(within).map(|tick| tick * step).collect()
+        // By a whole count: where numbers are too large for steps of one, none ends the other way.
+        let ticks = (0..TICKS_MAX).map(|tick| (first + f64::from(tick)) * step);
+        let within = |tick: &f64| tick.is_finite() && *tick <= self.max + step * 1e-9;
+        ticks.take_while(within).collect()
     }
 
     fn text(&self, number: f64) -> String {
