@@ -73,7 +73,7 @@ const WORDS: [(Promise, &str, &str); 18] = [
     (
         Promise::LoadIsBounded,
         "load is bounded",
-        "what a node keeps, and says at once, grows with the members it knows only",
+        "what a node keeps, and says at once, grows with the members it hears of only",
     ),
     (
         Promise::LeaveIsQuick,

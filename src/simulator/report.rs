@@ -184,8 +184,8 @@ impl Report {
         &self.first
     }
 
-    /// `failed` told of a process that ran and had not been paused for a minute: all of them, and
-    /// those told by a process that had not been paused for a minute either.
+    /// `failed` told of a process that ran and had been healthy for a minute (not paused, not
+    /// slow, not singled out by a rule): all of them, and those told by one that was healthy, too.
     pub const fn false_positives(&self) -> (u64, u64) {
         self.false_positives
     }

@@ -23,9 +23,10 @@ pub struct Measures {
     pub streams: u64,
     /// `failed` told of a process that was running, or paused.
     pub false_failures: u64,
-    /// The part of them about a process that had not been paused for a minute.
+    /// The part of them about a process that had been healthy for a minute: not paused, not slow,
+    /// not singled out by a rule.
     pub false_failures_of_healthy: u64,
-    /// The part of those that were told by a process that had not been paused for a minute either.
+    /// The part of those that were told by a process that had been healthy for a minute, too.
     pub false_failures_at_healthy: u64,
     /// `failed` told of a generation that had left.
     pub leaves_told_failed: u64,
