@@ -4,18 +4,22 @@
 //! with everything always on, faults mask each other. A safety phase with faults is followed by a
 //! liveness phase in which everything is healed and all views must become equal.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{
+    ops::{ControlFlow, RangeInclusive},
+    time::Duration,
+};
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Conditions, Data, Fault, Latency, Move, Promise, Run, Slot, Spec, Story, World,
+    Conditions, Data, Fault, Latency, Move, Phase, Promise, Run, Slot, Spec, Story, Watcher, World,
     audit::LEAVE_MAX,
     network::{chance, draw},
+    scenario::WATCHED_EVERY,
     vices::draw_vices,
 };
-use crate::swim::{Profile, Tuning};
+use crate::swim::{Profile, Timestamp, Tuning};
 
 /// After everything is healed, all views must be equal within this time. Nearly all plans need
 /// seconds; the slowest wait for a process whose only seed is itself: it must be found by the
@@ -64,14 +68,21 @@ impl Plan {
 
     /// Runs it: faults, then peace, in which all views must become and stay equal.
     pub fn run(&self) -> Run {
-        self.run_in(self.world())
+        self.run_watched(&mut |_, _| ControlFlow::Continue(()), None)
     }
 
     /// Runs it and tells `story` while it happens.
     pub fn run_told(&self, story: Story) -> Run {
+        self.run_watched(&mut |_, _| ControlFlow::Continue(()), Some(story))
+    }
+
+    /// The same, as long as `watcher` wants it to go on.
+    pub(super) fn run_watched(&self, watcher: &mut Watcher<'_>, story: Option<Story>) -> Run {
         let mut world = self.world();
-        world.tell(story);
-        self.run_in(world)
+        if let Some(story) = story {
+            world.tell(story);
+        }
+        self.run_in(world, watcher)
     }
 
     fn world(&self) -> World {
@@ -85,11 +96,17 @@ impl Plan {
         world
     }
 
-    fn run_in(&self, mut world: World) -> Run {
+    fn run_in(&self, mut world: World, watcher: &mut Watcher<'_>) -> Run {
         for (at, fault) in &self.faults {
             world.schedule(*at, fault.clone());
         }
-        world.run_for(self.safety);
+        while world.now() - Timestamp::ZERO < self.safety && world.violations.is_empty() {
+            let spent = world.now() - Timestamp::ZERO;
+            if watcher(Phase::Safety, spent).is_break() {
+                return world.report();
+            }
+            world.run_for(WATCHED_EVERY.min(self.safety - spent));
+        }
         self.make_peace(&mut world);
         let converged = world.run_until(self.converge_within, COMPARED_EVERY, |world| {
             world.disagreement().is_none()

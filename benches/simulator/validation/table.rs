@@ -21,7 +21,8 @@ impl Estimate {
         let count = observed.len() as f64;
         let mean = observed.iter().sum::<f64>() / count;
         let squares: f64 = observed.iter().map(|x| (x - mean).powi(2)).sum();
-        let half = Z * (squares / (count - 1.0) / count).sqrt();
+        // One sample alone has no spread: the row's slack must do.
+        let half = Z * (squares / (count - 1.0).max(1.0) / count).sqrt();
         Self {
             value: mean,
             low: mean - half,

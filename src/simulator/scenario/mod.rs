@@ -24,6 +24,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use error::ScenarioError;
+pub(super) use play::WATCHED_EVERY;
 pub use play::{Outcome, Phase, Watcher};
 pub use telling::Telling;
 

@@ -24,7 +24,7 @@ const FORM_STEPS: u32 = 100;
 const COMPARED_EVERY: Duration = Duration::from_millis(100);
 const COMPARED_EVERY_IF_MANY: Duration = Duration::from_millis(500);
 /// Whoever watches is asked this often, in virtual time.
-const WATCHED_EVERY: Duration = Duration::from_secs(1);
+pub(in crate::simulator) const WATCHED_EVERY: Duration = Duration::from_secs(1);
 
 /// What a run is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,11 +108,14 @@ impl Scenario {
         telling: Option<Telling>,
     ) -> Outcome {
         let struck = struck(&plan.faults);
-        let interrupted = watcher(Phase::Safety, Duration::ZERO).is_break();
-        let run = match telling {
-            Some(telling) => plan.run_told(self.story(plan.seed, &struck, telling)),
-            None => plan.run(),
+        let story = telling.map(|telling| self.story(plan.seed, &struck, telling));
+        let mut interrupted = false;
+        let mut watcher = |phase, spent| {
+            let answer = watcher(phase, spent);
+            interrupted |= answer.is_break();
+            answer
         };
+        let run = plan.run_watched(&mut watcher, story);
         self.outcome(run, struck, interrupted)
     }
 
