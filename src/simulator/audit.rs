@@ -25,8 +25,8 @@ impl World {
         self.tell_change(slot, &change);
         self.measure(slot, &change);
         self.rumours.note(self.now(), slot, &change);
-        let listed = change.member().is_none_or(|m| self.lists(slot, m.card.id));
-        if !self.watch.sees(slot) || !listed {
+        let listed = |member: &MemberView| self.lists(slot, member.card.id);
+        if !self.watch.sees(slot) || !change.member().is_none_or(listed) {
             return;
         }
         if let Err((promise, seen)) = self.ledgers[slot.index()].book(&change) {

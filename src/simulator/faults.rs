@@ -143,6 +143,16 @@ impl World {
         self.network.zones = zones;
     }
 
+    /// Ends every fault that lasts: the network carries as `conditions` do once they are healed,
+    /// and whoever is stopped goes on.
+    pub(super) fn end_faults(&mut self, conditions: &Conditions) {
+        self.apply(Fault::Heal);
+        self.apply(Fault::Conditions(conditions.healed()));
+        for slot in self.slots() {
+            self.apply(Fault::Resume(slot));
+        }
+    }
+
     /// Lets `fault` happen after `delay`.
     pub fn schedule(&mut self, delay: Duration, fault: Fault) {
         self.push_fault(self.now() + delay, fault);

@@ -140,11 +140,7 @@ impl Plan {
     }
 
     fn make_peace(&self, world: &mut World) {
-        world.apply(Fault::Heal);
-        world.apply(Fault::Conditions(self.conditions.healed()));
-        for slot in world.slots() {
-            world.apply(Fault::Resume(slot));
-        }
+        world.end_faults(&self.conditions);
         for slot in &self.revived {
             world.apply(Fault::Start(*slot));
             // Whoever is about to leave comes back once it has left: it may be the only seed.

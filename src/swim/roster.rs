@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use foca::State;
 use serde::{Deserialize, Serialize};
 
 use super::{Evidence, Life, MemberId, MemberState, Scope, Timestamp, View, directory::Handle};
@@ -44,6 +45,15 @@ pub(super) enum Standing {
 impl Standing {
     pub(super) const fn is_active(&self) -> bool {
         matches!(self, Self::Alive | Self::Suspect { .. })
+    }
+
+    /// As foca holds it.
+    pub(super) const fn state(&self) -> State {
+        match self {
+            Self::Alive => State::Alive,
+            Self::Suspect { .. } => State::Suspect,
+            Self::Failed(_) | Self::Left { .. } | Self::Removed => State::Down,
+        }
     }
 
     /// The word that consumers are told.

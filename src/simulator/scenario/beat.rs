@@ -22,16 +22,11 @@ pub(super) struct Beat {
 impl Beat {
     /// Says what is wrong with it, if anything.
     pub(super) fn check(&self, at: Span) -> Result<(), String> {
-        if self.until.is_some_and(|until| until.max < at.min) {
-            return Err("`until` is before `at`".into());
-        }
+        check_until(at, self.until)?;
         if self.every.is_some() != self.until.is_some() {
             return Err("repeats with both `every` and `until`, or neither".into());
         }
-        match self.every {
-            Some(every) if every.min < EVERY_MIN => Err("`every` takes 1ms to 24h".into()),
-            _ => Ok(()),
-        }
+        check_every(self.every)
     }
 
     /// When it is over at the latest, if it begins at `at`.
@@ -69,6 +64,22 @@ impl Beat {
                 return times;
             }
         }
+    }
+}
+
+/// Says whether what repeats has no time to end.
+pub(super) fn check_every(every: Option<Span>) -> Result<(), String> {
+    match every {
+        Some(every) if every.min < EVERY_MIN => Err("`every` takes 1ms to 24h".into()),
+        _ => Ok(()),
+    }
+}
+
+/// Says whether something is over before it begins.
+pub(super) fn check_until(at: Span, until: Option<Span>) -> Result<(), String> {
+    match until {
+        Some(until) if until.max < at.min => Err("`until` is before `at`".into()),
+        _ => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     super::Data,
-    beat::Beat,
+    beat::{Beat, check_every, check_until},
     census::Census,
     values::{Chosen, Count, Span},
 };
@@ -66,8 +66,6 @@ const HALF: Chosen = Chosen::Drawn(Count::Percent(50));
 const ALL: Chosen = Chosen::Drawn(Count::Percent(100));
 /// Nothing strikes more often in one run.
 const STRIKES_MAX: u64 = 1_000_000;
-/// Between the strikes of a fault that repeats there is at least this much time.
-const EVERY_MIN: Duration = Duration::from_millis(1);
 
 impl Entry {
     /// Its keys beside `kind` and `at`: those given, those required, those allowed.
@@ -112,12 +110,9 @@ impl Entry {
         if let Some(beat) = self.beat() {
             beat.check(self.at)?;
         }
-        if self.until.is_some_and(|until| until.max < self.at.min) {
-            return Err("`until` is before `at`".into());
-        }
-        let too_often = |every: Span| every.min < EVERY_MIN && self.kind != Kind::Join;
-        if self.every.is_some_and(too_often) {
-            return Err("`every` takes 1ms to 24h".into());
+        check_until(self.at, self.until)?;
+        if self.kind != Kind::Join {
+            check_every(self.every)?;
         }
         match self.strikes(census) {
             strikes if strikes > STRIKES_MAX => Err(format!(

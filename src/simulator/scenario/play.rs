@@ -184,12 +184,7 @@ impl Play<'_, '_> {
             self.world.schedule(at, fault);
         }
         self.advance(Phase::Safety, self.scenario.duration());
-        self.world.apply(Fault::Heal);
-        self.world
-            .apply(Fault::Conditions(self.scenario.file.network.healed()));
-        for slot in self.world.slots() {
-            self.world.apply(Fault::Resume(slot));
-        }
+        self.world.end_faults(&self.scenario.file.network);
         self.live()
     }
 

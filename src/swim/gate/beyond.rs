@@ -5,13 +5,7 @@
 use foca::{Member, State};
 
 use super::Gate;
-use crate::swim::{
-    Life,
-    directory::Handle,
-    identity::Identity,
-    roster::{Record, Standing},
-    wire::Update,
-};
+use crate::swim::{Life, directory::Handle, identity::Identity, roster::Record, wire::Update};
 
 impl Gate {
     /// Whether this member is not kept in foca's list.
@@ -58,12 +52,8 @@ impl Gate {
     pub(in crate::swim) fn presumed(&self, handle: Handle) -> Member<Identity> {
         let record = self.presumption(handle);
         let life = record.life;
-        let state = match record.standing {
-            Standing::Alive => State::Alive,
-            Standing::Suspect { .. } => State::Suspect,
-            Standing::Failed(_) | Standing::Left { .. } | Standing::Removed => State::Down,
-        };
-        Member::new(Identity { handle, life }, record.incarnation, state)
+        let identity = Identity { handle, life };
+        Member::new(identity, record.incarnation, record.standing.state())
     }
 
     /// The record of a member beyond the view, or the one that everybody has who has none.

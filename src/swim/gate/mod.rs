@@ -187,6 +187,13 @@ impl Gate {
         }
     }
 
+    /// The identity of a member in a life of which we have the card.
+    pub(super) fn carded(&self, id: MemberId, life: Life) -> Option<Identity> {
+        let handle = self.directory.handle(id)?;
+        let identity = Identity { handle, life };
+        self.address_of(identity).map(|_| identity)
+    }
+
     pub(super) fn touch(&mut self, handle: Handle) {
         self.touched.push(Touch {
             handle,

@@ -32,10 +32,8 @@ impl Node {
     /// The sender, if it is a member that is not in our view.
     pub(super) fn stranger(&self, envelope: &Envelope<'_>) -> Option<Identity> {
         let gate = self.gate.borrow();
-        let handle = gate.directory.handle(envelope.sender)?;
-        let life = envelope.life;
-        let identity = Identity { handle, life };
-        (gate.is_beyond(handle) && gate.address_of(identity).is_some()).then_some(identity)
+        let beyond = |identity: &Identity| gate.is_beyond(identity.handle);
+        gate.carded(envelope.sender, envelope.life).filter(beyond)
     }
 
     /// A packet of foca's from beyond the view.
@@ -43,10 +41,7 @@ impl Node {
         self.gate.borrow_mut().sender = sender;
         let read = self.read_packet(packet);
         let junk = self.gate.borrow_mut().junk.take();
-        let Packet { header, claims } = read.map_err(|error| match error {
-            CodecError::Junk(junk) => junk,
-            CodecError::Full | CodecError::NoCard => junk.unwrap_or(Junk::Malformed),
-        })?;
+        let Packet { header, claims } = read.map_err(|_| junk.unwrap_or(Junk::Malformed))?;
         if std::mem::take(&mut self.gate.borrow_mut().addressed_before) {
             // As foca, which takes no packet to another life than its own.
             self.introduce_to(sender);

@@ -102,12 +102,8 @@ impl Node {
     /// The sender's identity, if we were told who it is.
     pub(super) fn acquaintance(&self, envelope: &Envelope<'_>) -> Option<Identity> {
         let gate = self.gate.borrow();
-        let handle = gate.directory.handle(envelope.sender)?;
-        let identity = Identity {
-            handle,
-            life: envelope.life,
-        };
-        (gate.roster.knows(handle) && gate.address_of(identity).is_some()).then_some(identity)
+        let known = |identity: &Identity| gate.roster.knows(identity.handle);
+        gate.carded(envelope.sender, envelope.life).filter(known)
     }
 
     /// Junk is the peer's fault and counted as such; anything else would be ours.

@@ -75,11 +75,7 @@ impl Node {
         let differs = |held: &&Member<Identity>| {
             let handle = held.id().handle;
             let told = match gate.roster.record(handle) {
-                Some(record) if record.life == held.id().life => match record.standing {
-                    Standing::Alive => State::Alive,
-                    Standing::Suspect { .. } => State::Suspect,
-                    _ => State::Down,
-                },
+                Some(record) if record.life == held.id().life => record.standing.state(),
                 Some(_) => return true,
                 None => State::Alive,
             };
