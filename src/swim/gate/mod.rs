@@ -94,6 +94,30 @@ pub(super) struct Twins {
     pub(super) sides: [(std::net::SocketAddr, Life); 2],
 }
 
+/// What the codec noticed while foca read a packet.
+#[derive(Debug)]
+pub(super) struct Noticed {
+    pub(super) addressed_before: bool,
+    pub(super) probe_answered: bool,
+    pub(super) overheard: Vec<Member<Identity>>,
+    pub(super) junk: Option<Junk>,
+}
+
+/// What the node has to draw conclusions from.
+#[derive(Debug)]
+pub(super) struct Findings {
+    pub(super) sightings: Vec<Sighting>,
+    pub(super) twins: Vec<Twins>,
+    pub(super) touched: Vec<Touch>,
+    pub(super) beyond: Vec<Member<Identity>>,
+}
+
+impl Findings {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.sightings.is_empty() && self.touched.is_empty() && self.beyond.is_empty()
+    }
+}
+
 /// What somebody says of us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sighting {
@@ -199,6 +223,26 @@ impl Gate {
             handle,
             replaces: None,
         });
+    }
+
+    /// Takes what the codec noticed since it was asked last.
+    pub(super) fn noticed(&mut self) -> Noticed {
+        Noticed {
+            addressed_before: std::mem::take(&mut self.addressed_before),
+            probe_answered: std::mem::take(&mut self.probe_answered),
+            overheard: std::mem::take(&mut self.overheard),
+            junk: self.junk.take(),
+        }
+    }
+
+    /// Takes what there is to draw conclusions from.
+    pub(super) fn findings(&mut self) -> Findings {
+        Findings {
+            sightings: std::mem::take(&mut self.sightings),
+            twins: std::mem::take(&mut self.twins),
+            touched: std::mem::take(&mut self.touched),
+            beyond: std::mem::take(&mut self.beyond),
+        }
     }
 
     /// What foca hears of a claim in gossip.

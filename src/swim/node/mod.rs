@@ -273,17 +273,17 @@ impl Node {
     fn settle(&mut self) {
         loop {
             self.pump();
-            let sightings = std::mem::take(&mut self.gate.borrow_mut().sightings);
-            let twins = std::mem::take(&mut self.gate.borrow_mut().twins);
-            twins.into_iter().for_each(|twins| self.introduce(twins));
-            let touched = std::mem::take(&mut self.gate.borrow_mut().touched);
-            let beyond = std::mem::take(&mut self.gate.borrow_mut().beyond);
-            if sightings.is_empty() && touched.is_empty() && beyond.is_empty() {
+            let found = self.gate.borrow_mut().findings();
+            let is_last = found.is_empty();
+            for twins in found.twins {
+                self.introduce(twins);
+            }
+            if is_last {
                 break;
             }
-            self.tell(&touched);
-            self.tell_beyond(beyond);
-            for sighting in sightings {
+            self.tell(&found.touched);
+            self.tell_beyond(found.beyond);
+            for sighting in found.sightings {
                 self.sighted(sighting);
             }
         }

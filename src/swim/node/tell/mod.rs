@@ -304,9 +304,8 @@ impl Node {
 
     /// Tells of isolation only when somebody failed: if all others left, nothing is wrong.
     pub(super) fn tell_isolation(&mut self) {
-        let leaving = self.gate.borrow().leaving.is_some();
         match self.engine.active() {
-            0 if self.lost_everyone && !self.isolated && !leaving && self.anyone_failed() => {
+            0 if self.lost_everyone && !self.isolated && self.anyone_failed() => {
                 self.isolated = true;
                 self.change(Change::Isolated);
             }
@@ -320,11 +319,11 @@ impl Node {
         }
     }
 
+    /// Whether somebody failed while we stay.
     fn anyone_failed(&self) -> bool {
         let gate = self.gate.borrow();
-        gate.roster
-            .records()
-            .any(|(_, record)| matches!(record.standing, Standing::Failed(_)))
+        let failed = |(_, record): (_, &Record)| matches!(record.standing, Standing::Failed(_));
+        gate.leaving.is_none() && gate.roster.records().any(failed)
     }
 }
 
