@@ -1,10 +1,10 @@
-//! Claims about members beyond the view, which foca's list must not hold: foca carries them as
-//! custom broadcasts. A node that keeps everyone in its list neither sends nor accepts any.
+//! Claims that foca's list cannot hold, which foca carries as custom broadcasts: all about members
+//! beyond the view, and accusations of members that are accused already.
 
 use std::{cell::RefCell, rc::Rc};
 
 use super::{
-    Junk,
+    Junk, MemberId,
     codec::{CodecError, read},
     directory::Handle,
     gate::Gate,
@@ -16,9 +16,13 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Broadcasts(Rc<RefCell<Gate>>);
 
-/// The member that a broadcast is about: a newer claim replaces an older one.
+/// What a broadcast is about: a newer claim about a member replaces an older one, but accusations
+/// only those of the same accuser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct About(Handle);
+pub(super) struct About {
+    member: Handle,
+    accuser: Option<MemberId>,
+}
 
 impl Broadcasts {
     pub(super) const fn new(gate: Rc<RefCell<Gate>>) -> Self {
@@ -28,7 +32,7 @@ impl Broadcasts {
 
 impl foca::Invalidates for About {
     fn invalidates(&self, other: &Self) -> bool {
-        self == other
+        self.member == other.member && (self.accuser.is_none() || self.accuser == other.accuser)
     }
 }
 
@@ -44,8 +48,13 @@ impl foca::BroadcastHandler<Identity> for Broadcasts {
         sender: Option<&Identity>,
     ) -> Result<Option<About>, CodecError> {
         let mut gate = self.0.borrow_mut();
-        let update = read::<Update<'_>>(data).filter(|_| gate.scope.is_partial());
-        let Some((update, _)) = update else {
+        let update = read::<Update<'_>>(data).map(|(update, _)| update);
+        let accuser = |update: &Update<'_>| match update {
+            Update::Suspect { accusation, .. } => Some(accusation.by),
+            _ => None,
+        };
+        let is_welcome = |update: &Update<'_>| gate.scope.is_partial() || accuser(update).is_some();
+        let Some(update) = update.filter(is_welcome) else {
             gate.junk = Some(Junk::Malformed);
             return Err(CodecError::Junk(Junk::Malformed));
         };
@@ -54,6 +63,8 @@ impl foca::BroadcastHandler<Identity> for Broadcasts {
             return Ok(None);
         }
         let id = update.id(&gate.cluster);
-        Ok(gate.directory.handle(id).map(About))
+        let accuser = accuser(&update);
+        let member = gate.directory.handle(id);
+        Ok(member.map(|member| About { member, accuser }))
     }
 }

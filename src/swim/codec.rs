@@ -10,7 +10,7 @@ use super::{
     Junk, Life, MemberId,
     gate::{Gate, Sighting},
     identity::Identity,
-    wire::Update,
+    wire::{Accused, Update},
 };
 
 /// A header without its sender, whom the envelope names.
@@ -19,6 +19,8 @@ struct WireHeader {
     src_incarnation: u16,
     dst: WireIdentity,
     message: Message<WireIdentity>,
+    /// The buddy system.
+    accused: Option<Accused>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,17 +100,6 @@ impl Gate {
         identity.ok_or(Junk::Stranger)
     }
 
-    /// Notes what the header of an outgoing packet shows: foca has renewed us, or refuted for us.
-    fn note_outgoing(&mut self, header: &Header<Identity>) {
-        self.me = header.src;
-        self.incarnation = header.src_incarnation;
-        self.unsaid = matches!(header.message, Message::TurnUndead) && self.over(header.dst).left;
-        if let Message::Ping(number) = header.message {
-            self.probes += 1;
-            self.probing = Some((header.dst, number));
-        }
-    }
-
     fn read_header(&mut self, wire: &WireHeader) -> Result<Header<Identity>, Junk> {
         let src = self.sender;
         if wire.src_incarnation != self.roster.incarnation(src.handle)
@@ -119,16 +110,22 @@ impl Gate {
         if wire.dst.id != self.id {
             return Err(Junk::Misdirected);
         }
+        let message = translate(&wire.message, |identity| self.inward(identity))?;
         match wire.dst.life.cmp(&self.me.life) {
             Ordering::Less => self.addressed_before = true,
-            Ordering::Equal => self.hear_answer(&wire.message),
+            Ordering::Equal => {
+                self.note_incoming(&message);
+                wire.accused
+                    .into_iter()
+                    .for_each(|accused| self.hear_charge(accused));
+            }
             Ordering::Greater => self.sightings.push(Sighting::Down(wire.dst.life)),
         }
         Ok(Header {
             src,
             src_incarnation: wire.src_incarnation,
             dst: self.inward(wire.dst)?,
-            message: translate(&wire.message, |identity| self.inward(identity))?,
+            message,
         })
     }
 }
@@ -148,6 +145,7 @@ impl foca::Codec<Identity> for Codec {
                 src_incarnation: header.src_incarnation,
                 dst: gate.outward(header.dst),
                 message: gate.name_outward(&header.message),
+                accused: gate.charge(header),
             }
         };
         self.write(&wire, buf)

@@ -13,11 +13,13 @@ mod change;
 mod codec;
 mod contract;
 mod directory;
+mod doubt;
 mod engine;
 mod envelope;
 #[cfg(test)]
 mod foca_facts;
 mod gate;
+mod health;
 mod identity;
 mod mail;
 mod member;
@@ -33,6 +35,7 @@ mod wire;
 pub use change::Change;
 pub use contract::{Counts, Input, Notice, Output, Settings, Status, StopReason, StreamId};
 pub use directory::Directory;
+pub use doubt::Patience;
 pub use member::{
     CLUSTER_BYTES_MAX, Card, Evidence, InvalidCard, Life, MemberId, MemberState, MemberView,
     NAME_BYTES_MAX, Suspicion, TAG_BYTES_MAX, Tags, check_cluster, check_name, check_tags,

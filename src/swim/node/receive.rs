@@ -49,6 +49,7 @@ impl Node {
             Kind::Exchange => Err(Junk::Malformed),
             Kind::Taken => self.on_taken(envelope),
             Kind::Unknown => self.on_unknown(envelope),
+            Kind::Nack => self.on_nack(envelope),
         }
     }
 
@@ -80,7 +81,14 @@ impl Node {
         if noticed.probe_answered {
             self.skip_indirect_stage();
         }
+        if let Some(errand) = noticed.errand {
+            self.run_errand(errand);
+        }
         self.apply_overheard(noticed.overheard);
+        if noticed.accused {
+            // Whoever accuses us hears first that we live.
+            self.introduce_to(sender);
+        }
         self.check_packet(result, noticed.junk)
     }
 
@@ -94,7 +102,7 @@ impl Node {
     }
 
     /// Lets foca hear what came as broadcasts and is about members in its list.
-    fn apply_overheard(&mut self, overheard: Vec<Member<Identity>>) {
+    pub(super) fn apply_overheard(&mut self, overheard: Vec<Member<Identity>>) {
         if !overheard.is_empty() {
             let result = self.engine.apply(overheard.into_iter(), true);
             self.check(result);
