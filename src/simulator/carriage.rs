@@ -99,8 +99,10 @@ impl World {
         let Some(process) = self.process_mut(slot) else {
             return;
         };
-        process.paused |= process.anomaly.is_some();
-        if process.paused {
+        let anomaly = process.anomaly.as_ref();
+        let blocks = anomaly.is_some();
+        process.paused |= anomaly.is_some_and(|anomaly| anomaly.stops());
+        if process.paused || blocks {
             process.queue(arrival);
             return;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Conditions, End, Rule, RuleId, Slot, World, Zones, time_text};
+use super::{Conditions, End, Rule, RuleId, Slot, World, Zones, slow::Timers, time_text};
 use crate::swim::Input;
 
 /// Which address a restarted process finds.
@@ -70,6 +70,9 @@ pub enum Fault<N = Slot> {
     /// For a while the process blocks whenever it is about to send something or has received
     /// something, until the while is over: Lifeguard's anomaly.
     Slow(N, #[serde(with = "time_text")] Duration),
+    /// The same in a process of many threads: what it would send waits and what arrives is not
+    /// taken in until the while is over, but its timers fire in time.
+    Choke(N, #[serde(with = "time_text")] Duration),
     /// A process starts, if none runs.
     Start(N),
 }
@@ -103,6 +106,7 @@ impl<N> Fault<N> {
                 Fault::Restart(to(node)?, address, data)
             }
             Self::Resume(node) => Fault::Resume(to(node)?),
+            Self::Choke(node, span) => Fault::Choke(to(node)?, span),
             Self::Slow(node, span) => Fault::Slow(to(node)?, span),
             Self::Start(node) => Fault::Start(to(node)?),
         })
@@ -132,7 +136,8 @@ impl World {
             Fault::Remove(slot, name) => self.input(slot, Input::Remove { name: &name }),
             Fault::Restart(slot, to, data) => self.restart(slot, to, data),
             Fault::Resume(slot) => self.resume(slot),
-            Fault::Slow(slot, span) => self.slow_down(slot, span),
+            Fault::Choke(slot, span) => self.slow_down(slot, span, Timers::Run),
+            Fault::Slow(slot, span) => self.slow_down(slot, span, Timers::Stand),
             Fault::Start(slot) => self.start(slot),
         }
     }

@@ -11,18 +11,38 @@ use std::time::Duration;
 use super::{Fault, Slot, World};
 use crate::swim::Output;
 
+/// Whether a process that is blocked notices what time it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timers {
+    /// It has one thread, as an agent has.
+    Stand,
+    /// Others of its threads wait for them, as in the agents that were measured.
+    Run,
+}
+
 /// An anomaly that is on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Anomaly {
     /// What the process is about to do, in order, beginning with what it could not send.
     pub(super) withheld: Vec<Output>,
+    timers: Timers,
+}
+
+impl Anomaly {
+    /// Whether a process that has just received something does nothing more.
+    pub(super) fn stops(&self) -> bool {
+        self.timers == Timers::Stand
+    }
 }
 
 impl World {
     /// The process is slow for `span`, if one runs.
-    pub(super) fn slow_down(&mut self, slot: Slot, span: Duration) {
+    pub(super) fn slow_down(&mut self, slot: Slot, span: Duration, timers: Timers) {
         if let Some(process) = self.process_mut(slot) {
-            process.anomaly.get_or_insert_default();
+            process.anomaly.get_or_insert_with(|| {
+                let withheld = Vec::new();
+                Box::new(Anomaly { withheld, timers })
+            });
             self.schedule(span, Fault::Resume(slot));
         }
     }
@@ -36,9 +56,16 @@ impl World {
         let Some(anomaly) = &mut process.anomaly else {
             return;
         };
-        if let Some(first) = outputs.iter().position(sends) {
-            anomaly.withheld.extend(outputs.drain(first..));
-            process.paused = true;
+        match anomaly.timers {
+            Timers::Run => anomaly
+                .withheld
+                .extend(outputs.extract_if(.., |out| sends(out))),
+            Timers::Stand => {
+                if let Some(first) = outputs.iter().position(sends) {
+                    anomaly.withheld.extend(outputs.drain(first..));
+                    process.paused = true;
+                }
+            }
         }
     }
 }

@@ -65,6 +65,7 @@ impl Story {
             | Fault::Remove(slot, _)
             | Fault::Restart(slot, ..)
             | Fault::Resume(slot)
+            | Fault::Choke(slot, _)
             | Fault::Slow(slot, _)
             | Fault::Start(slot) => self.follows(*slot),
             _ => true,
@@ -214,6 +215,7 @@ impl World {
                 )
             }
             Fault::Resume(slot) => format!("{} goes on, if it is stopped", named(slot)),
+            Fault::Choke(slot, span) => format!("{} chokes for {span:?}", named(slot)),
             Fault::Slow(slot, span) => format!("{} is slow for {span:?}", named(slot)),
             Fault::Start(slot) => format!("{} is started", named(slot)),
             Fault::Conditions(_) | Fault::Impose(..) => self.as_written(fault),

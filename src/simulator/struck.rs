@@ -14,6 +14,7 @@ pub(super) fn struck(faults: &[(Duration, Fault)]) -> Vec<Slot> {
             | Fault::Leave(slot)
             | Fault::Pause(slot, _)
             | Fault::Restart(slot, ..)
+            | Fault::Choke(slot, _)
             | Fault::Slow(slot, _)
             | Fault::Block { to: slot, .. } => {
                 struck.insert(*slot);

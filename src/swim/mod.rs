@@ -12,6 +12,7 @@ mod broadcasts;
 mod change;
 mod codec;
 mod contract;
+mod damping;
 mod directory;
 mod doubt;
 mod engine;

@@ -9,7 +9,10 @@ use foca::State;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Evidence, Life, MemberId, MemberState, Scope, Timestamp, View, directory::Handle, doubt::Doubt,
+    Evidence, Life, MemberId, MemberState, Scope, Timestamp, View,
+    damping::{Held, Unrest},
+    directory::Handle,
+    doubt::Doubt,
 };
 
 /// Who says that a member is not there, and what they saw.
@@ -89,6 +92,9 @@ pub(super) struct Record {
     pub(super) standing: Standing,
     /// When it went down, by the clock of whoever saw it first.
     pub(super) since: Timestamp,
+    pub(super) unrest: Unrest,
+    /// The record that consumers hold, where it is not this one.
+    pub(super) held: Option<Held>,
 }
 
 impl Record {
@@ -99,7 +105,14 @@ impl Record {
             incarnation: 0,
             standing: Standing::Alive,
             since: Timestamp::ZERO,
+            unrest: Unrest::CALM,
+            held: None,
         }
+    }
+
+    /// The member as consumers hold it.
+    pub(super) fn told(&self) -> &Self {
+        self.held.as_ref().map_or(self, |held| &held.told)
     }
 }
 
@@ -165,7 +178,7 @@ impl Roster {
     /// Notes what is told now.
     pub(super) fn tell(&mut self, handle: Handle, record: Record) {
         self.recall(handle);
-        let is_plain = record.standing == Standing::Alive && record.incarnation == 0;
+        let is_plain = record.told().standing == Standing::Alive && record.incarnation == 0;
         // foca's list has the lives of those that it keeps.
         let is_first = self.place(handle).is_some() || record.life == Life::first(1);
         if is_plain && is_first {

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, net::SocketAddr, time::Duration};
 
-use super::{StreamId, Timestamp, health::Errand, identity::Identity};
+use super::{StreamId, Timestamp, directory::Handle, health::Errand, identity::Identity};
 
 /// Something that was scheduled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub(super) enum Alarm {
     Nack(Errand),
     /// Look for members that we lost.
     Reconnect,
+    /// A return that was held back has lasted.
+    Settled(Handle),
     /// A suspicion runs out.
     Suspicion {
         /// The suspect.

@@ -46,7 +46,7 @@ fn tell(gate: &mut Gate, identity: Identity, incarnation: u16, standing: Standin
         life: identity.life,
         incarnation,
         standing,
-        since: Timestamp::ZERO,
+        ..Record::alive(identity.life)
     };
     gate.roster.tell(identity.handle, record);
 }

@@ -90,7 +90,7 @@ impl Node {
         }
         drop(gate);
         let record = self.record_held(self.engine.find(handle)?)?;
-        Some(record.standing.shown())
+        Some(record.told().standing.shown())
     }
 
     /// Where this node stands, in O(n).
@@ -138,11 +138,16 @@ impl Node {
     }
 }
 
-fn sketch(identity: Identity, record: &Record) -> Sketch {
+fn sketch(held: Identity, record: &Record) -> Sketch {
+    let told = record.told();
+    let identity = Identity {
+        life: told.life,
+        ..held
+    };
     Sketch {
         member: Enrolled(identity.handle),
         life: identity.life,
-        incarnation: published(identity, record.incarnation),
-        state: record.standing.shown(),
+        incarnation: published(identity, told.incarnation),
+        state: told.standing.shown(),
     }
 }

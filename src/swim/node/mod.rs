@@ -7,6 +7,7 @@
 //! starts from what is remembered, and `part` says goodbye.
 
 mod beyond;
+mod damp;
 mod duel;
 mod exchange;
 mod health;
@@ -252,6 +253,7 @@ impl Node {
             Alarm::LeaveRound(round) => self.leave_round(round),
             Alarm::Nack(errand) => self.nack(errand),
             Alarm::Reconnect => self.reconnect(),
+            Alarm::Settled(handle) => self.gate.borrow_mut().touch(handle),
             Alarm::Suspicion {
                 identity,
                 incarnation,

@@ -5,6 +5,7 @@ use foca::{Member, State};
 use super::Node;
 use crate::swim::{
     Change, MemberState, MemberView, Suspicion, Timestamp,
+    damping::Unrest,
     directory::Handle,
     gate::{Heard, Touch},
     identity::Identity,
@@ -68,6 +69,7 @@ impl Node {
         }
         self.pass_on(prior, identity, next);
         self.await_end(prior, identity, next);
+        self.await_settling(prior, identity, next);
     }
 
     /// Looks through foca's whole list for what the touches missed: O(n), now and then.
@@ -130,11 +132,17 @@ impl Node {
         };
         // A goodbye says no incarnation; what was published before it does not go back.
         let told = prior.filter(same).map_or(0, |prior| prior.incarnation);
+        let (unrest, damped) = match gate.is_beyond(held.id().handle) {
+            true => (Unrest::CALM, None),
+            false => self.damp(held, prior, &standing),
+        };
         Record {
             life: held.id().life,
             incarnation: held.incarnation().max(told),
             standing,
             since,
+            unrest,
+            held: damped,
         }
     }
 
@@ -190,7 +198,7 @@ impl Node {
             }
             Step::Suspect => {
                 member.state = MemberState::Suspect;
-                member.suspicion = self.suspicion(&next.standing);
+                member.suspicion = self.suspicion(&next.told().standing);
                 self.change(Change::Suspect(member));
             }
             Step::Update => self.change(Change::Update(member)),
@@ -270,19 +278,22 @@ impl Node {
 
     pub(super) fn view(&self, identity: Identity, record: &Record) -> Option<MemberView> {
         let gate = self.gate.borrow();
-        let reason = match &record.standing {
+        let told = record.told();
+        let life = told.life;
+        let identity = Identity { life, ..identity };
+        let reason = match &told.standing {
             Standing::Left { reason } => Some(reason.clone()),
             _ => None,
         };
         Some(MemberView {
             card: gate.card_of(identity)?,
-            state: record.standing.shown(),
-            incarnation: published(identity, record.incarnation),
+            state: told.standing.shown(),
+            incarnation: published(identity, told.incarnation),
             suspicion: self
-                .suspicion(&record.standing)
-                .filter(|_| record.standing.is_active()),
+                .suspicion(&told.standing)
+                .filter(|_| told.standing.is_active()),
             reason,
-            down_since: (!record.standing.is_active()).then_some(record.since),
+            down_since: (!told.standing.is_active()).then_some(told.since),
         })
     }
 
@@ -345,6 +356,7 @@ fn settle_as_alive(member: &mut MemberView) {
 
 /// Everything a consumer must hear to get from `prior` to `next`.
 fn steps(prior: Option<&Record>, next: &Record) -> Vec<Step> {
+    let (prior, next) = (prior.map(Record::told), next.told());
     let known = prior.filter(|prior| prior.standing != Standing::Removed);
     let Some(prior) = known else {
         let was_removed = prior.is_some_and(|removed| removed.life == next.life);

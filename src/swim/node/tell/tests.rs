@@ -20,10 +20,9 @@ fn left() -> Standing {
 
 fn record(life: Life, incarnation: u16, standing: Standing) -> Record {
     Record {
-        life,
         incarnation,
         standing,
-        since: Timestamp::ZERO,
+        ..Record::alive(life)
     }
 }
 
