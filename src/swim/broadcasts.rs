@@ -1,5 +1,6 @@
-//! Claims about members beyond the view, which foca's list must not hold: foca carries them as
-//! custom broadcasts. A node that keeps everyone in its list neither sends nor accepts any.
+//! What foca's list cannot hold, and foca carries as custom broadcasts: what members say of
+//! themselves, and claims about members beyond the view. A node that keeps everyone in its list
+//! neither sends nor accepts such claims.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -16,9 +17,14 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Broadcasts(Rc<RefCell<Gate>>);
 
-/// The member that a broadcast is about: a newer claim replaces an older one.
+/// What a piece of news is about: a newer one replaces an older one about the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct About(Handle);
+pub(super) enum About {
+    /// What is claimed of a member.
+    Claim(Handle),
+    /// What a member says of itself.
+    Facts(Handle),
+}
 
 impl Broadcasts {
     pub(super) const fn new(gate: Rc<RefCell<Gate>>) -> Self {
@@ -44,7 +50,9 @@ impl foca::BroadcastHandler<Identity> for Broadcasts {
         sender: Option<&Identity>,
     ) -> Result<Option<About>, CodecError> {
         let mut gate = self.0.borrow_mut();
-        let update = read::<Update<'_>>(data).filter(|_| gate.scope.is_partial());
+        let carried =
+            |update: &Update<'_>| gate.scope.is_partial() || matches!(update, Update::Facts { .. });
+        let update = read::<Update<'_>>(data).filter(|(update, _)| carried(update));
         let Some((update, _)) = update else {
             gate.junk = Some(Junk::Malformed);
             return Err(CodecError::Junk(Junk::Malformed));
@@ -53,7 +61,10 @@ impl foca::BroadcastHandler<Identity> for Broadcasts {
             gate.overhear(&update);
             return Ok(None);
         }
-        let id = update.id(&gate.cluster);
-        Ok(gate.directory.handle(id).map(About))
+        let handle = gate.directory.handle(update.id(&gate.cluster));
+        Ok(handle.map(match update {
+            Update::Facts { .. } => About::Facts,
+            _ => About::Claim,
+        }))
     }
 }

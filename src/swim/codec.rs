@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Junk, Life, MemberId,
+    broadcasts::About,
     gate::{Gate, Sighting},
     identity::Identity,
     wire::Update,
@@ -176,7 +177,7 @@ impl foca::Codec<Identity> for Codec {
         self.gate
             .borrow_mut()
             .news
-            .push((member.id().handle, self.scratch.clone()));
+            .push((About::Claim(member.id().handle), self.scratch.clone()));
         Ok(())
     }
 

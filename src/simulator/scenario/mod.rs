@@ -37,7 +37,11 @@ use values::Time;
 use zones::{Between, ZoneEntry};
 
 /// The scenarios that are part of the program: name and text.
-const BUILT_IN: [(&str, &str); 15] = [
+const BUILT_IN: [(&str, &str); 16] = [
+    (
+        "application_death",
+        include_str!("../../../simulations/application_death.toml"),
+    ),
     ("churn", include_str!("../../../simulations/churn.toml")),
     (
         "cold_start",
@@ -186,6 +190,7 @@ pub(super) struct Expect {
     converge_within: Option<Time>,
     first_detection_p99: Option<Time>,
     full_dissemination_p99: Option<Time>,
+    app_news_p99: Option<Time>,
     false_positives: Option<u64>,
     false_positives_at_healthy: Option<u64>,
     renewals: Option<u64>,

@@ -317,6 +317,8 @@ impl Expect {
             told(all),
             " ms",
         );
+        let news = told(report.app_news.thousandths());
+        hold("app_news_p99", ms(self.app_news_p99), news, " ms");
         let count = |max: Option<u64>| max.map(|max| max as f64);
         let (total, at_healthy) = report.false_positives();
         hold(

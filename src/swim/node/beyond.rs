@@ -11,6 +11,7 @@ use foca::{Codec as _, Header, Member, Message, State};
 use super::Node;
 use crate::swim::{
     Junk,
+    broadcasts::About,
     codec::{Codec, CodecError},
     envelope::Envelope,
     gate::Sighting,
@@ -145,7 +146,7 @@ impl Node {
             next.since = self.now;
         }
         self.tell_transition(Some(&prior), *claim.id(), &next);
-        self.gate.borrow_mut().roster.tell(handle, next);
+        self.gate.borrow_mut().tell(handle, next);
     }
 
     pub(super) fn forget_settled(&self) {
@@ -160,6 +161,7 @@ impl Node {
         let bytes = postcard::to_stdvec(&update).expect("a growing buffer takes an update");
         let result = self.engine.broadcast(&bytes);
         self.check(result);
-        self.gate.borrow_mut().news.push((claim.id().handle, bytes));
+        let about = About::Claim(claim.id().handle);
+        self.gate.borrow_mut().news.push((about, bytes));
     }
 }

@@ -1,0 +1,159 @@
+//! What members say of themselves, ourselves included: taken in, told and passed on.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
+
+use super::Node;
+use crate::swim::{
+    AppStatus, Change,
+    broadcasts::About,
+    directory::Handle,
+    facts::{Facts, Stated},
+    identity::Identity,
+    roster::{Record, Standing},
+};
+
+/// Others are set right about us once in this time: a twin that does the same must not make it a
+/// storm.
+const SET_RIGHT_PAUSE: Duration = Duration::from_secs(1);
+
+impl Node {
+    /// From now on we say this of our application.
+    pub(super) fn set_app(&mut self, app: Option<&AppStatus>) {
+        let (is_leaving, held) = {
+            let gate = self.gate.borrow();
+            (gate.leaving.is_some(), gate.app(gate.me))
+        };
+        if is_leaving || held.as_ref() == app {
+            return;
+        }
+        let app = app.cloned();
+        self.state_anew(|facts| facts.app = app);
+        let change = Change::Update(self.own_view());
+        self.change(change);
+    }
+
+    /// Tells the next version of our own facts.
+    fn state_anew(&mut self, change: impl FnOnce(&mut Facts)) {
+        let me = {
+            let mut gate = self.gate.borrow_mut();
+            let (me, generation) = (gate.me.handle, gate.me.life.generation());
+            let mut facts = gate.facts.of(me, generation).cloned().unwrap_or_default();
+            facts.version = facts.version.saturating_add(1);
+            change(&mut facts);
+            gate.facts.note(me, generation, facts);
+            me
+        };
+        self.pass_on(me);
+    }
+
+    /// We are in another generation of the same process: what we say of ourselves holds on.
+    pub(super) fn restate_facts(&mut self) {
+        let me = {
+            let mut gate = self.gate.borrow_mut();
+            let (me, generation) = (gate.me.handle, gate.me.life.generation());
+            let Some((_, facts)) = gate.facts.newest(me) else {
+                return;
+            };
+            let facts = facts.clone();
+            gate.facts.note(me, generation, facts);
+            me
+        };
+        self.pass_on(me);
+    }
+
+    /// Takes in what was heard in this turn, once the claims that came with it are told.
+    pub(super) fn take_in_facts(&mut self) {
+        let stated = std::mem::take(&mut self.gate.borrow_mut().stated);
+        if stated.is_empty() {
+            return;
+        }
+        let mut newest = newest(stated);
+        let me = self.gate.borrow().me.handle;
+        if let Some(misquoted) = newest.remove(&me) {
+            self.set_right(&misquoted);
+        }
+        for (identity, record) in self.shown(&newest) {
+            if let Some(stated) = newest.remove(&identity.handle) {
+                self.believe((identity, &record), stated);
+            }
+        }
+    }
+
+    /// Those of `about` whom consumers are shown, each as it is shown.
+    fn shown(&self, about: &BTreeMap<Handle, Stated>) -> Vec<(Identity, Record)> {
+        let listed = self.engine.members();
+        let listed = listed.filter(|held| about.contains_key(&held.id().handle));
+        let listed = listed.filter_map(|held| Some((*held.id(), self.record_held(held)?)));
+        let gate = self.gate.borrow();
+        let beyond = about.keys().filter(|handle| gate.is_beyond(**handle));
+        let beyond = beyond.map(|handle| {
+            let record = gate.presumption(*handle);
+            let (handle, life) = (*handle, record.life);
+            (Identity { handle, life }, record)
+        });
+        let beyond = beyond.filter(|(_, record)| record.standing != Standing::Removed);
+        listed.chain(beyond).collect()
+    }
+
+    /// Facts of another generation than the one that is shown are no news yet, or no more: they
+    /// come again.
+    fn believe(&mut self, (identity, record): (Identity, &Record), stated: Stated) {
+        if stated.generation != identity.life.generation() {
+            return;
+        }
+        let handle = identity.handle;
+        let mut gate = self.gate.borrow_mut();
+        gate.facts.note(handle, stated.generation, stated.facts);
+        drop(gate);
+        if let Some(view) = self.view(identity, record) {
+            self.change(Change::Update(view));
+        }
+        if stated.is_rumour {
+            self.pass_on(handle);
+        }
+    }
+
+    /// Somebody holds a later word of ours than we said: a process had our generation before us.
+    fn set_right(&mut self, misquoted: &Stated) {
+        let is_of_this_life = misquoted.generation == self.life().generation();
+        let is_due = |at| self.now - at >= SET_RIGHT_PAUSE;
+        let may = self.set_right.is_none_or(is_due) && self.gate.borrow().leaving.is_none();
+        if is_of_this_life && may {
+            self.set_right = Some(self.now);
+            let theirs = misquoted.facts.version;
+            self.state_anew(|facts| facts.version = theirs.saturating_add(1));
+        }
+    }
+
+    /// Passes a member's facts on, at once and with the next packets.
+    fn pass_on(&mut self, handle: Handle) {
+        let Some(update) = self.gate.borrow().statement(handle) else {
+            return;
+        };
+        let bytes = postcard::to_stdvec(&update).expect("a growing buffer takes an update");
+        let result = self.engine.broadcast(&bytes);
+        self.check(result);
+        let mut gate = self.gate.borrow_mut();
+        gate.news.push((About::Facts(handle), bytes));
+    }
+}
+
+/// The latest word of each member.
+fn newest(stated: Vec<Stated>) -> BTreeMap<Handle, Stated> {
+    let mut newest = BTreeMap::new();
+    for stated in stated {
+        match newest.entry(stated.handle) {
+            Entry::Vacant(place) => {
+                place.insert(stated);
+            }
+            Entry::Occupied(mut held) if held.get().rank() < stated.rank() => {
+                held.insert(stated);
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    newest
+}
