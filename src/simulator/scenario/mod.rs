@@ -190,7 +190,7 @@ pub(super) struct Expect {
     converge_within: Option<Time>,
     first_detection_p99: Option<Time>,
     full_dissemination_p99: Option<Time>,
-    app_news_p99: Option<Time>,
+    app_news_max: Option<Time>,
     false_positives: Option<u64>,
     false_positives_at_healthy: Option<u64>,
     renewals: Option<u64>,

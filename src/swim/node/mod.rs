@@ -248,6 +248,7 @@ impl Node {
             Alarm::Exchange => self.exchange_now_and_then(),
             Alarm::ExchangeSilent(stream) => self.exchange_silent(stream),
             Alarm::FollowUp => self.exchange_once_more(),
+            Alarm::FactsAgain(handle) => self.pass_on_again(handle),
             Alarm::Foca(timer) => {
                 let result = self.engine.timer(timer);
                 self.check(result);
