@@ -132,9 +132,9 @@ impl Node {
         }
     }
 
-    /// Passes a member's facts on, and once more an interval of gossip later. One budget of
-    /// transmissions misses somebody in some of a hundred cases in small clusters, who would hear it
-    /// at the next exchange only: no probe and no clock brings facts up again, as they do failures.
+    /// Passes a member's facts on, and once more an interval of gossip later. In small clusters
+    /// one budget of transmissions misses somebody in some of a hundred cases, who would hear it at
+    /// the next exchange only: no probe and no clock brings facts up again, as they do failures.
     fn pass_on(&mut self, handle: Handle) {
         self.pass_on_again(handle);
         self.schedule(self.tuning.gossip_interval, Alarm::FactsAgain(handle));

@@ -3,8 +3,9 @@
 //! `mod.rs` takes inputs apart and settles what follows from them; `receive` opens datagrams,
 //! `beyond` those of members that are not in the list, `join` makes contact and `reconnect` renews
 //! it, `exchange` compares state, `duel` deals with our own name, `spread` sends news on, `facts`
-//! passes on what members say of themselves, `tell` turns what foca believes into changes, `look` shows it and `load` how much there is, `recall`
-//! starts from what is remembered, and `part` says goodbye.
+//! passes on what members say of themselves, `tell` turns what foca believes into changes, `look`
+//! shows it and `load` how much there is, `recall` starts from what is remembered, and `part` says
+//! goodbye.
 
 mod beyond;
 mod duel;
