@@ -40,13 +40,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What a process that was killed by a signal adds to its number, as shells have it.
 const KILLED: i32 = 128;
 
-/// Signals that are passed on, and whether they ask for the end.
-const PASSED_ON: [(Signal, bool); 5] = [
-    (Signal::TERM, true),
-    (Signal::INT, true),
-    (Signal::HUP, false),
-    (Signal::USR1, false),
-    (Signal::USR2, false),
+/// Signals that are passed on.
+const PASSED_ON: [Signal; 5] = [
+    Signal::TERM,
+    Signal::INT,
+    Signal::HUP,
+    Signal::USR1,
+    Signal::USR2,
 ];
 
 /// A program to run as the application.
@@ -201,8 +201,8 @@ impl Keeper {
         self.ended(status);
     }
 
-    fn pass_on(&mut self, (signal, is_end): (Signal, bool)) {
-        match is_end {
+    fn pass_on(&mut self, signal: Signal) {
+        match asks_for_end(signal) {
             true if self.kill_at.is_some() => self.kill(),
             true => self.ask(signal),
             false => self.send(signal),
@@ -252,6 +252,10 @@ impl Keeper {
     }
 }
 
+fn asks_for_end(signal: Signal) -> bool {
+    matches!(signal, Signal::TERM | Signal::INT)
+}
+
 async fn due(clock: Clock, at: Option<Timestamp>) {
     match at {
         Some(at) => sleep_until(clock.instant(at)).await,
@@ -261,14 +265,11 @@ async fn due(clock: Clock, at: Option<Timestamp>) {
 
 /// The signals that are passed on, as they come.
 #[derive(Debug)]
-struct Signals(Vec<((Signal, bool), unix::Signal)>);
+struct Signals(Vec<(Signal, unix::Signal)>);
 
 impl Signals {
     fn listen() -> io::Result<Self> {
-        let listen = |(kind, is_end): (Signal, bool)| {
-            let signal = unix::signal(SignalKind::from_raw(kind.as_raw()))?;
-            Ok(((kind, is_end), signal))
-        };
+        let listen = |kind: Signal| Ok((kind, unix::signal(SignalKind::from_raw(kind.as_raw()))?));
         PASSED_ON
             .into_iter()
             .map(listen)
@@ -276,7 +277,7 @@ impl Signals {
             .map(Self)
     }
 
-    async fn next(&mut self) -> (Signal, bool) {
+    async fn next(&mut self) -> Signal {
         poll_fn(|context| {
             let mut came = self
                 .0
@@ -290,8 +291,8 @@ impl Signals {
     /// There is nobody left to pass them on to: they are for the agent.
     async fn shut_down(mut self, shutdown: mpsc::Sender<()>) {
         loop {
-            let (_, is_end) = self.next().await;
-            if is_end && shutdown.send(()).await.is_err() {
+            let signal = self.next().await;
+            if asks_for_end(signal) && shutdown.send(()).await.is_err() {
                 return;
             }
         }

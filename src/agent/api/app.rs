@@ -12,10 +12,7 @@ use axum::{
 use bytes::Bytes;
 use rustix::process::Pid;
 use serde_json::{Map, Value, json};
-use tokio::{
-    sync::mpsc,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::sync::mpsc;
 
 use crate::{
     agent::{
@@ -38,8 +35,6 @@ const INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const PID_MAX: i32 = 1 << 22;
 /// The reason of an application that gave none.
 const REASON: &str = "said so itself";
-/// How often a line goes down a connection whose close counts.
-const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,30 +97,25 @@ fn unwatched(pid: Pid, error: &io::Error) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
 }
 
-/// The answer does not end before the application, or the lease, does.
+/// The answer does not end before the application, or the lease, does. Between its first line and
+/// its last there is nothing: an application need not read, and one that does not would be cut off
+/// for it once the socket is full.
 async fn connection(shared: Arc<Shared>) -> Result<Response, Problem> {
     let lease = shared.lease(Some(AppStatus::Up)).await?;
-    let (sender, body) = mpsc::channel(1);
+    let (sender, body) = mpsc::channel(2);
+    let first = line(&Wish::Connection.answer());
+    sender.try_send(first).expect("nothing is in it yet");
     tokio::spawn(hold(shared, lease, sender));
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
     Ok((kind, Body::new(TaskBody(body))).into_response())
 }
 
 async fn hold(shared: Arc<Shared>, mut lease: Lease, lines: mpsc::Sender<Bytes>) {
-    let mut ticks = interval(LINE_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = lines.closed() => return shared.lapse(&lease, "its connection closed").await,
-            () = lease.replaced() => {
-                // Its reader may have gone in the same moment.
-                let _ = lines.try_send(line(&json!({"lease": null})));
-                return;
-            }
-            () = shared.ended() => return,
-            // A reader that does not read misses nothing.
-            _ = ticks.tick() => drop(lines.try_send(line(&Wish::Connection.answer()))),
-        }
+    tokio::select! {
+        () = lines.closed() => shared.lapse(&lease, "its connection closed").await,
+        // Its reader may have gone in the same moment.
+        () = lease.replaced() => drop(lines.try_send(line(&json!({"lease": null})))),
+        () = shared.ended() => {}
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use super::Node;
 use crate::swim::{
-    AppStatus, Change,
+    AppStatus, Change, Life,
     broadcasts::About,
     directory::Handle,
     facts::{Facts, Stated},
@@ -91,7 +91,12 @@ impl Node {
             return Some((*held.id(), self.record_held(held)?));
         }
         let record = gate.presumption(handle);
-        let life = record.life;
+        // What was told of who lives beyond the view is forgotten, its newest generation is not.
+        let newest = Life::first(gate.directory.newest(handle));
+        let life = match gate.roster.record(handle) {
+            Some(record) => record.life,
+            None => record.life.max(newest),
+        };
         (record.standing != Standing::Removed).then_some((Identity { handle, life }, record))
     }
 
