@@ -10,8 +10,13 @@ pub(super) fn change(seq: u64, change: &Change) {
         Change::Conflict { name, ours, theirs } => {
             warn!(seq, name, %ours, %theirs, "conflict: two agents have one name");
         }
+        Change::Degraded => warn!(
+            seq,
+            "degraded: this agent was stopped or hears too few answers"
+        ),
         Change::Healed { members } => info!(seq, members, "healed"),
         Change::Isolated => warn!(seq, "isolated: every other member is gone from us"),
+        Change::Recovered => info!(seq, "recovered"),
         _ => {
             if let Some(member) = change.member() {
                 about(seq, change.kind(), member, detail(change));

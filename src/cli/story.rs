@@ -117,6 +117,8 @@ fn own_detail(record: &Record) -> String {
             super::record::Members::Count(others) => format!("{others} other members are reached"),
             _ => String::new(),
         },
+        "degraded" => "this agent was stopped or hears too few answers".into(),
+        "recovered" => "this agent hears answers as it should".into(),
         "isolated" => "no other member is reached".into(),
         "user" => {
             let payload = record.payload.as_deref().unwrap_or_default();

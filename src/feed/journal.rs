@@ -160,6 +160,11 @@ impl Feed {
         self.roster.isolated()
     }
 
+    /// Whether we were stopped or hear too few answers, and did not recover since.
+    pub const fn degraded(&self) -> bool {
+        self.roster.degraded()
+    }
+
     /// One member.
     pub fn member(&self, id: MemberId) -> Option<Arc<Member>> {
         self.roster.member(id).cloned()

@@ -11,9 +11,20 @@ use crate::swim::{Change, Evidence, MemberState, Suspicion, Timestamp};
 use super::Member;
 
 /// Every `type` that a change can have, for filters.
-pub(super) const KINDS: [&str; 11] = [
-    "conflict", "failed", "healed", "isolated", "join", "left", "refuted", "removed", "restart",
-    "suspect", "update",
+pub(super) const KINDS: [&str; 13] = [
+    "conflict",
+    "degraded",
+    "failed",
+    "healed",
+    "isolated",
+    "join",
+    "left",
+    "recovered",
+    "refuted",
+    "removed",
+    "restart",
+    "suspect",
+    "update",
 ];
 
 /// The line that says `seq` is the newest number: the stream is alive and nothing is missing.

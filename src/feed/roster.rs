@@ -61,6 +61,7 @@ pub(super) struct Roster {
     members: BTreeMap<MemberId, Arc<Member>>,
     counts: Counts,
     isolated: bool,
+    degraded: bool,
 }
 
 /// What a change did to the member it is about.
@@ -74,7 +75,9 @@ impl Roster {
     /// Takes `change` in; gives what it did, if it is about a member.
     pub(super) fn apply(&mut self, at: Timestamp, change: &Change) -> Option<Effect> {
         match change {
+            Change::Degraded => self.degraded = true,
             Change::Isolated => self.isolated = true,
+            Change::Recovered => self.degraded = false,
             Change::Healed { .. } => self.isolated = false,
             Change::Removed(view) => return Some(self.forget(at, view)),
             _ => return Some(self.put(at, change.member()?)),
@@ -123,6 +126,10 @@ impl Roster {
 
     pub(super) const fn isolated(&self) -> bool {
         self.isolated
+    }
+
+    pub(super) const fn degraded(&self) -> bool {
+        self.degraded
     }
 
     const fn count(&mut self, state: MemberState) -> &mut usize {

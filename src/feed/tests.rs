@@ -180,11 +180,13 @@ fn every_kind_of_change_can_be_filtered() {
             ours: address,
             theirs: address,
         },
+        Change::Degraded,
         Change::Failed(member()),
         Change::Healed { members: 1 },
         Change::Isolated,
         join("n2"),
         Change::Left(member()),
+        Change::Recovered,
         Change::Refuted(member()),
         Change::Removed(member()),
         Change::Restart {

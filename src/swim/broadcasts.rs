@@ -1,11 +1,10 @@
-//! What foca's list cannot hold, and foca carries as custom broadcasts: what members say of
-//! themselves, and claims about members beyond the view. A node that keeps everyone in its list
-//! neither sends nor accepts such claims.
+//! What foca's list cannot hold, and foca carries as custom broadcasts: claims about members beyond
+//! the view, accusations of members that are accused already, and what members say of themselves.
 
 use std::{cell::RefCell, rc::Rc};
 
 use super::{
-    Junk,
+    Junk, MemberId,
     codec::{CodecError, read},
     directory::Handle,
     gate::Gate,
@@ -17,13 +16,26 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Broadcasts(Rc<RefCell<Gate>>);
 
-/// What a piece of news is about: a newer one replaces an older one about the same.
+/// What a piece of news is about: a newer one about the same replaces an older one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum About {
-    /// What is claimed of a member.
-    Claim(Handle),
+    /// What is claimed of a member. Accusations replace only those of the same accuser.
+    Claim {
+        member: Handle,
+        accuser: Option<MemberId>,
+    },
     /// What a member says of itself.
     Facts(Handle),
+}
+
+impl About {
+    /// Whatever is claimed of a member.
+    pub(super) const fn claim(member: Handle) -> Self {
+        Self::Claim {
+            member,
+            accuser: None,
+        }
+    }
 }
 
 impl Broadcasts {
@@ -34,7 +46,16 @@ impl Broadcasts {
 
 impl foca::Invalidates for About {
     fn invalidates(&self, other: &Self) -> bool {
-        self == other
+        match (self, other) {
+            (
+                Self::Claim { member, accuser },
+                Self::Claim {
+                    member: other,
+                    accuser: by,
+                },
+            ) => member == other && (accuser.is_none() || accuser == by),
+            _ => self == other,
+        }
     }
 }
 
@@ -50,10 +71,12 @@ impl foca::BroadcastHandler<Identity> for Broadcasts {
         sender: Option<&Identity>,
     ) -> Result<Option<About>, CodecError> {
         let mut gate = self.0.borrow_mut();
-        let carried =
-            |update: &Update<'_>| gate.scope.is_partial() || matches!(update, Update::Facts { .. });
-        let update = read::<Update<'_>>(data).filter(|(update, _)| carried(update));
-        let Some((update, _)) = update else {
+        let update = read::<Update<'_>>(data).map(|(update, _)| update);
+        let is_welcome = |update: &Update<'_>| {
+            gate.scope.is_partial()
+                || matches!(update, Update::Suspect { .. } | Update::Facts { .. })
+        };
+        let Some(update) = update.filter(is_welcome) else {
             gate.junk = Some(Junk::Malformed);
             return Err(CodecError::Junk(Junk::Malformed));
         };
@@ -61,10 +84,12 @@ impl foca::BroadcastHandler<Identity> for Broadcasts {
             gate.overhear(&update);
             return Ok(None);
         }
-        let handle = gate.directory.handle(update.id(&gate.cluster));
-        Ok(handle.map(match update {
-            Update::Facts { .. } => About::Facts,
-            _ => About::Claim,
-        }))
+        let member = gate.directory.handle(update.id(&gate.cluster));
+        let accuser = match update {
+            Update::Facts { .. } => return Ok(member.map(About::Facts)),
+            Update::Suspect { accusation, .. } => Some(accusation.by),
+            _ => None,
+        };
+        Ok(member.map(|member| About::Claim { member, accuser }))
     }
 }

@@ -18,6 +18,8 @@ pub enum Change {
         /// Where the other one is.
         theirs: SocketAddr,
     },
+    /// We were stopped, or hear too few answers: what we say of others is late or doubtful.
+    Degraded,
     /// The suspicion ran out.
     Failed(MemberView),
     /// We can talk to the cluster again, or found members we had lost.
@@ -36,6 +38,8 @@ pub enum Change {
     },
     /// The member said goodbye; the reason is in the view.
     Left(MemberView),
+    /// We hear answers as we should again.
+    Recovered,
     /// The member answered an accusation.
     Refuted(MemberView),
     /// The member is forgotten.
@@ -58,11 +62,13 @@ impl Change {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Conflict { .. } => "conflict",
+            Self::Degraded => "degraded",
             Self::Failed(_) => "failed",
             Self::Healed { .. } => "healed",
             Self::Isolated => "isolated",
             Self::Join { .. } => "join",
             Self::Left(_) => "left",
+            Self::Recovered => "recovered",
             Self::Refuted(_) => "refuted",
             Self::Removed(_) => "removed",
             Self::Restart { .. } => "restart",
@@ -82,7 +88,11 @@ impl Change {
             | Self::Restart { member, .. }
             | Self::Suspect(member)
             | Self::Update(member) => Some(member),
-            Self::Conflict { .. } | Self::Healed { .. } | Self::Isolated => None,
+            Self::Conflict { .. }
+            | Self::Degraded
+            | Self::Healed { .. }
+            | Self::Isolated
+            | Self::Recovered => None,
         }
     }
 }

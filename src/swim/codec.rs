@@ -1,6 +1,6 @@
 //! foca's codec: headers and members as they go on the wire, through the gate.
 
-use std::{cell::RefCell, cmp::Ordering, rc::Rc};
+use std::{cell::RefCell, cmp::Ordering, convert::Infallible, rc::Rc};
 
 use bytes::{Buf, BufMut};
 use foca::{Header, Member, Message};
@@ -11,7 +11,7 @@ use super::{
     broadcasts::About,
     gate::{Gate, Sighting},
     identity::Identity,
-    wire::Update,
+    wire::{Accused, Update},
 };
 
 /// A header without its sender, whom the envelope names.
@@ -20,6 +20,8 @@ struct WireHeader {
     src_incarnation: u16,
     dst: WireIdentity,
     message: Message<WireIdentity>,
+    /// The buddy system.
+    accused: Option<Accused>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,30 +72,62 @@ impl Codec {
         self.gate.borrow_mut().junk = Some(junk);
         CodecError::Junk(junk)
     }
+}
 
+impl Gate {
     fn outward(&self, identity: Identity) -> WireIdentity {
-        let id = self.gate.borrow().directory.id(identity.handle);
         WireIdentity {
-            id,
+            id: self.directory.id(identity.handle),
             life: identity.life,
         }
     }
 
-    fn inward(&self, identity: WireIdentity) -> Result<Identity, CodecError> {
-        let handle = {
-            let gate = self.gate.borrow();
-            match identity.id == gate.id {
-                true => Some(gate.me.handle),
-                false => gate.directory.handle(identity.id),
-            }
-        };
-        match handle {
-            Some(handle) => Ok(Identity {
-                handle,
-                life: identity.life,
-            }),
-            None => Err(self.refuse(Junk::Stranger)),
+    fn name_outward(&self, message: &Message<Identity>) -> Message<WireIdentity> {
+        let named = translate(message, |identity| {
+            Ok::<_, Infallible>(self.outward(identity))
+        });
+        match named {
+            Ok(message) => message,
         }
+    }
+
+    fn inward(&self, identity: WireIdentity) -> Result<Identity, Junk> {
+        let handle = match identity.id == self.id {
+            true => Some(self.me.handle),
+            false => self.directory.handle(identity.id),
+        };
+        let life = identity.life;
+        let identity = handle.map(|handle| Identity { handle, life });
+        identity.ok_or(Junk::Stranger)
+    }
+
+    fn read_header(&mut self, wire: &WireHeader) -> Result<Header<Identity>, Junk> {
+        let src = self.sender;
+        if wire.src_incarnation != self.roster.incarnation(src.handle)
+            || self.roster.record(src.handle).is_some()
+        {
+            self.touch(src.handle);
+        }
+        if wire.dst.id != self.id {
+            return Err(Junk::Misdirected);
+        }
+        let message = translate(&wire.message, |identity| self.inward(identity))?;
+        match wire.dst.life.cmp(&self.me.life) {
+            Ordering::Less => self.addressed_before = true,
+            Ordering::Equal => {
+                self.note_incoming(&message);
+                wire.accused
+                    .into_iter()
+                    .for_each(|accused| self.hear_charge(accused));
+            }
+            Ordering::Greater => self.sightings.push(Sighting::Down(wire.dst.life)),
+        }
+        Ok(Header {
+            src,
+            src_incarnation: wire.src_incarnation,
+            dst: self.inward(wire.dst)?,
+            message,
+        })
     }
 }
 
@@ -105,22 +139,15 @@ impl foca::Codec<Identity> for Codec {
         header: &Header<Identity>,
         buf: impl BufMut,
     ) -> Result<(), CodecError> {
-        {
-            // foca has renewed us, or refuted for us: this is where it shows first.
+        let wire = {
             let mut gate = self.gate.borrow_mut();
-            gate.me = header.src;
-            gate.incarnation = header.src_incarnation;
-            gate.unsaid =
-                matches!(header.message, Message::TurnUndead) && gate.over(header.dst).left;
-            if let Message::Ping(number) = header.message {
-                gate.probes += 1;
-                gate.probing = Some((header.dst, number));
+            gate.note_outgoing(header);
+            WireHeader {
+                src_incarnation: header.src_incarnation,
+                dst: gate.outward(header.dst),
+                message: gate.name_outward(&header.message),
+                accused: gate.charge(header),
             }
-        }
-        let wire = WireHeader {
-            src_incarnation: header.src_incarnation,
-            dst: self.outward(header.dst),
-            message: translate(&header.message, |identity| Ok(self.outward(identity)))?,
         };
         self.write(&wire, buf)
     }
@@ -136,29 +163,8 @@ impl foca::Codec<Identity> for Codec {
         ) {
             return Err(self.refuse(Junk::Malformed));
         }
-        let mut gate = self.gate.borrow_mut();
-        let src = gate.sender;
-        if wire.src_incarnation != gate.roster.incarnation(src.handle)
-            || gate.roster.record(src.handle).is_some()
-        {
-            gate.touch(src.handle);
-        }
-        if wire.dst.id != gate.id {
-            drop(gate);
-            return Err(self.refuse(Junk::Misdirected));
-        }
-        match wire.dst.life.cmp(&gate.me.life) {
-            Ordering::Less => gate.addressed_before = true,
-            Ordering::Equal => gate.hear_answer(&wire.message),
-            Ordering::Greater => gate.sightings.push(Sighting::Down(wire.dst.life)),
-        }
-        drop(gate);
-        Ok(Header {
-            src,
-            src_incarnation: wire.src_incarnation,
-            dst: self.inward(wire.dst)?,
-            message: translate(&wire.message, |identity| self.inward(identity))?,
-        })
+        let header = self.gate.borrow_mut().read_header(&wire);
+        header.map_err(|junk| self.refuse(junk))
     }
 
     fn encode_member(
@@ -177,7 +183,7 @@ impl foca::Codec<Identity> for Codec {
         self.gate
             .borrow_mut()
             .news
-            .push((About::Claim(member.id().handle), self.scratch.clone()));
+            .push((About::claim(member.id().handle), self.scratch.clone()));
         Ok(())
     }
 
@@ -198,10 +204,10 @@ pub(super) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<(T, usize)
 }
 
 /// The same message about the same members under their other names.
-fn translate<A: Copy, B>(
+fn translate<A: Copy, B, E>(
     message: &Message<A>,
-    name: impl Fn(A) -> Result<B, CodecError>,
-) -> Result<Message<B>, CodecError> {
+    name: impl Fn(A) -> Result<B, E>,
+) -> Result<Message<B>, E> {
     Ok(match message {
         Message::Ping(number) => Message::Ping(*number),
         Message::Ack(number) => Message::Ack(*number),

@@ -243,10 +243,13 @@ impl foca::Runtime<Identity> for &mut Effects {
             Timer::ProbeRandomMember(token) => self.token = token,
             // Asked for once for each probe that failed. Suspicions have clocks of our own, which
             // other members' words can move.
-            Timer::ChangeSuspectToDown { member_id, .. } => {
-                let mut gate = self.gate.borrow_mut();
-                gate.probes_failed += 1;
-                gate.touch(member_id.handle);
+            Timer::ChangeSuspectToDown {
+                member_id,
+                incarnation,
+                ..
+            } => {
+                let accused = Member::new(member_id, incarnation, State::Suspect);
+                self.gate.borrow_mut().accuse(&accused);
                 return;
             }
             _ => {}

@@ -46,10 +46,12 @@ pub(super) enum Kind {
     Taken = 7,
     /// "I do not know you: come to my stream port with this cookie."
     Unknown = 8,
+    /// "The member that you asked me to probe does not answer me either."
+    Nack = 9,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Hello,
         Self::Welcome,
         Self::Refused,
@@ -59,6 +61,7 @@ impl Kind {
         Self::Exchange,
         Self::Taken,
         Self::Unknown,
+        Self::Nack,
     ];
 
     fn parse(byte: u8) -> Option<Self> {

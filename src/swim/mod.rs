@@ -13,12 +13,14 @@ mod change;
 mod codec;
 mod contract;
 mod directory;
+mod doubt;
 mod engine;
 mod envelope;
 mod facts;
 #[cfg(test)]
 mod foca_facts;
 mod gate;
+mod health;
 mod identity;
 mod mail;
 mod member;
@@ -34,6 +36,7 @@ mod wire;
 pub use change::Change;
 pub use contract::{Counts, Input, Notice, Output, Settings, Status, StopReason, StreamId};
 pub use directory::Directory;
+pub use doubt::Patience;
 pub use facts::{APP_REASON_BYTES_MAX, AppReason, AppStatus, ReasonTooLong};
 pub use member::{
     CLUSTER_BYTES_MAX, Card, Evidence, InvalidCard, Life, MemberId, MemberState, MemberView,

@@ -8,7 +8,9 @@ use std::{collections::BTreeMap, time::Duration};
 use foca::State;
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, Life, MemberId, MemberState, Scope, Timestamp, View, directory::Handle};
+use super::{
+    Evidence, Life, MemberId, MemberState, Scope, Timestamp, View, directory::Handle, doubt::Doubt,
+};
 
 /// Who says that a member is not there, and what they saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,10 +32,7 @@ pub(super) enum Claim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     Alive,
-    Suspect {
-        accusation: Accusation,
-        deadline: Timestamp,
-    },
+    Suspect(Doubt),
     Failed(Accusation),
     Left {
         reason: String,
@@ -44,14 +43,14 @@ pub(super) enum Standing {
 
 impl Standing {
     pub(super) const fn is_active(&self) -> bool {
-        matches!(self, Self::Alive | Self::Suspect { .. })
+        matches!(self, Self::Alive | Self::Suspect(_))
     }
 
     /// As foca holds it.
     pub(super) const fn state(&self) -> State {
         match self {
             Self::Alive => State::Alive,
-            Self::Suspect { .. } => State::Suspect,
+            Self::Suspect(_) => State::Suspect,
             Self::Failed(_) | Self::Left { .. } | Self::Removed => State::Down,
         }
     }
@@ -62,13 +61,21 @@ impl Standing {
             Self::Alive => MemberState::Alive,
             Self::Failed(_) | Self::Removed => MemberState::Failed,
             Self::Left { .. } => MemberState::Left,
-            Self::Suspect { .. } => MemberState::Suspect,
+            Self::Suspect(_) => MemberState::Suspect,
         }
     }
 
-    pub(super) const fn accusation(&self) -> Option<Accusation> {
+    pub(super) const fn doubt(&self) -> Option<&Doubt> {
         match self {
-            Self::Failed(accusation) | Self::Suspect { accusation, .. } => Some(*accusation),
+            Self::Suspect(doubt) => Some(doubt),
+            _ => None,
+        }
+    }
+
+    pub(super) fn accusation(&self) -> Option<Accusation> {
+        match self {
+            Self::Failed(accusation) => Some(*accusation),
+            Self::Suspect(doubt) => Some(doubt.first()),
             Self::Alive | Self::Left { .. } | Self::Removed => None,
         }
     }
@@ -165,6 +172,15 @@ impl Roster {
             self.records.remove(&handle);
         } else {
             self.records.insert(handle, record);
+        }
+    }
+
+    /// The time of every suspicion is longer by `late`, in which we did not hear anybody.
+    pub(super) fn hold_suspicions(&mut self, late: Duration) {
+        for record in self.records.values_mut() {
+            if let Standing::Suspect(doubt) = &mut record.standing {
+                doubt.hold(late);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, net::SocketAddr, time::Duration};
 
-use super::{StreamId, Timestamp, directory::Handle, identity::Identity};
+use super::{StreamId, Timestamp, directory::Handle, health::Errand, identity::Identity};
 
 /// Something that was scheduled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,9 +26,16 @@ pub(super) enum Alarm {
     /// Say hello (again) to this address.
     Hello(SocketAddr),
     /// A suspect is asked directly before its time is over.
-    LastCall(Identity),
+    LastCall {
+        /// The suspect.
+        suspect: Identity,
+        /// How many had confirmed the accusation: with one more the calls begin anew.
+        confirmed: usize,
+    },
     /// Tell more members that we leave.
     LeaveRound(u8),
+    /// A probe that we made for somebody was not answered in time.
+    Nack(Errand),
     /// Look for members that we lost.
     Reconnect,
     /// A suspicion runs out.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Patience;
+
 /// Named sets of protocol numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
@@ -39,10 +41,31 @@ pub struct Tuning {
     /// How many members are told of news at the moment it is learned, out of the transmissions of
     /// an update, at most half of them: 0 to 3. With 0 news waits for the next round.
     pub eager_sends: u8,
-    /// α of Lifeguard §IV: suspicion lasts α · max(1, log10 n) · probe interval.
+    /// α of Lifeguard §IV: a suspicion that enough members confirm lasts
+    /// α · max(1, log10 n) · probe interval.
     pub suspicion_multiplier: f64,
+    /// β of Lifeguard §IV: one that nobody confirms lasts β times as long. 1 for a fixed time.
+    pub patience_multiplier: f64,
+    /// K of Lifeguard §IV: so many independent confirmations are enough, or as many as there are
+    /// other members to confirm.
+    pub confirmations: u8,
     /// λ: an update is sent λ · ⌈log10(n + 1)⌉ times by each member.
     pub transmit_multiplier: u32,
+    /// S of Lifeguard §IV-A: a node that seems to be slow itself probes up to S + 1 times less
+    /// often, and waits as much longer for answers. 0 switches local health off, and nacks with it.
+    pub health_max: u8,
+    /// Whether a ping to a suspect says that it is one (Lifeguard §IV-C, the buddy system).
+    pub buddy: bool,
+    /// Whether the failure of a member whom nobody accused before is taken for an accusation only.
+    pub corroborate: bool,
+    /// Whether a node that finds its own timers late holds its suspicions and accuses nobody.
+    pub self_doubt: bool,
+    /// Whether the return of a member that keeps failing is held back until it has lasted.
+    pub damping: bool,
+    /// Whether whoever holds a suspicion asks the suspect itself, at half of the time that is left
+    /// and again, and with each confirmation: gossip is chance. Costs each node a few pings for
+    /// each suspicion.
+    pub last_calls: bool,
     /// Full state is compared with one random member in this time, up to 32 members; above, the
     /// time grows with log2 n as memberlist's does.
     pub exchange_interval: Duration,
@@ -64,6 +87,14 @@ impl Tuning {
                 gossip_interval: Duration::from_millis(200),
                 eager_sends: 3,
                 suspicion_multiplier: 4.0,
+                patience_multiplier: 6.0,
+                confirmations: 3,
+                health_max: 8,
+                buddy: true,
+                corroborate: true,
+                self_doubt: true,
+                damping: true,
+                last_calls: true,
                 transmit_multiplier: 4,
                 exchange_interval: Duration::from_secs(30),
                 reconnect_interval: Duration::from_secs(30),
@@ -89,11 +120,31 @@ impl Tuning {
     }
 
     /// How long a suspicion lasts among `members` active members, ourselves included.
+    pub fn patience(&self, members: usize) -> Patience {
+        let min = self.suspicion_timeout(members);
+        // All but ourselves, the suspect and, where we are not the accuser, the accuser.
+        let others = members.saturating_sub(2);
+        Patience {
+            min,
+            max: min.mul_f64(self.patience_multiplier.max(1.0)),
+            confirmations: others.min(self.confirmations.into()),
+        }
+    }
+
+    /// How long a suspicion that enough members confirmed lasts among `members` active members,
+    /// ourselves included.
     pub fn suspicion_timeout(&self, members: usize) -> Duration {
         // Not the platform's, whose last bit differs: deadlines must be the same everywhere.
         let scale = libm::log10(members.max(1) as f64).max(1.0);
         self.probe_interval
             .mul_f64(self.suspicion_multiplier * scale)
+    }
+
+    /// When a helper says that it had no answer either: after 80 % of the time that the asker has
+    /// left (Lifeguard §IV-A; memberlist waits the whole time, so that its nacks come too late).
+    pub fn nack_after(&self) -> Duration {
+        let left = self.probe_interval.saturating_sub(self.probe_timeout);
+        left.min(self.probe_timeout).mul_f64(0.8)
     }
 
     /// How often each member sends one update: λ · ⌈log10(n + 1)⌉, at least 6 so that half of it

@@ -108,6 +108,14 @@ pub(super) struct Present {
     pub(super) instance: u64,
 }
 
+/// "The member that you asked me to probe does not answer me either" (Lifeguard §IV-A).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Nack {
+    pub(super) target: MemberId,
+    /// Of the probe.
+    pub(super) number: u8,
+}
+
 /// The frames of a state exchange, in order: open, then same or state, then finish after state.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Frame<'a> {
@@ -178,6 +186,13 @@ pub(super) enum Update<'a> {
         generation: u32,
         facts: Facts,
     },
+}
+
+/// What a ping tells its target: that it is accused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Accused {
+    pub(super) incarnation: u16,
+    pub(super) accusation: Accusation,
 }
 
 /// What a member says of itself. The id follows from the name, the generation from the life.

@@ -28,9 +28,9 @@ fn text(shared: &Shared) -> String {
 }
 
 fn feed(page: &mut Page, shared: &Shared) {
-    let (counts, seq, isolated) = {
+    let (counts, seq, isolated, degraded) = {
         let feed = shared.feed();
-        (feed.counts(), feed.seq(), feed.isolated())
+        (feed.counts(), feed.seq(), feed.isolated(), feed.degraded())
     };
     page.head("members", "gauge", "Members by state, this agent included");
     let states = [
@@ -46,6 +46,8 @@ fn feed(page: &mut Page, shared: &Shared) {
     page.gauge("seq", "Number of the newest change", seq);
     let isolated = u8::from(isolated);
     page.gauge("isolated", "1 while every other member is lost", isolated);
+    let (degraded, help) = (u8::from(degraded), "1 while this agent doubts itself");
+    page.gauge("degraded", help, degraded);
     let subscribers = shared.subscribers();
     page.gauge("subscribers", "Open change streams", subscribers);
     let uptime = shared.clock.uptime().as_secs();

@@ -64,7 +64,7 @@ impl From<Counts> for CountsRecord {
 
 pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
     let facts = &shared.facts;
-    let (own, epoch, seq, counts, isolated) = {
+    let (own, epoch, seq, counts, health) = {
         let feed = shared.feed();
         let own = feed.member(facts.id).ok_or_else(Problem::ending)?;
         (
@@ -72,7 +72,11 @@ pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, 
             feed.epoch(),
             feed.seq(),
             feed.counts(),
-            feed.isolated(),
+            match (feed.isolated(), feed.degraded()) {
+                (true, _) => "isolated",
+                (false, true) => "degraded",
+                (false, false) => "ok",
+            },
         )
     };
     let (card, app) = (&own.view.card, own.view.app.as_ref());
@@ -84,7 +88,7 @@ pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, 
         address: card.address,
         cluster: &facts.cluster,
         version: env!("CARGO_PKG_VERSION"),
-        health: if isolated { "isolated" } else { "ok" },
+        health,
         profile: facts.profile.as_str(),
         uptime_s: shared.clock.uptime().as_secs(),
         counts: counts.into(),

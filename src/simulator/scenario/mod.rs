@@ -21,7 +21,7 @@ mod zones;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 pub use error::ScenarioError;
 pub(super) use play::WATCHED_EVERY;
@@ -33,6 +33,7 @@ use crate::swim::{Profile, Tuning};
 use census::Census;
 use entry::{Entry, Kind};
 use rules::RuleEntry;
+use settings::Overrides;
 use values::Time;
 use zones::{Between, ZoneEntry};
 
@@ -139,22 +140,6 @@ enum Profiled {
     Lan,
     Local,
     Wan,
-}
-
-/// Settings other than the profile's.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Overrides {
-    probe_interval: Option<Time>,
-    probe_timeout: Option<Time>,
-    fanout: Option<u32>,
-    gossip_interval: Option<Time>,
-    eager_sends: Option<u8>,
-    suspicion_multiplier: Option<f64>,
-    transmit_multiplier: Option<u32>,
-    exchange_interval: Option<Time>,
-    reconnect_interval: Option<Time>,
-    forget_after: Option<Time>,
 }
 
 /// Bounds that a run must keep to pass.
@@ -389,27 +374,8 @@ impl Scenario {
     }
 
     fn check_settings(&self) -> Result<(), ScenarioError> {
-        let settings = &self.file.settings;
-        let within = |key: &str, value: Option<f64>, min: f64, max: f64| match value {
-            Some(value) if !(min..=max).contains(&value) => {
-                Err(self.refuse(format!("settings.{key} = {value}: takes {min} to {max}")))
-            }
-            _ => Ok(()),
-        };
-        within("fanout", settings.fanout.map(f64::from), 1.0, 32.0)?;
-        within("eager_sends", settings.eager_sends.map(f64::from), 0.0, 3.0)?;
-        within(
-            "suspicion_multiplier",
-            settings.suspicion_multiplier,
-            1.0,
-            100.0,
-        )?;
-        within(
-            "transmit_multiplier",
-            settings.transmit_multiplier.map(f64::from),
-            1.0,
-            32.0,
-        )?;
+        let checked = self.file.settings.check();
+        checked.map_err(|problem| self.refuse(problem))?;
         let Tuning {
             probe_interval,
             probe_timeout,

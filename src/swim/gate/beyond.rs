@@ -27,7 +27,7 @@ impl Gate {
         if !self.is_beyond(claim.id().handle) {
             return claim;
         }
-        if self.is_news(&claim) {
+        if self.is_news(&claim) || self.is_open(&claim) {
             self.beyond.push(claim);
         }
         self.nothing()
@@ -46,6 +46,11 @@ impl Gate {
             (State::Alive, State::Suspect) => claimed_in >= held_in,
             _ => claimed_in > held_in,
         }
+    }
+
+    /// Whether this is the accusation that is open already, which it may confirm.
+    pub(in crate::swim) fn is_open(&self, claim: &Member<Identity>) -> bool {
+        claim.state() == State::Suspect && self.presumed(claim.id().handle) == *claim
     }
 
     /// What is held of a member beyond the view.

@@ -83,10 +83,15 @@ impl Gate {
         let told = record.filter(|record| record.life == identity.life);
         heard
             .or_else(|| told?.standing.accusation())
-            .unwrap_or(Accusation {
-                by: self.id,
-                evidence: Evidence::ProbeTimeout,
-            })
+            .unwrap_or_else(|| self.own_accusation())
+    }
+
+    /// What we accuse of whom we probed in vain.
+    pub(in crate::swim) const fn own_accusation(&self) -> Accusation {
+        Accusation {
+            by: self.id,
+            evidence: Evidence::ProbeTimeout,
+        }
     }
 
     fn clothe_down(&self, identity: Identity, incarnation: u16) -> Update<'static> {

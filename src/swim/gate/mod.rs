@@ -7,6 +7,8 @@
 
 mod beyond;
 mod clothe;
+mod findings;
+mod probes;
 mod state;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -18,10 +20,13 @@ use super::{
     broadcasts::About,
     directory::{Directory, Handle},
     facts::{FactBook, Stated},
+    health::{Errand, Probe},
     identity::Identity,
     roster::{Accusation, Claim, Record, Roster, Standing},
     wire::{self, Over, Update, WireCard},
 };
+
+pub(super) use findings::{Sighting, Touch, Twins};
 
 /// State that foca's codec and the node share.
 #[derive(Debug)]
@@ -37,10 +42,16 @@ pub(super) struct Gate {
     pub(super) incarnation: u16,
     /// Pings sent, foca's and our own.
     pub(super) probes: u64,
-    /// Whom we pinged last, and with which number.
-    pub(super) probing: Option<(Identity, foca::ProbeNumber)>,
-    /// It has answered.
-    pub(super) probe_answered: bool,
+    /// What became of the last of foca's.
+    pub(super) probe: Option<Probe>,
+    /// Its target has answered just now.
+    probe_answered: bool,
+    /// What others asked us to probe, and have no answer to yet.
+    errands: Vec<Errand>,
+    /// One that was asked for just now.
+    errand: Option<Errand>,
+    /// A ping told us that we are accused.
+    accused: bool,
     /// Probes that nobody answered for.
     pub(super) probes_failed: u64,
     /// The packet that foca makes must not be sent as it is.
@@ -52,6 +63,10 @@ pub(super) struct Gate {
     /// Who sent the packet that foca is reading.
     pub(super) sender: Identity,
     pub(super) scope: Scope,
+    /// See [`super::Tuning`].
+    pub(super) corroborate: bool,
+    /// See [`super::Tuning`].
+    pub(super) buddy: bool,
     pub(super) roster: Roster,
     /// Claims about members beyond the view that say something new.
     pub(super) beyond: Vec<Member<Identity>>,
@@ -83,37 +98,9 @@ pub(super) struct Gate {
 #[derive(Clone, Debug)]
 pub(super) struct Heard {
     pub(super) about: Identity,
+    pub(super) incarnation: u16,
     pub(super) claim: Claim,
     pub(super) age: Duration,
-}
-
-/// A member that may have something new to tell, and the life it replaces if it replaces one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Touch {
-    pub(super) handle: Handle,
-    pub(super) replaces: Option<Life>,
-}
-
-/// A member that is said to live twice: each address with the life it is said to have there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Twins {
-    pub(super) handle: Handle,
-    pub(super) sides: [(std::net::SocketAddr, Life); 2],
-}
-
-/// What somebody says of us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sighting {
-    /// This life of ours is held down, or accused beyond our reach.
-    Down(Life),
-    /// This life of ours is held to have left, or to be in an incarnation we never had: an
-    /// earlier process had it, whose directory is lost.
-    Predecessor(Life),
-    /// Somebody with our name lives, or lived, at another address.
-    Twin {
-        address: std::net::SocketAddr,
-        life: Life,
-    },
 }
 
 impl Gate {
@@ -136,8 +123,11 @@ impl Gate {
             card: Arc::new(card),
             incarnation: 0,
             probes: 0,
-            probing: None,
+            probe: None,
             probe_answered: false,
+            errands: Vec::new(),
+            errand: None,
+            accused: false,
             probes_failed: 0,
             unsaid: false,
             parted: Vec::new(),
@@ -145,6 +135,8 @@ impl Gate {
             sender: me,
             roster: Roster::new(&scope),
             scope,
+            corroborate: true,
+            buddy: true,
             beyond: Vec::new(),
             overheard: Vec::new(),
             cards: BTreeMap::new(),
@@ -262,8 +254,9 @@ impl Gate {
                     by: self.directory.id(self.sender.handle),
                     evidence: Evidence::HeldFailed,
                 });
-                self.hear(*held.id(), claim, 0);
-                self.route(Member::new(*held.id(), held.incarnation(), State::Suspect))
+                let accused = Member::new(*held.id(), held.incarnation(), State::Suspect);
+                self.hear(&accused, claim, 0);
+                self.route(accused)
             }
             (Update::Failed { age_s, .. } | Update::Left { age_s, .. }, None)
                 if stale(*age_s) || self.card_for(update).is_none() =>
@@ -338,8 +331,9 @@ impl Gate {
                 ..
             } => {
                 self.card_of(identity)?;
-                self.hear(identity, Claim::Suspect(*accusation), 0);
-                Some(Member::new(identity, *incarnation, State::Suspect))
+                let accused = Member::new(identity, *incarnation, State::Suspect);
+                self.hear(&accused, Claim::Suspect(*accusation), 0);
+                Some(accused)
             }
             Update::Failed {
                 incarnation,
@@ -351,25 +345,29 @@ impl Gate {
                 if self.is_outdated(identity, *incarnation) {
                     return None;
                 }
-                if self.holds_alive(identity) {
+                if self.corroborate && self.holds_alive(identity) {
                     // Whoever hears nobody fails everybody. A failure that others saw, too, was an
                     // accusation before, and we should have heard of it.
-                    self.hear(identity, Claim::Suspect(*accusation), 0);
-                    return Some(Member::new(identity, *incarnation, State::Suspect));
+                    let accused = Member::new(identity, *incarnation, State::Suspect);
+                    self.hear(&accused, Claim::Suspect(*accusation), 0);
+                    return Some(accused);
                 }
-                self.hear(identity, Claim::Failed(*accusation), *age_s);
-                Some(Member::new(identity, *incarnation, State::Down))
+                let failed = Member::new(identity, *incarnation, State::Down);
+                self.hear(&failed, Claim::Failed(*accusation), *age_s);
+                Some(failed)
             }
             Update::Left { reason, age_s, .. } => {
                 self.card_of(identity)?;
                 let reason = wire::clip_reason(reason).to_owned();
-                self.hear(identity, Claim::Left { reason }, *age_s);
-                Some(Member::new(identity, 0, State::Down))
+                let gone = Member::new(identity, 0, State::Down);
+                self.hear(&gone, Claim::Left { reason }, *age_s);
+                Some(gone)
             }
             Update::Removed { age_s, .. } => {
                 self.roster.record(handle)?;
-                self.hear(identity, Claim::Removed, *age_s);
-                Some(Member::new(identity, 0, State::Down))
+                let gone = Member::new(identity, 0, State::Down);
+                self.hear(&gone, Claim::Removed, *age_s);
+                Some(gone)
             }
         }
     }
@@ -431,10 +429,12 @@ impl Gate {
         )
     }
 
-    pub(super) fn hear(&mut self, about: Identity, claim: Claim, age_s: u32) {
-        self.touch(about.handle);
+    /// Notes what qualifies a claim about `member` that foca is going to hear.
+    pub(super) fn hear(&mut self, member: &Member<Identity>, claim: Claim, age_s: u32) {
+        self.touch(member.id().handle);
         self.heard.push(Heard {
-            about,
+            about: *member.id(),
+            incarnation: member.incarnation(),
             claim,
             age: Duration::from_secs(age_s.into()),
         });
@@ -452,21 +452,34 @@ impl Gate {
             .find(|heard| heard.about == identity && fits(&heard.claim))
     }
 
+    /// Our own probe failed: we accuse, whether or not somebody did before.
+    pub(super) fn accuse(&mut self, member: &Member<Identity>) {
+        self.probes_failed += 1;
+        let accusation = self.own_accusation();
+        self.hear(member, Claim::Suspect(accusation), 0);
+    }
+
+    /// Who accused this member in this very incarnation, as heard just now.
+    pub(super) fn accusations(
+        &self,
+        member: &Member<Identity>,
+    ) -> impl Iterator<Item = Accusation> {
+        let fits = |heard: &&Heard| {
+            heard.about == *member.id() && heard.incarnation == member.incarnation()
+        };
+        let heard = self.heard.iter().filter(fits);
+        heard.filter_map(|heard| match heard.claim {
+            Claim::Suspect(accusation) => Some(accusation),
+            _ => None,
+        })
+    }
+
     /// A member is forgotten: nothing of it is kept but its number.
     pub(super) fn forget(&mut self, handle: Handle) {
         self.roster.forget(handle);
         self.facts.forget(handle);
         self.cards.retain(|(of, _), _| *of != handle);
         self.directory.release(handle);
-    }
-
-    /// Notes whether the sender's message is what the last ping waits for.
-    pub(super) fn hear_answer<T>(&mut self, message: &foca::Message<T>) {
-        let expected = self.probing.filter(|(target, _)| *target == self.sender);
-        if let (Some((_, expected)), foca::Message::Ack(number)) = (expected, message) {
-            // Our own last calls have number zero, and foca does not wait for their answers.
-            self.probe_answered |= *number == expected && *number != 0;
-        }
     }
 
     pub(super) fn forget_heard(&mut self) {

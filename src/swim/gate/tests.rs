@@ -1,12 +1,17 @@
 use std::{borrow::Cow, net::SocketAddr};
 
 use super::*;
-use crate::swim::{Enrolled, Tags};
+use crate::swim::{Enrolled, Profile, Tags, Tuning, doubt::Doubt};
 
 const ACCUSATION: Accusation = Accusation {
     by: MemberId(9),
     evidence: Evidence::ProbeTimeout,
 };
+
+fn suspected() -> Standing {
+    let patience = Tuning::new(Profile::Lan).patience(3);
+    Standing::Suspect(Doubt::new(ACCUSATION, Timestamp::ZERO, &patience))
+}
 
 fn card(name: &str, generation: u32) -> Card {
     Card {
@@ -118,12 +123,7 @@ fn a_failure_of_a_member_whom_nobody_accused_is_an_accusation() {
     let (mut gate, other) = acquainted();
     tell(&mut gate, other, 5, Standing::Alive);
     assert_eq!(gate.judge(&failed("other", 2, 5)).state(), State::Suspect);
-    let (accusation, deadline) = (ACCUSATION, Timestamp::ZERO);
-    let suspect = Standing::Suspect {
-        accusation,
-        deadline,
-    };
-    tell(&mut gate, other, 5, suspect);
+    tell(&mut gate, other, 5, suspected());
     assert_eq!(gate.judge(&failed("other", 2, 5)).state(), State::Down);
 }
 
@@ -327,21 +327,11 @@ fn claims_beyond_the_view_override_each_other_as_in_the_paper() {
     tell(&mut gate, identity, 4, Standing::Alive);
     assert!(!news(&gate, 4, State::Alive) && news(&gate, 5, State::Alive));
     assert!(!news(&gate, 3, State::Suspect) && news(&gate, 4, State::Suspect));
-    let deadline = Timestamp::ZERO;
-    let accusation = ACCUSATION;
-    tell(
-        &mut gate,
-        identity,
-        4,
-        Standing::Suspect {
-            accusation,
-            deadline,
-        },
-    );
+    tell(&mut gate, identity, 4, suspected());
     assert!(!news(&gate, 4, State::Alive) && news(&gate, 5, State::Alive));
     assert!(!news(&gate, 4, State::Suspect) && news(&gate, 5, State::Suspect));
     assert!(news(&gate, 4, State::Down));
-    tell(&mut gate, identity, 4, Standing::Failed(accusation));
+    tell(&mut gate, identity, 4, Standing::Failed(ACCUSATION));
     assert!(!news(&gate, 9, State::Alive) && !news(&gate, 9, State::Down));
     assert!(gate.is_news(&claim(far, life.next(), 0, State::Alive)));
 }

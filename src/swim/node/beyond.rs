@@ -41,9 +41,10 @@ impl Node {
     pub(super) fn on_swim_beyond(&mut self, sender: Identity, packet: &[u8]) -> Result<(), Junk> {
         self.gate.borrow_mut().sender = sender;
         let read = self.read_packet(packet);
-        let junk = self.gate.borrow_mut().junk.take();
-        let Packet { header, claims } = read.map_err(|_| junk.unwrap_or(Junk::Malformed))?;
-        if std::mem::take(&mut self.gate.borrow_mut().addressed_before) {
+        let noticed = self.gate.borrow_mut().noticed();
+        let malformed = noticed.junk.unwrap_or(Junk::Malformed);
+        let Packet { header, claims } = read.map_err(|_| malformed)?;
+        if noticed.addressed_before {
             // As foca, which takes no packet to another life than its own.
             self.introduce_to(sender);
             return Ok(());
@@ -51,6 +52,10 @@ impl Node {
         self.heard_from_beyond(Member::new(sender, header.src_incarnation, State::Alive));
         let result = self.engine.apply(claims.into_iter(), true);
         self.check(result);
+        self.apply_overheard(noticed.overheard);
+        if noticed.accused {
+            self.introduce_to(sender);
+        }
         self.answer_beyond(sender, header.message);
         Ok(())
     }
@@ -131,8 +136,11 @@ impl Node {
     /// Tells what is new of members beyond the view, and sends it on.
     pub(super) fn tell_beyond(&mut self, claims: Vec<Member<Identity>>) {
         for claim in claims {
-            if self.gate.borrow().is_news(&claim) {
+            let is_news = self.gate.borrow().is_news(&claim);
+            if is_news || self.gate.borrow().is_open(&claim) {
                 self.tell_claim(&claim);
+            }
+            if is_news {
                 self.send_on(&claim);
             }
         }
@@ -155,13 +163,9 @@ impl Node {
     }
 
     fn send_on(&mut self, claim: &Member<Identity>) {
-        let Some(update) = self.gate.borrow().clothe(claim) else {
-            return;
-        };
-        let bytes = postcard::to_stdvec(&update).expect("a growing buffer takes an update");
-        let result = self.engine.broadcast(&bytes);
-        self.check(result);
-        let about = About::Claim(claim.id().handle);
-        self.gate.borrow_mut().news.push((about, bytes));
+        let update = self.gate.borrow().clothe(claim);
+        if let Some(update) = update {
+            self.broadcast(About::claim(claim.id().handle), &update);
+        }
     }
 }

@@ -47,7 +47,7 @@ impl Node {
             gate.facts.note(me, generation, facts);
             me
         };
-        self.pass_on(me);
+        self.spread_facts(me);
     }
 
     /// We are in another generation of the same process: what we say of ourselves holds on.
@@ -62,7 +62,7 @@ impl Node {
             gate.facts.note(me, generation, facts);
             me
         };
-        self.pass_on(me);
+        self.spread_facts(me);
     }
 
     /// Takes in what was heard in this turn, once the claims that came with it are told.
@@ -121,7 +121,7 @@ impl Node {
             self.change(Change::Update(view));
         }
         if is_rumour {
-            self.pass_on(handle);
+            self.spread_facts(handle);
         }
     }
 
@@ -140,21 +140,17 @@ impl Node {
     /// Passes a member's facts on, and once more an interval of gossip later. In small clusters
     /// one budget of transmissions misses somebody in some of a hundred cases, who would hear it at
     /// the next exchange only: no probe and no clock brings facts up again, as they do failures.
-    fn pass_on(&mut self, handle: Handle) {
-        self.pass_on_again(handle);
+    fn spread_facts(&mut self, handle: Handle) {
+        self.spread_facts_again(handle);
         self.schedule(self.tuning.gossip_interval, Alarm::FactsAgain(handle));
     }
 
     /// Passes a member's facts on, at once and with the next packets.
-    pub(super) fn pass_on_again(&mut self, handle: Handle) {
-        let Some(update) = self.gate.borrow().statement(handle) else {
-            return;
-        };
-        let bytes = postcard::to_stdvec(&update).expect("a growing buffer takes an update");
-        let result = self.engine.broadcast(&bytes);
-        self.check(result);
-        let mut gate = self.gate.borrow_mut();
-        gate.news.push((About::Facts(handle), bytes));
+    pub(super) fn spread_facts_again(&mut self, handle: Handle) {
+        let update = self.gate.borrow().statement(handle);
+        if let Some(update) = update {
+            self.broadcast(About::Facts(handle), &update);
+        }
     }
 }
 

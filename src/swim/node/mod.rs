@@ -11,6 +11,7 @@ mod beyond;
 mod duel;
 mod exchange;
 mod facts;
+mod health;
 mod join;
 mod load;
 mod look;
@@ -19,6 +20,7 @@ mod recall;
 mod receive;
 mod reconnect;
 mod spread;
+mod suspect;
 mod tell;
 
 use std::{
@@ -36,6 +38,7 @@ use super::{
     engine::{Engine, Note},
     envelope::Kind,
     gate::{Gate, Sighting},
+    health::Health,
     identity::Identity,
     mail::{SWIM_BYTES_MAX, Sender},
     timers::{Alarm, Timers},
@@ -67,6 +70,10 @@ pub struct Node {
     lost_everyone: bool,
     /// It did not leave by its own will, and consumers were told.
     isolated: bool,
+    /// How far we trust ourselves.
+    health: Health,
+    /// Consumers were told that we do not.
+    degraded: bool,
     gate: Rc<RefCell<Gate>>,
     engine: Engine,
     timers: Timers,
@@ -114,7 +121,8 @@ impl Node {
             tags: settings.tags,
         };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(settings.seed);
-        let gate = Gate::new(settings.cluster, settings.directory, settings.scope, card);
+        let mut gate = Gate::new(settings.cluster, settings.directory, settings.scope, card);
+        (gate.corroborate, gate.buddy) = (settings.tuning.corroborate, settings.tuning.buddy);
         let told = (gate.me.life, 0);
         let gate = Rc::new(RefCell::new(gate));
         let engine_rng = Xoshiro256PlusPlus::seed_from_u64(rng.random());
@@ -126,6 +134,8 @@ impl Node {
             fresh: true,
             lost_everyone: false,
             isolated: false,
+            health: Health::new(settings.tuning.health_max),
+            degraded: false,
             engine: Engine::new(
                 gate.clone(),
                 settings.tuning.clone(),
@@ -230,18 +240,6 @@ impl Node {
         }
     }
 
-    /// A process that was stopped finds its timers late. What it waited for may well be there:
-    /// it goes on waiting as if the time had not passed, and accuses nobody.
-    fn forgive_stall(&mut self) {
-        let Some(deadline) = self.timers.deadline() else {
-            return;
-        };
-        let late = self.now - deadline;
-        if late >= self.tuning.probe_timeout {
-            self.timers.postpone_all(late);
-        }
-    }
-
     fn ring(&mut self, alarm: Alarm) {
         match alarm {
             Alarm::ChallengeSilent(nonce) => self.challenge_silent(nonce),
@@ -249,22 +247,22 @@ impl Node {
             Alarm::Exchange => self.exchange_now_and_then(),
             Alarm::ExchangeSilent(stream) => self.exchange_silent(stream),
             Alarm::FollowUp => self.exchange_once_more(),
-            Alarm::FactsAgain(handle) => self.pass_on_again(handle),
+            Alarm::FactsAgain(handle) => self.spread_facts_again(handle),
+            Alarm::Foca(timer @ foca::Timer::ProbeRandomMember(_)) => self.probe_next(timer),
             Alarm::Foca(timer) => {
                 let result = self.engine.timer(timer);
                 self.check(result);
             }
             Alarm::Forget(identity) => self.forget(identity),
             Alarm::Hello(address) => self.hello_again(address),
-            Alarm::LastCall(identity) => self.last_call(identity),
+            Alarm::LastCall { suspect, confirmed } => self.last_call(suspect, confirmed),
             Alarm::LeaveRound(round) => self.leave_round(round),
+            Alarm::Nack(errand) => self.nack(errand),
             Alarm::Reconnect => self.reconnect(),
             Alarm::Suspicion {
                 identity,
                 incarnation,
-            } => {
-                self.confirm(identity, incarnation);
-            }
+            } => self.end_suspicion(identity, incarnation),
         }
     }
 
@@ -280,17 +278,17 @@ impl Node {
     fn settle(&mut self) {
         loop {
             self.pump();
-            let sightings = std::mem::take(&mut self.gate.borrow_mut().sightings);
-            let twins = std::mem::take(&mut self.gate.borrow_mut().twins);
-            twins.into_iter().for_each(|twins| self.introduce(twins));
-            let touched = std::mem::take(&mut self.gate.borrow_mut().touched);
-            let beyond = std::mem::take(&mut self.gate.borrow_mut().beyond);
-            if sightings.is_empty() && touched.is_empty() && beyond.is_empty() {
+            let found = self.gate.borrow_mut().findings();
+            let is_last = found.is_empty();
+            for twins in found.twins {
+                self.introduce(twins);
+            }
+            if is_last {
                 break;
             }
-            self.tell(&touched);
-            self.tell_beyond(beyond);
-            for sighting in sightings {
+            self.tell(&found.touched);
+            self.tell_beyond(found.beyond);
+            for sighting in found.sightings {
                 self.sighted(sighting);
             }
         }
@@ -309,12 +307,24 @@ impl Node {
     fn pump(&mut self) {
         loop {
             while let Some((after, timer)) = self.engine.next_timer() {
+                let after = self.stretched(&timer, after);
                 self.await_timer(self.now + after, timer);
             }
             let Some(note) = self.engine.next_note() else {
                 break;
             };
             self.noted(note);
+        }
+    }
+
+    /// How long to wait for a timer of foca's: its probes take the longer the less we trust
+    /// ourselves.
+    fn stretched(&self, timer: &foca::Timer<Identity>, after: Duration) -> Duration {
+        match timer {
+            foca::Timer::ProbeRandomMember(_) | foca::Timer::SendIndirectProbe { .. } => {
+                self.health.stretch(after)
+            }
+            _ => after,
         }
     }
 

@@ -55,8 +55,8 @@ impl Node {
             life: identity.life.next(),
             ..identity
         };
-        self.gate.borrow_mut().hear(after, Claim::Removed, 0);
         let update = Member::new(after, 0, State::Down);
+        self.gate.borrow_mut().hear(&update, Claim::Removed, 0);
         let result = self.engine.apply(std::iter::once(update), true);
         self.check(result);
     }

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use foca::Member;
+
 use super::Node;
 use crate::swim::{
     Junk, PACKET_BYTES_MAX,
@@ -47,6 +49,7 @@ impl Node {
             Kind::Exchange => Err(Junk::Malformed),
             Kind::Taken => self.on_taken(envelope),
             Kind::Unknown => self.on_unknown(envelope),
+            Kind::Nack => self.on_nack(envelope),
         }
     }
 
@@ -71,14 +74,22 @@ impl Node {
         }
         self.gate.borrow_mut().sender = sender;
         let result = self.engine.packet(packet);
-        if std::mem::take(&mut self.gate.borrow_mut().addressed_before) {
+        let noticed = self.gate.borrow_mut().noticed();
+        if noticed.addressed_before {
             self.introduce_to(sender);
         }
-        if std::mem::take(&mut self.gate.borrow_mut().probe_answered) {
+        if noticed.probe_answered {
             self.skip_indirect_stage();
         }
-        self.apply_overheard();
-        self.check_packet(result)
+        if let Some(errand) = noticed.errand {
+            self.run_errand(errand);
+        }
+        self.apply_overheard(noticed.overheard);
+        if noticed.accused {
+            // Whoever accuses us hears first that we live.
+            self.introduce_to(sender);
+        }
+        self.check_packet(result, noticed.junk)
     }
 
     /// The probe is over: its indirect stage has nothing to do but to be noted by foca, and the
@@ -91,8 +102,7 @@ impl Node {
     }
 
     /// Lets foca hear what came as broadcasts and is about members in its list.
-    fn apply_overheard(&mut self) {
-        let overheard = std::mem::take(&mut self.gate.borrow_mut().overheard);
+    pub(super) fn apply_overheard(&mut self, overheard: Vec<Member<Identity>>) {
         if !overheard.is_empty() {
             let result = self.engine.apply(overheard.into_iter(), true);
             self.check(result);
@@ -107,8 +117,11 @@ impl Node {
     }
 
     /// Junk is the peer's fault and counted as such; anything else would be ours.
-    fn check_packet(&mut self, result: Result<(), foca::Error>) -> Result<(), Junk> {
-        let junk = self.gate.borrow_mut().junk.take();
+    fn check_packet(
+        &mut self,
+        result: Result<(), foca::Error>,
+        junk: Option<Junk>,
+    ) -> Result<(), Junk> {
         match result {
             Ok(()) => Ok(()),
             Err(foca::Error::DataFromOurselves | foca::Error::IndirectForOurselves) => {

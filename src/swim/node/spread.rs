@@ -5,13 +5,13 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::BufMut;
-use foca::{Codec as _, Header, Member, Message, State};
+use foca::{Codec as _, Header, Message, State};
 use rand::RngExt;
 
 use super::Node;
 use crate::swim::{
     Timestamp, broadcasts::About, codec::Codec, identity::Identity, mail::SWIM_BYTES_MAX,
-    roster::Standing, timers::Alarm,
+    timers::Alarm, wire::Update,
 };
 
 /// News that comes closer together than this travels together.
@@ -60,42 +60,19 @@ impl Node {
         }
     }
 
+    /// Gossips what foca does not: it goes out at once and with the next packets.
+    pub(super) fn broadcast(&mut self, about: About, update: &Update<'_>) {
+        let bytes = postcard::to_stdvec(update).expect("a growing buffer takes an update");
+        let result = self.engine.broadcast(&bytes);
+        self.check(result);
+        self.gate.borrow_mut().news.push((about, bytes));
+    }
+
     /// Tells one member who we are now: it addressed an earlier life of ours.
     pub(super) fn introduce_to(&mut self, member: Identity) {
         let introduction = self.gate.borrow().introduction();
         let bytes = postcard::to_stdvec(&introduction).expect("a growing buffer takes our card");
         self.send_gossip(member, 1, &bytes);
-    }
-
-    /// At half of the time that is left, unless that is too little for an answer.
-    pub(super) fn schedule_last_call(&mut self, suspect: Identity, deadline: Timestamp) {
-        let wait = (deadline - self.now) / 2;
-        if wait >= self.tuning.probe_timeout / 2 {
-            self.schedule(wait, Alarm::LastCall(suspect));
-        }
-    }
-
-    /// Tells a suspect of the accusation and asks for an answer: gossip is chance, and whoever
-    /// misses the refutation would otherwise fail a healthy member by itself.
-    pub(super) fn last_call(&mut self, suspect: Identity) {
-        let accusation = {
-            let gate = self.gate.borrow();
-            let record = gate.roster.record(suspect.handle);
-            record
-                .filter(|record| record.life == suspect.life)
-                .and_then(|record| {
-                    let Standing::Suspect { deadline, .. } = record.standing else {
-                        return None;
-                    };
-                    let held = Member::new(suspect, record.incarnation, State::Suspect);
-                    Some((deadline, gate.clothe(&held)?))
-                })
-        };
-        if let Some((deadline, update)) = accusation {
-            let bytes = postcard::to_stdvec(&update).expect("a growing buffer takes an update");
-            self.send_packet(suspect, Message::Ping(0), 1, &bytes);
-            self.schedule_last_call(suspect, deadline);
-        }
     }
 
     fn send_gossip(&mut self, to: Identity, count: u16, updates: &[u8]) {

@@ -476,7 +476,7 @@ fn what_failed_keeps_its_last_word() {
 }
 
 /// A gossip packet from n1 to n0 with these facts in it, as a claim and as a broadcast.
-fn gossip_of(name: &str, generation: u32, version: u32) -> Vec<u8> {
+fn gossip_of(few: &mut Few, name: &str, generation: u32, version: u32) -> Vec<u8> {
     let update = wire::Update::Facts {
         id: MemberId::new("blue", name),
         generation,
@@ -486,23 +486,23 @@ fn gossip_of(name: &str, generation: u32, version: u32) -> Vec<u8> {
         },
     };
     let update = postcard::to_stdvec(&update).unwrap();
-    let header = (
-        0u16,
-        (MemberId::new("blue", "n0"), Life::first(1)),
-        foca::Message::<(MemberId, Life)>::Gossip,
-    );
-    let mut packet = postcard::to_stdvec(&header).unwrap();
-    packet.extend(1u16.to_be_bytes());
-    packet.extend(&update);
-    packet.extend(u16::try_from(update.len()).unwrap().to_be_bytes());
-    packet.extend(&update);
-    let sender = (MemberId::new("blue", "n1"), Life::first(1));
-    let mut sealer = crate::swim::envelope::Sealer::new("blue");
-    let sealed = sealer.seal((Kind::Swim, 2 + packet.len()), sender, |out| {
-        out.extend(u16::try_from(packet.len()).unwrap().to_be_bytes());
-        out.extend(&packet);
-    });
-    sealed.to_vec()
+    let length = u16::try_from(update.len()).unwrap().to_be_bytes();
+    let updates = [&update[..], &length, &update].concat();
+    let node = few.nodes[1].as_mut().unwrap();
+    let handle = node
+        .gate
+        .borrow()
+        .directory
+        .handle(MemberId::new("blue", "n0"));
+    let to = Identity {
+        handle: handle.unwrap(),
+        life: Life::first(1),
+    };
+    node.send_packet(to, foca::Message::Gossip, 1, &updates);
+    match node.engine.mail().outputs.pop_back() {
+        Some(Output::Send { bytes, .. }) => bytes.to_vec(),
+        other => panic!("not sent: {other:?}"),
+    }
 }
 
 #[test]
@@ -521,12 +521,12 @@ fn old_words_words_of_strangers_and_of_other_generations_are_ignored() {
         ("n2", 0, 9),
         ("n2", u32::MAX, u32::MAX),
     ] {
-        let bytes = &gossip_of(name, generation, version);
+        let bytes = &gossip_of(&mut few, name, generation, version);
         few.input(0, Input::Datagram { from, bytes });
         assert_eq!(few.kinds(0), [""; 0], "{name} {generation} {version}");
     }
     assert_eq!(few.nodes[0].as_ref().unwrap().stats().junk_total(), 0);
-    let bytes = &gossip_of("n2", 1, 2);
+    let bytes = &gossip_of(&mut few, "n2", 1, 2);
     few.input(0, Input::Datagram { from, bytes });
     assert_eq!(few.kinds(0), ["update"], "heard twice, told once");
     few.run(Duration::from_secs(5));

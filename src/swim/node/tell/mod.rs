@@ -66,6 +66,7 @@ impl Node {
                 _ => self.tell_step(step, identity, next),
             }
         }
+        self.pass_on(prior, identity, next);
         self.await_end(prior, identity, next);
     }
 
@@ -116,13 +117,7 @@ impl Node {
         let same = |prior: &&Record| prior.life == held.id().life;
         let standing = match held.state() {
             State::Alive => Standing::Alive,
-            State::Suspect => prior
-                .filter(|prior| same(prior) && prior.incarnation == held.incarnation())
-                .and_then(|prior| match &prior.standing {
-                    suspect @ Standing::Suspect { .. } => Some(suspect.clone()),
-                    _ => None,
-                })
-                .unwrap_or_else(|| self.accused(gate.accusation(*held.id()))),
+            State::Suspect => Standing::Suspect(self.doubt(held, prior)),
             State::Down => down(
                 heard.map(|heard| &heard.claim),
                 prior.filter(same).map(|prior| &prior.standing),
@@ -143,15 +138,6 @@ impl Node {
         }
     }
 
-    fn accused(&self, accusation: Accusation) -> Standing {
-        let timeout = self.tuning.suspicion_timeout(self.cluster_size());
-        let deadline = self.now + timeout;
-        Standing::Suspect {
-            accusation,
-            deadline,
-        }
-    }
-
     /// Starts the clock that ends the new standing.
     fn await_end(&mut self, prior: Option<&Record>, identity: Identity, next: &Record) {
         let is_new =
@@ -159,15 +145,15 @@ impl Node {
         if !is_new {
             return;
         }
-        match next.standing {
+        match &next.standing {
             Standing::Alive => {}
-            Standing::Suspect { deadline, .. } => {
+            Standing::Suspect(doubt) => {
                 let alarm = Alarm::Suspicion {
                     identity,
                     incarnation: next.incarnation,
                 };
-                self.timers.schedule(deadline, alarm);
-                self.schedule_last_call(identity, deadline);
+                self.timers.schedule(doubt.deadline, alarm);
+                self.schedule_last_call(identity, doubt);
             }
             Standing::Failed(_) | Standing::Left { .. } | Standing::Removed => {
                 let at = next.since + self.tuning.forget_after;
@@ -244,6 +230,7 @@ impl Node {
         if told != self.told && self.gate.borrow().leaving.is_none() {
             if told.0 == self.told.0 {
                 self.stats.refutations += 1;
+                self.health.worse();
             }
             self.told = told;
             let change = Change::Update(self.own_view());
@@ -272,10 +259,7 @@ impl Node {
     /// The accusation in words. One that has been confirmed has no time left.
     fn suspicion(&self, standing: &Standing) -> Option<Suspicion> {
         let Accusation { by, evidence } = standing.accusation()?;
-        let deadline = match standing {
-            Standing::Suspect { deadline, .. } => *deadline,
-            _ => self.now,
-        };
+        let deadline = standing.doubt().map_or(self.now, |doubt| doubt.deadline);
         let by_name = self.gate.borrow().directory.name(by);
         Some(Suspicion {
             by,
@@ -306,9 +290,8 @@ impl Node {
 
     /// Tells of isolation only when somebody failed: if all others left, nothing is wrong.
     pub(super) fn tell_isolation(&mut self) {
-        let leaving = self.gate.borrow().leaving.is_some();
         match self.engine.active() {
-            0 if self.lost_everyone && !self.isolated && !leaving && self.anyone_failed() => {
+            0 if self.lost_everyone && !self.isolated && self.anyone_failed() => {
                 self.isolated = true;
                 self.change(Change::Isolated);
             }
@@ -322,11 +305,11 @@ impl Node {
         }
     }
 
+    /// Whether somebody failed while we stay.
     fn anyone_failed(&self) -> bool {
         let gate = self.gate.borrow();
-        gate.roster
-            .records()
-            .any(|(_, record)| matches!(record.standing, Standing::Failed(_)))
+        let failed = |(_, record): (_, &Record)| matches!(record.standing, Standing::Failed(_));
+        gate.leaving.is_none() && gate.roster.records().any(failed)
     }
 }
 
@@ -374,7 +357,7 @@ fn steps(prior: Option<&Record>, next: &Record) -> Vec<Step> {
     }
     let previous = Some(prior.standing.shown());
     match &next.standing {
-        Standing::Alive | Standing::Suspect { .. } => arrival(previous, &next.standing, false),
+        Standing::Alive | Standing::Suspect(_) => arrival(previous, &next.standing, false),
         Standing::Removed => vec![Step::Removed],
         Standing::Left { .. } if previous != Some(MemberState::Left) => vec![Step::Left],
         Standing::Failed(_) if previous != Some(MemberState::Failed) => vec![Step::Failed],
@@ -388,7 +371,7 @@ fn steps(prior: Option<&Record>, next: &Record) -> Vec<Step> {
 fn arrival(previous: Option<MemberState>, next: &Standing, was_removed: bool) -> Vec<Step> {
     match next {
         Standing::Alive => vec![Step::Join { previous }],
-        Standing::Suspect { .. } => vec![Step::Join { previous }, Step::Suspect],
+        Standing::Suspect(_) => vec![Step::Join { previous }, Step::Suspect],
         // A newcomer hears of members that failed or left before it came; who was removed on
         // purpose does not come back as a corpse.
         Standing::Failed(_) if !was_removed => vec![Step::Failed],
@@ -410,7 +393,7 @@ fn onward(prior: &Record, next: &Record) -> Vec<Step> {
         Standing::Alive if was_suspect => vec![Step::Refuted],
         Standing::Alive if moved => vec![Step::Update],
         Standing::Alive => vec![],
-        Standing::Suspect { .. } if restarted => {
+        Standing::Suspect(_) if restarted => {
             vec![
                 Step::Restart {
                     previous_generation,
@@ -418,9 +401,9 @@ fn onward(prior: &Record, next: &Record) -> Vec<Step> {
                 Step::Suspect,
             ]
         }
-        Standing::Suspect { .. } if was_suspect && moved => vec![Step::Refuted, Step::Suspect],
-        Standing::Suspect { .. } if was_suspect => vec![],
-        Standing::Suspect { .. } => vec![Step::Suspect],
+        Standing::Suspect(_) if was_suspect && moved => vec![Step::Refuted, Step::Suspect],
+        Standing::Suspect(_) if was_suspect => vec![],
+        Standing::Suspect(_) => vec![Step::Suspect],
         Standing::Failed(_) if was_suspect => vec![Step::Failed],
         // The accusation was lost on the way; the failure says what it was.
         Standing::Failed(_) => vec![Step::Suspect, Step::Failed],

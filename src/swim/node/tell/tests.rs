@@ -1,15 +1,16 @@
 use super::*;
-use crate::swim::{Evidence, Life, MemberId};
+use crate::swim::{Evidence, Life, MemberId, Profile, Tuning, doubt::Doubt};
 
 const ACCUSATION: Accusation = Accusation {
     by: MemberId(9),
     evidence: Evidence::ProbeTimeout,
 };
 const FAILED: Standing = Standing::Failed(ACCUSATION);
-const SUSPECT: Standing = Standing::Suspect {
-    accusation: ACCUSATION,
-    deadline: Timestamp::from_micros(5),
-};
+
+fn suspect() -> Standing {
+    let patience = Tuning::new(Profile::Lan).patience(3);
+    Standing::Suspect(Doubt::new(ACCUSATION, Timestamp::ZERO, &patience))
+}
 
 fn left() -> Standing {
     Standing::Left {
@@ -40,22 +41,22 @@ fn every_transition_within_one_life() {
     let join = |previous| Step::Join { previous };
     let table: Vec<(Option<Standing>, Standing, Vec<Step>)> = vec![
         (None, Alive, vec![join(None)]),
-        (None, SUSPECT, vec![join(None), Step::Suspect]),
+        (None, suspect(), vec![join(None), Step::Suspect]),
         (None, FAILED, vec![Step::Failed]),
         (None, left(), vec![Step::Left]),
         (None, Removed, vec![]),
         (Some(Alive), Alive, vec![]),
-        (Some(Alive), SUSPECT, vec![Step::Suspect]),
+        (Some(Alive), suspect(), vec![Step::Suspect]),
         (Some(Alive), FAILED, vec![Step::Suspect, Step::Failed]),
         (Some(Alive), left(), vec![Step::Left]),
         (Some(Alive), Removed, vec![Step::Removed]),
-        (Some(SUSPECT), Alive, vec![Step::Refuted]),
-        (Some(SUSPECT), SUSPECT, vec![]),
-        (Some(SUSPECT), FAILED, vec![Step::Failed]),
-        (Some(SUSPECT), left(), vec![Step::Left]),
-        (Some(SUSPECT), Removed, vec![Step::Removed]),
+        (Some(suspect()), Alive, vec![Step::Refuted]),
+        (Some(suspect()), suspect(), vec![]),
+        (Some(suspect()), FAILED, vec![Step::Failed]),
+        (Some(suspect()), left(), vec![Step::Left]),
+        (Some(suspect()), Removed, vec![Step::Removed]),
         (Some(FAILED), Alive, vec![join(failed)]),
-        (Some(FAILED), SUSPECT, vec![join(failed), Step::Suspect]),
+        (Some(FAILED), suspect(), vec![join(failed), Step::Suspect]),
         (Some(FAILED), FAILED, vec![]),
         (Some(FAILED), left(), vec![Step::Left]),
         (Some(FAILED), Removed, vec![Step::Removed]),
@@ -77,7 +78,7 @@ fn every_transition_within_one_life() {
 #[test]
 fn a_new_generation_of_an_active_member_is_one_restart() {
     let next = record(Life::first(4), 0, Standing::Alive);
-    for standing in [Standing::Alive, SUSPECT] {
+    for standing in [Standing::Alive, suspect()] {
         let prior = record(Life::first(3), 2, standing);
         assert_eq!(
             steps(Some(&prior), &next),
@@ -92,7 +93,7 @@ fn a_new_generation_of_an_active_member_is_one_restart() {
 fn a_renewal_answers_an_accusation_and_is_otherwise_an_update() {
     let next = record(Life::first(3).next(), 0, Standing::Alive);
     let from = |standing| steps(Some(&record(Life::first(3), 0, standing)), &next);
-    assert_eq!(from(SUSPECT), [Step::Refuted]);
+    assert_eq!(from(suspect()), [Step::Refuted]);
     assert_eq!(from(Standing::Alive), [Step::Update]);
 }
 

@@ -1,0 +1,164 @@
+//! `Doubt`: an open accusation and the clock that ends it (Lifeguard §IV-B).
+//!
+//! The clock starts with the most patience and loses some with each further member that accuses
+//! independently, because an accuser may be at fault itself and several hardly are. Every node
+//! that hears of a suspicion runs the clock, not only the accuser.
+
+use std::time::Duration;
+
+use super::{Evidence, Timestamp, roster::Accusation};
+
+/// How long a suspicion may last, by how many members confirm it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// With all the confirmations that count.
+    pub min: Duration,
+    /// With none.
+    pub max: Duration,
+    /// K: more confirmations change nothing.
+    pub confirmations: usize,
+}
+
+impl Patience {
+    /// The time of a suspicion that `confirmed` members confirmed beside the first accuser:
+    /// max − (max − min) · log(C + 1) / log(K + 1), at least min.
+    pub fn after(&self, confirmed: usize) -> Duration {
+        if confirmed >= self.confirmations {
+            return self.min;
+        }
+        // Not the platform's, whose last bit differs: deadlines must be the same everywhere.
+        let log = |count: usize| libm::log((count + 1) as f64);
+        let spent = (self.max - self.min).mul_f64(log(confirmed) / log(self.confirmations));
+        self.max - spent
+    }
+}
+
+/// A member that is accused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Doubt {
+    /// Each from another member; the first is the one that consumers are told. Never empty, and
+    /// never more than the confirmations that count and one.
+    accusations: Vec<Accusation>,
+    since: Timestamp,
+    /// When it is confirmed unless it is refuted.
+    pub(super) deadline: Timestamp,
+}
+
+impl Doubt {
+    /// Somebody accuses whom nobody accused.
+    pub(super) fn new(first: Accusation, now: Timestamp, patience: &Patience) -> Self {
+        let span = match first.evidence {
+            // Somebody's clock has run out already.
+            Evidence::HeldFailed => patience.min,
+            _ => patience.after(0),
+        };
+        Self {
+            accusations: vec![first],
+            since: now,
+            deadline: now + span,
+        }
+    }
+
+    /// What consumers are told.
+    pub(super) fn first(&self) -> Accusation {
+        self.accusations[0]
+    }
+
+    /// Whether a further accusation would change anything: its author did not accuse before, and
+    /// not enough others did.
+    pub(super) fn takes(&self, by: Accusation, patience: &Patience) -> bool {
+        let is_new = self.accusations.iter().all(|known| known.by != by.by);
+        is_new && self.accusations.len() <= patience.confirmations
+    }
+
+    /// Takes a further accusation, unless it changes nothing. It does not end the suspicion before
+    /// `earliest`.
+    pub(super) fn confirm(&mut self, by: Accusation, patience: &Patience, earliest: Timestamp) {
+        if self.takes(by, patience) {
+            let deadline = self.since + patience.after(self.accusations.len());
+            self.accusations.push(by);
+            self.deadline = self.deadline.min(deadline.max(earliest));
+        }
+    }
+
+    /// Lets the clock stand for `span`.
+    pub(super) fn hold(&mut self, span: Duration) {
+        self.since = self.since + span;
+        self.deadline = self.deadline + span;
+    }
+
+    /// Further accusations that were taken, oldest first.
+    pub(super) fn confirmations(&self) -> &[Accusation] {
+        &self.accusations[1..]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::swim::MemberId;
+
+    fn accusation(by: u64) -> Accusation {
+        Accusation {
+            by: MemberId(by),
+            evidence: Evidence::ProbeTimeout,
+        }
+    }
+
+    /// n = 128, α = 5, β = 6, K = 3 (Lifeguard §V-C).
+    const PATIENCE: Patience = Patience {
+        min: Duration::from_millis(10_540),
+        max: Duration::from_millis(63_240),
+        confirmations: 3,
+    };
+
+    #[test]
+    fn patience_shrinks_as_the_paper_has_it() {
+        let seconds: Vec<_> = (0..5).map(|c| PATIENCE.after(c).as_secs_f64()).collect();
+        let expected = [63.24, 36.89, 21.47, 10.54, 10.54];
+        for (ours, theirs) in seconds.iter().zip(expected) {
+            assert!((ours - theirs).abs() < 0.01, "{seconds:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_confirms_twice_and_no_more_than_enough() {
+        let mut doubt = Doubt::new(accusation(1), Timestamp::ZERO, &PATIENCE);
+        for by in [1, 2, 3, 2, 4, 5] {
+            doubt.confirm(accusation(by), &PATIENCE, Timestamp::ZERO);
+        }
+        assert_eq!(doubt.deadline, Timestamp::ZERO + PATIENCE.min);
+        assert_eq!(doubt.first(), accusation(1));
+        assert_eq!(doubt.confirmations(), [2, 3, 4].map(accusation));
+    }
+
+    #[test]
+    fn a_confirmation_leaves_the_suspect_time_for_a_word_and_takes_none_back() {
+        let mut doubt = Doubt::new(accusation(1), Timestamp::ZERO, &PATIENCE);
+        let late = Timestamp::ZERO + Duration::from_secs(50);
+        doubt.confirm(accusation(2), &PATIENCE, late);
+        assert_eq!(doubt.deadline, late);
+        let later = Timestamp::ZERO + Duration::from_secs(60);
+        doubt.confirm(accusation(3), &PATIENCE, later);
+        assert_eq!(doubt.deadline, late);
+    }
+
+    #[test]
+    fn what_somebody_confirmed_already_takes_the_least_patience() {
+        let held = Accusation {
+            evidence: Evidence::HeldFailed,
+            ..accusation(1)
+        };
+        let doubt = Doubt::new(held, Timestamp::ZERO, &PATIENCE);
+        assert_eq!(doubt.deadline, Timestamp::ZERO + PATIENCE.min);
+    }
+
+    #[test]
+    fn without_confirmations_to_wait_for_patience_is_fixed() {
+        let patience = Patience {
+            confirmations: 0,
+            ..PATIENCE
+        };
+        assert_eq!(patience.after(0), patience.min);
+    }
+}

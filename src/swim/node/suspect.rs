@@ -1,0 +1,125 @@
+//! Suspicions: who confirms them, whom they are passed on to, the suspect's last word, the end.
+
+use foca::{Member, Message, State};
+
+use super::Node;
+use crate::swim::{
+    Patience, Timestamp,
+    broadcasts::About,
+    doubt::Doubt,
+    identity::Identity,
+    roster::{Accusation, Record},
+    timers::Alarm,
+    wire::Update,
+};
+
+impl Node {
+    pub(super) fn patience(&self) -> Patience {
+        self.tuning.patience(self.cluster_size())
+    }
+
+    /// The open accusation of a member that is held suspect, with all that was heard just now.
+    pub(super) fn doubt(&self, held: &Member<Identity>, prior: Option<&Record>) -> Doubt {
+        let patience = self.patience();
+        let gate = self.gate.borrow();
+        let same = |prior: &&Record| {
+            (prior.life, prior.incarnation) == (held.id().life, held.incarnation())
+        };
+        let open = prior.filter(same).and_then(|prior| prior.standing.doubt());
+        let mut doubt = match open {
+            Some(doubt) => doubt.clone(),
+            None => Doubt::new(gate.accusation(*held.id()), self.now, &patience),
+        };
+        for accusation in gate.accusations(held) {
+            doubt.confirm(accusation, &patience, self.earliest_end());
+        }
+        doubt
+    }
+
+    /// No confirmation ends a suspicion before the suspect had time for an answer.
+    fn earliest_end(&self) -> Timestamp {
+        match self.tuning.last_calls {
+            true => self.now + self.tuning.probe_timeout,
+            false => self.now,
+        }
+    }
+
+    /// Passes confirmations on: the first K of them travel as far as the accusation did, because
+    /// every node runs the clock (Lifeguard §IV-B).
+    pub(super) fn pass_on(&mut self, prior: Option<&Record>, suspect: Identity, next: &Record) {
+        let Some(doubt) = next.standing.doubt() else {
+            return;
+        };
+        let same =
+            |prior: &&Record| (prior.life, prior.incarnation) == (next.life, next.incarnation);
+        let known = prior.filter(same).and_then(|prior| prior.standing.doubt());
+        let known = known.map_or(0, |known| known.confirmations().len());
+        let new = doubt.confirmations().get(known..).unwrap_or_default();
+        for confirmation in new {
+            self.relay(suspect, next.incarnation, *confirmation);
+        }
+        if !new.is_empty() && self.tuning.last_calls {
+            self.call(suspect, next.incarnation);
+        }
+    }
+
+    fn relay(&mut self, suspect: Identity, incarnation: u16, accusation: Accusation) {
+        let update = Update::Suspect {
+            id: self.gate.borrow().directory.id(suspect.handle),
+            life: suspect.life,
+            incarnation,
+            accusation,
+        };
+        self.broadcast(About::claim(suspect.handle), &update);
+    }
+
+    /// The suspicion's time may be over: a confirmation may have shortened it since the alarm was
+    /// set, and whoever doubts itself makes it longer.
+    pub(super) fn end_suspicion(&mut self, suspect: Identity, incarnation: u16) {
+        let is_over = |(doubt, _): (Doubt, u16)| doubt.deadline <= self.now;
+        if self.suspicion_of(suspect).is_some_and(is_over) {
+            self.confirm(suspect, incarnation);
+        }
+    }
+
+    /// The open accusation of this life, with the incarnation that it is about.
+    fn suspicion_of(&self, suspect: Identity) -> Option<(Doubt, u16)> {
+        let gate = self.gate.borrow();
+        let record = gate.roster.record(suspect.handle)?;
+        let doubt = record
+            .standing
+            .doubt()
+            .filter(|_| record.life == suspect.life)?;
+        Some((doubt.clone(), record.incarnation))
+    }
+
+    /// At half of the time that is left, unless that is too little for an answer.
+    pub(super) fn schedule_last_call(&mut self, suspect: Identity, doubt: &Doubt) {
+        let wait = (doubt.deadline - self.now) / 2;
+        if self.tuning.last_calls && wait >= self.tuning.probe_timeout / 2 {
+            let confirmed = doubt.confirmations().len();
+            self.schedule(wait, Alarm::LastCall { suspect, confirmed });
+        }
+    }
+
+    /// Asks a suspect for a word, again and again: gossip is chance, and whoever misses the
+    /// refutation would otherwise fail a healthy member by itself.
+    pub(super) fn last_call(&mut self, suspect: Identity, confirmed: usize) {
+        if let Some((doubt, incarnation)) = self.suspicion_of(suspect)
+            && doubt.confirmations().len() == confirmed
+        {
+            self.call(suspect, incarnation);
+            self.schedule_last_call(suspect, &doubt);
+        }
+    }
+
+    /// Tells a suspect of the accusation and asks for an answer.
+    fn call(&mut self, suspect: Identity, incarnation: u16) {
+        let held = Member::new(suspect, incarnation, State::Suspect);
+        let update = self.gate.borrow().clothe(&held);
+        if let Some(update) = update {
+            let bytes = postcard::to_stdvec(&update).expect("a growing buffer takes an update");
+            self.send_packet(suspect, Message::Ping(0), 1, &bytes);
+        }
+    }
+}
