@@ -1,6 +1,7 @@
 //! `Error`: why an agent could not start or had to stop, always naming what was touched.
 
 use std::{
+    ffi::{OsStr, OsString},
     io::{self, ErrorKind},
     net::SocketAddr,
     path::PathBuf,
@@ -18,6 +19,14 @@ pub enum Error {
     Bind {
         /// The address asked for.
         address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The application's program could not be started. Nobody was joined.
+    #[error("cannot start command {command:?}")]
+    Command {
+        /// The program, without its arguments.
+        command: OsString,
         /// What the system said.
         source: io::Error,
     },
@@ -88,6 +97,7 @@ impl Error {
         match self {
             Self::Bind { address, source } => bind_hint(*address, source, "--bind"),
             Self::Http { address, source } => bind_hint(*address, source, "--http"),
+            Self::Command { command, source } => command_hint(command, source),
             Self::Conflict { .. } => {
                 Some("names are unique in a cluster: choose another with --name".into())
             }
@@ -122,6 +132,17 @@ fn bind_hint(address: SocketAddr, source: &io::Error, flag: &str) -> Option<Stri
             format!("ports below 1024 need privileges: choose a higher one with {flag}")
         }
         ErrorKind::PermissionDenied => "this user may not open that port".into(),
+        _ => return None,
+    })
+}
+
+fn command_hint(command: &OsStr, source: &io::Error) -> Option<String> {
+    Some(match source.kind() {
+        ErrorKind::NotFound if command.as_encoded_bytes().contains(&b'/') => {
+            "there is no such file: name a program after `--`".into()
+        }
+        ErrorKind::NotFound => "it is in no directory of PATH: name a program after `--`".into(),
+        ErrorKind::PermissionDenied => "this user may not execute it: see its mode".into(),
         _ => return None,
     })
 }

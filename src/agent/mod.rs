@@ -8,6 +8,8 @@
 //! Nothing here decides anything about members: that is [`crate::swim`]'s.
 
 mod api;
+mod app;
+mod child;
 mod clock;
 mod error;
 mod gossip;
@@ -20,8 +22,9 @@ mod start;
 mod store;
 mod streams;
 
+pub use child::End;
 pub use error::Error;
-pub use start::{Agent, Exit, run};
+pub use start::{Agent, Exit, run, run_with};
 
 #[cfg(test)]
 mod tests;

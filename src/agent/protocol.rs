@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     feed::Filter,
-    swim::{Card, Input, MemberState, MemberView, Node, Output, StopReason, Timestamp},
+    swim::{AppStatus, Card, Input, MemberState, MemberView, Node, Output, StopReason, Timestamp},
 };
 
 use super::{
@@ -205,6 +205,12 @@ impl Protocol {
 
     fn obey(&mut self, command: Command) {
         match command {
+            Command::App { status, reply } => {
+                self.handle(Input::App(status.as_ref()));
+                self.hands.shared.beat();
+                // Who said it may have gone.
+                let _ = reply.send(());
+            }
             Command::Contact(addresses) => self.handle(Input::Join(&addresses)),
             Command::Leave { reason } => self.leave(&reason),
             Command::Remove { name, reply } => {
@@ -272,8 +278,9 @@ impl Protocol {
 }
 
 /// What of a member must be the same for consumers and node.
-fn essence(view: &MemberView) -> (Arc<Card>, MemberState, u32) {
-    (view.card.clone(), view.state, view.incarnation)
+fn essence(view: &MemberView) -> (Arc<Card>, MemberState, u32, Option<AppStatus>) {
+    let app = view.app.clone();
+    (view.card.clone(), view.state, view.incarnation, app)
 }
 
 impl Hands {

@@ -53,6 +53,15 @@ fn detail(change: &Change) -> Option<String> {
             let deadline = suspicion.deadline.to_rfc3339();
             Some(format!("by {by} until {deadline}"))
         }
+        Change::Update(member) => {
+            let app = member.app.as_ref()?;
+            let reason = app.reason().map(|reason| format!(": {reason}"));
+            Some(format!(
+                "app {}{}",
+                app.as_str(),
+                reason.unwrap_or_default()
+            ))
+        }
         _ => None,
     }
 }

@@ -17,7 +17,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::{
     config::Config,
     feed::Feed,
-    swim::{MemberId, MemberState, Profile, Stats},
+    swim::{AppStatus, MemberId, MemberState, Profile, Stats},
 };
 
 use super::clock::Clock;
@@ -30,6 +30,12 @@ const JOINED_QUEUED_MAX: usize = 1024;
 /// What the API and the seeds ask of the protocol.
 #[derive(Debug)]
 pub(super) enum Command {
+    /// Say this of our application.
+    App {
+        status: Option<AppStatus>,
+        /// Answered once the node has heard it.
+        reply: oneshot::Sender<()>,
+    },
     /// Contact these addresses.
     Contact(Vec<SocketAddr>),
     /// Leave the cluster, which ends the agent.
@@ -106,6 +112,8 @@ pub(super) struct Shared {
     /// Every address that answered a join.
     pub(super) joined: broadcast::Sender<SocketAddr>,
     pub(super) pulse: watch::Sender<Pulse>,
+    /// The number of the application's lease that counts.
+    pub(super) leases: watch::Sender<u64>,
     feed: Mutex<Feed>,
     vitals: Mutex<Vitals>,
     subscribers: AtomicUsize,
@@ -125,6 +133,7 @@ impl Shared {
             commands,
             joined: broadcast::Sender::new(JOINED_QUEUED_MAX),
             pulse: watch::Sender::new(Pulse::default()),
+            leases: watch::Sender::new(0),
             feed: Mutex::new(feed),
             vitals: Mutex::default(),
             subscribers: AtomicUsize::new(0),

@@ -1,6 +1,7 @@
 //! `Agent`: one agent from its configuration to its end.
 
 use std::{
+    ffi::OsString,
     io,
     net::{SocketAddr, TcpListener},
     os::unix::net::UnixListener,
@@ -26,6 +27,7 @@ use crate::{
 use super::{
     Error,
     api::{self, Doors},
+    child::{End, Fate, Program},
     clock::{self, Clock},
     gossip::{self, Datagrams, Gossip},
     local::{self, Guard, SocketFile},
@@ -45,12 +47,27 @@ const FILES: u64 = 4_096;
 /// # Errors
 /// Whatever kept it from starting, or [`Error::Conflict`].
 pub fn run(config: Config) -> Result<Exit, Error> {
-    Agent::bind(config)?.drive(signals)
+    Agent::bind(config)?.drive(signals, None)
+}
+
+/// The same with `command`, a program and its arguments, as its application: a child that is
+/// started once the agent serves its API, with `HEADCOUNT_SOCKET` and `HEADCOUNT_NAME` set. SIGTERM
+/// and SIGINT go to the child, which has 10 s to end; a second one kills it. The agent leaves when
+/// the child has ended.
+///
+/// # Errors
+/// As [`run`], and [`Error::Command`].
+pub fn run_with(config: Config, command: Vec<OsString>) -> Result<Exit, Error> {
+    let (ask, shutdown) = mpsc::channel(2);
+    let program = Program::new(command, ask);
+    Agent::bind(config)?.drive(|| Ok(shutdown), Some(program))
 }
 
 /// How an agent ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
+    /// Its application ended so, and it left the cluster after it.
+    Application(End),
     /// It was told twice and did not say goodbye.
     Forced,
     /// It left the cluster.
@@ -109,12 +126,13 @@ impl Agent {
     /// # Errors
     /// [`Error::Runtime`] or [`Error::Conflict`].
     pub fn run(self, shutdown: mpsc::Receiver<()>) -> Result<Exit, Error> {
-        self.drive(|| Ok(shutdown))
+        self.drive(|| Ok(shutdown), None)
     }
 
     fn drive(
         self,
         shutdown: impl FnOnce() -> io::Result<mpsc::Receiver<()>>,
+        program: Option<Program>,
     ) -> Result<Exit, Error> {
         let failed = |source| Error::Runtime {
             part: "protocol",
@@ -125,16 +143,32 @@ impl Agent {
         let shutdown = shutdown().map_err(failed)?;
         let (name, ours) = (self.config.name.clone(), self.gossip.address);
         let (running, protocol, file) = self.start(shutdown)?;
+        let child = match program
+            .map(|program| program.start(running.shared.clone()))
+            .transpose()
+        {
+            Ok(child) => child,
+            Err(error) => {
+                drop(protocol);
+                running.shared.end();
+                running.finish();
+                return Err(error);
+            }
+        };
         drop(entered);
         let outcome = runtime.block_on(protocol.run()).map_err(failed);
+        running.shared.end();
+        let fate = match (&outcome, child) {
+            (Ok(Outcome::Stopped(_)), Some(child)) => runtime.block_on(child).ok(),
+            _ => None,
+        };
         // The disk may be busy; whoever is told to end at once does not wait for it.
         runtime.shutdown_background();
-        running.shared.end();
         let exit = match outcome? {
             Outcome::Forced => Ok(Exit::Forced),
             Outcome::Stopped(reason) => {
                 running.finish();
-                exit(reason, name, ours)
+                exit(reason, fate, name, ours)
             }
         };
         drop(file);
@@ -190,14 +224,20 @@ fn raise_file_limit() {
     }
 }
 
-fn exit(reason: StopReason, name: String, address: SocketAddr) -> Result<Exit, Error> {
-    match reason {
-        StopReason::Conflict { holder } => Err(Error::Conflict {
+fn exit(
+    reason: StopReason,
+    fate: Option<Fate>,
+    name: String,
+    address: SocketAddr,
+) -> Result<Exit, Error> {
+    match (reason, fate) {
+        (StopReason::Conflict { holder }, _) => Err(Error::Conflict {
             name,
             address,
             holder,
         }),
-        StopReason::Left => Ok(Exit::Left),
+        (StopReason::Left, Some(Fate::Ended(end))) => Ok(Exit::Application(end)),
+        (StopReason::Left, _) => Ok(Exit::Left),
     }
 }
 

@@ -403,6 +403,7 @@ fn big(name: &str, incarnation: u32) -> MemberView {
         suspicion: None,
         reason: None,
         down_since: None,
+        app: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `headcount agent`: runs an agent until it leaves.
 
-use std::time::Duration;
+use std::{ffi::OsString, time::Duration};
 
 use tracing::{Level, level_filters::LevelFilter, warn};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
@@ -17,7 +17,8 @@ const LOG_PATIENCE: Duration = Duration::from_secs(1);
 /// Run an agent on this host
 ///
 /// Runs until it is told to leave by SIGTERM, SIGINT or `headcount leave`; a second signal ends it
-/// at once. Without any option it is a cluster of its own on loopback.
+/// at once. Without any option it is a cluster of its own on loopback. With a COMMAND these signals
+/// go to that program; the agent leaves when it has ended.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Every option can also be set by a variable (--log-level as \
@@ -70,6 +71,9 @@ pub(super) struct Args {
     /// Format of the log on standard error [default: text]
     #[arg(long, value_name = "text|json")]
     log_format: Option<String>,
+    /// Run this program as the application: the agent leaves when it ends, and ends with its status
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
     /// Ends this agent with the process that started it, which has this id.
     #[arg(long, value_name = "PID", hide = true)]
     exit_with_parent: Option<i32>,
@@ -96,7 +100,8 @@ impl Args {
     }
 }
 
-pub(super) fn run(args: Args) -> Result<(), Failure> {
+pub(super) fn run(mut args: Args) -> Result<(), Failure> {
+    let command = std::mem::take(&mut args.command);
     if let Some(parent) = args.exit_with_parent {
         exit_with(parent)?;
     }
@@ -105,10 +110,17 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     for warning in launch.warnings {
         warn!("{warning}");
     }
-    let ended = agent::run(launch.config);
+    let ended = match command.is_empty() {
+        true => agent::run(launch.config),
+        false => agent::run_with(launch.config, command),
+    };
     log.finish(LOG_PATIENCE);
     match ended? {
         Exit::Left => Ok(()),
+        Exit::Application(end) => match end.code() {
+            0 => Ok(()),
+            code => Err(Failure::passed(code)),
+        },
         Exit::Forced => Err(Failure::no("ended without saying goodbye")
             .hint("the others will take this member for failed")),
     }

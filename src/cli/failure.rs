@@ -14,6 +14,8 @@ pub(super) struct Failure {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    /// The application ended so, and has said itself what there was to say.
+    Passed(u8),
     /// Nobody reads what we print any more, which is no failure at all.
     Unread,
     /// The question was understood, and the answer is no.
@@ -33,6 +35,11 @@ impl Failure {
         Self::new(Kind::Trouble, message)
     }
 
+    /// The application's end is ours.
+    pub(super) fn passed(code: u8) -> Self {
+        Self::new(Kind::Passed(code), "the application ended")
+    }
+
     /// Nobody reads what we print any more.
     pub(super) fn unread() -> Self {
         Self::new(Kind::Unread, "nobody reads")
@@ -47,6 +54,7 @@ impl Failure {
     /// The process's exit code.
     pub(super) const fn code(&self) -> u8 {
         match self.kind {
+            Kind::Passed(code) => code,
             Kind::Unread => 0,
             Kind::No => 1,
             Kind::Trouble => 2,
@@ -55,7 +63,7 @@ impl Failure {
 
     /// Whether there is anything to say.
     pub(super) fn is_told(&self) -> bool {
-        self.kind != Kind::Unread
+        !matches!(self.kind, Kind::Passed(_) | Kind::Unread)
     }
 
     /// What to do about it, if anything is known to help.

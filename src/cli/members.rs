@@ -86,29 +86,45 @@ pub(super) fn table(listing: &Listing) -> Vec<String> {
 }
 
 fn rows(members: &[Member], now: Timestamp) -> Vec<Vec<Cell>> {
-    let titles = ["NAME", "ADDRESS", "STATE", "GEN", "INC", "TAGS", "SINCE"];
-    let mut heading: Vec<Cell> = titles.into_iter().map(Cell::from).collect();
+    let has_apps = members.iter().any(|member| member.app.is_some());
+    let titles = [
+        "NAME", "ADDRESS", "STATE", "APP", "GEN", "INC", "TAGS", "SINCE",
+    ];
+    let titles = titles
+        .into_iter()
+        .filter(|title| *title != "APP" || has_apps);
+    let mut heading: Vec<Cell> = titles.map(Cell::from).collect();
     let notes: Vec<_> = members.iter().map(|member| note(member, now)).collect();
     if notes.iter().any(|note| !note.is_empty()) {
         heading.push("NOTE".into());
     }
     let row = |(member, note): (&Member, String)| {
-        vec![
+        let mut cells = vec![
             shown(&member.name).into(),
             shown(&member.address).into(),
             Cell::styled(shown(&member.state), style(&member.state)),
+        ];
+        cells.extend(has_apps.then(|| app(member)));
+        cells.extend([
             member.generation.to_string().into(),
             member.incarnation.to_string().into(),
             shown(&tags(member)).into(),
             shown(&relative(&member.since, now)).into(),
             shown(&note).into(),
-        ]
+        ]);
+        cells
     };
     let rows = members.iter().zip(notes).map(row);
     [heading].into_iter().chain(rows).collect()
 }
 
-/// Who accuses a suspect and until when; why somebody left.
+fn app(member: &Member) -> Cell {
+    let app = member.app.as_deref().unwrap_or_default();
+    let style = style(if app == "up" { "alive" } else { "failed" });
+    Cell::styled(shown(app), style)
+}
+
+/// Who accuses a suspect and until when; why somebody left, or its application is down.
 fn note(member: &Member, now: Timestamp) -> String {
     let mut parts = Vec::new();
     if let Some(by) = &member.by {
@@ -121,6 +137,9 @@ fn note(member: &Member, now: Timestamp) -> String {
     }
     if let Some(reason) = member.reason.as_ref().filter(|reason| !reason.is_empty()) {
         parts.push(format!("reason: {reason}"));
+    }
+    if let Some(reason) = &member.app_reason {
+        parts.push(format!("app: {reason}"));
     }
     parts.join(", ")
 }
@@ -246,6 +265,25 @@ mod tests {
                 "n22   127.0.0.1:1  suspect  1    0              3m12s ago  \
                  by n1 (probe-timeout), fails in 3s",
                 "n3    127.0.0.1:1  left     1    0              3m12s ago  reason: upgrade",
+            ]
+        );
+    }
+
+    #[test]
+    fn applications_have_a_column_when_there_are_any() {
+        let now = "2026-01-05T10:00:00Z".parse().unwrap();
+        let mut down = member("n1", "alive");
+        down.app = Some("down".into());
+        down.app_reason = Some("exited with status 3".into());
+        let lines = table::lines(&rows(&[down, member("n2", "alive")], now));
+        let plain = |line: &String| anstream::adapter::strip_str(line).to_string();
+        assert_eq!(
+            lines.iter().map(plain).collect::<Vec<_>>(),
+            [
+                "NAME  ADDRESS      STATE  APP   GEN  INC  TAGS  SINCE      NOTE",
+                "n1    127.0.0.1:1  alive  down  1    0          3m12s ago  \
+                 app: exited with status 3",
+                "n2    127.0.0.1:1  alive        1    0          3m12s ago",
             ]
         );
     }

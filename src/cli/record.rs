@@ -70,12 +70,22 @@ pub(super) struct Member {
     pub(super) tags: BTreeMap<String, String>,
     pub(super) since: String,
     pub(super) reason: Option<String>,
+    pub(super) app: Option<String>,
+    pub(super) app_reason: Option<String>,
     pub(super) by: Option<String>,
     pub(super) evidence: Option<String>,
     pub(super) deadline: Option<String>,
 }
 
 impl Member {
+    /// Its application in words, `None` when it never said anything of one.
+    pub(super) fn application(&self) -> Option<String> {
+        let app = self.app.as_ref()?;
+        let reason = self.app_reason.as_ref();
+        let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+        Some(format!("app {app}{reason}"))
+    }
+
     pub(super) fn is_alive(&self) -> bool {
         self.state == "alive"
     }

@@ -44,6 +44,7 @@ fn rows(status: &Value) -> Vec<Vec<Cell>> {
         ("cluster", text(&status["cluster"])),
         ("address", text(&status["address"])),
         ("tags", tags(&status["tags"])),
+        ("app", app(status)),
         ("id", text(&status["id"])),
         ("generation", text(&status["generation"])),
         ("incarnation", text(&status["incarnation"])),
@@ -83,6 +84,17 @@ fn tags(tags: &Value) -> Cell {
     pairs.map(pair).collect::<Vec<_>>().join(" ").into()
 }
 
+fn app(status: &Value) -> Cell {
+    let (Some(app), reason) = (status["app"].as_str(), &status["app_reason"]) else {
+        return "".into();
+    };
+    let style = style(if app == "up" { "alive" } else { "failed" });
+    match reason.as_str() {
+        Some(reason) => Cell::styled(shown(&format!("{app}: {reason}")), style),
+        None => Cell::styled(shown(app), style),
+    }
+}
+
 fn uptime(seconds: &Value) -> Cell {
     seconds.as_u64().map(span).unwrap_or_default().into()
 }
@@ -105,6 +117,7 @@ mod tests {
         let status = json!({
             "name": "n1", "health": "isolated", "uptime_s": 192, "http": null,
             "epoch": "5f", "seq": 4,
+            "app": "down", "app_reason": "killed by signal 9",
             "counts": {"alive": 1, "suspect": 0, "failed": 2, "left": 0}, "tags": {"role": "web"},
         });
         let lines = table::lines(&rows(&status));
@@ -119,6 +132,7 @@ mod tests {
                 "health     isolated",
                 "members    1 alive, 0 suspect, 2 failed, 0 left",
                 "tags       role=web",
+                "app        down: killed by signal 9",
                 "uptime     3m12s",
                 "epoch:seq  5f:4",
             ]

@@ -29,7 +29,10 @@ impl Story {
 /// Somebody who was there when the stream began.
 fn known(record: &Record, member: &Member) -> Vec<Cell> {
     let state = &member.state;
-    let detail = format!("{state}, generation {}", member.generation);
+    let mut detail = format!("{state}, generation {}", member.generation);
+    if let Some(application) = member.application() {
+        detail = format!("{detail}, {}", shown(&application));
+    }
     row(record, member, Cell::styled(detail, style(state)))
 }
 
@@ -76,10 +79,17 @@ fn detail(record: &Record, member: &Member) -> String {
             format!("generation {}, was {previous}", member.generation)
         }
         "suspect" => accusation(record),
-        "update" => tags(member),
+        "update" => update(member),
         _ => String::new(),
     };
     shown(&text)
+}
+
+/// The record does not say what is new: all that can be.
+fn update(member: &Member) -> String {
+    let parts = [member.application().unwrap_or_default(), tags(member)];
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(", ")
 }
 
 fn accusation(record: &Record) -> String {
@@ -167,6 +177,20 @@ mod tests {
                 "join       n2  127.0.0.1:99  was failed, generation 3",
                 "healed                       1 other member is reached",
             ]
+        );
+    }
+
+    #[test]
+    fn an_update_says_how_the_application_is() {
+        let n2 = r#""name":"n2","state":"alive","tags":{"role":"web"},"app":"down""#;
+        let lines = told(&[
+            &format!(r#"{{"type":"update","seq":2,"member":{{{n2},"app_reason":"x\n"}}}}"#),
+            &format!(r#"{{"type":"snapshot","seq":2,"members":[{{{n2},"generation":1}}]}}"#),
+        ]);
+        assert!(lines[0].ends_with(r"app down: x\n, role=web"), "{lines:?}");
+        assert!(
+            lines[1].ends_with("alive, generation 1, app down"),
+            "{lines:?}"
         );
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::swim::{Change, Counts, MemberId, MemberState, MemberView, Timestamp};
+use crate::swim::{AppStatus, Change, Counts, MemberId, MemberState, MemberView, Timestamp};
 
 use super::record::{Text, accuser};
 
@@ -21,7 +21,13 @@ impl Serialize for Member {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (view, card) = (&self.view, &self.view.card);
         let (reason, suspicion) = (view.reason.as_ref(), view.suspicion.as_ref());
-        let count = 8 + usize::from(reason.is_some()) + 3 * usize::from(suspicion.is_some());
+        let (app, app_reason) = (
+            view.app.as_ref(),
+            view.app.as_ref().and_then(AppStatus::reason),
+        );
+        let optional = [reason.is_some(), app.is_some(), app_reason.is_some()];
+        let optional = optional.into_iter().filter(|given| *given).count();
+        let count = 8 + optional + 3 * usize::from(suspicion.is_some());
         let mut fields = serializer.serialize_struct("Member", count)?;
         fields.serialize_field("name", &card.name)?;
         fields.serialize_field("id", &Text(card.id))?;
@@ -33,6 +39,12 @@ impl Serialize for Member {
         fields.serialize_field("since", &self.since.to_rfc3339())?;
         if let Some(reason) = reason {
             fields.serialize_field("reason", reason)?;
+        }
+        if let Some(app) = app {
+            fields.serialize_field("app", app.as_str())?;
+        }
+        if let Some(app_reason) = app_reason {
+            fields.serialize_field("app_reason", app_reason)?;
         }
         if let Some(suspicion) = suspicion {
             fields.serialize_field("by", &accuser(suspicion))?;

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::swim::{
-    Card, Change, Evidence, MemberId, MemberState, MemberView, Suspicion, Tags, Timestamp,
+    AppStatus, Card, Change, Evidence, MemberId, MemberState, MemberView, Suspicion, Tags,
+    Timestamp,
 };
 
 /// 2026-01-05T10:00:00Z.
@@ -37,6 +38,7 @@ fn view_of(name: &str, state: MemberState, generation: u32, role: &str) -> Membe
         }),
         reason: (state == MemberState::Left).then(|| "maintenance".into()),
         down_since: None,
+        app: None,
     }
 }
 
@@ -98,6 +100,25 @@ fn a_suspect_line_names_accuser_evidence_and_deadline_in_order() {
         )
         .replace("ID", &MemberId::new("test", "n2").to_string())
     );
+}
+
+#[test]
+fn a_members_application_is_told_apart_from_its_state() {
+    let mut feed = feed();
+    feed.publish(NOW, &join("n2"));
+    let mut view = view("n2", MemberState::Alive);
+    view.app = Some(AppStatus::down("exited with status 3"));
+    feed.publish(NOW, &Change::Update(view.clone()));
+    view.app = Some(AppStatus::Up);
+    feed.publish(NOW, &Change::Update(view));
+    let lines = lines(&feed, 0);
+    assert!(lines[0]["member"].get("app").is_none());
+    assert_eq!(lines[1]["type"], "update");
+    assert_eq!(lines[1]["member"]["state"], "alive");
+    assert_eq!(lines[1]["member"]["app"], "down");
+    assert_eq!(lines[1]["member"]["app_reason"], "exited with status 3");
+    assert_eq!(lines[2]["member"]["app"], "up");
+    assert!(lines[2]["member"].get("app_reason").is_none());
 }
 
 #[test]

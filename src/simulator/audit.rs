@@ -125,10 +125,13 @@ impl World {
             self.violate(Promise::MembersExist, slot, seen);
             return;
         };
-        self.meter.change(slot, slots[0], change);
+        let (first, all) = (slots[0], slots.clone());
+        self.meter.change(slot, first, change);
+        all.iter()
+            .for_each(|of| self.notice_application(slot, *of, view));
         match change {
             Change::Failed(_) => {
-                for of in slots.clone() {
+                for of in all {
                     self.measure_failed(slot, of, view);
                 }
             }

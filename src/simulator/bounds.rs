@@ -22,6 +22,7 @@ pub(super) fn excess(load: &Load) -> Option<String> {
     let bound = |base, each| Bound { base, each };
     let kept = [
         ("records", load.records, bound(16, 2)),
+        ("facts", load.facts, bound(16, 2)),
         ("timers", load.timers, bound(128, 10)),
         ("news", load.news, bound(16, 4)),
         ("contacts", load.contacts, bound(24, 2)),

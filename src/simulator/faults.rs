@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Conditions, End, Rule, RuleId, Slot, World, Zones, slow::Timers, time_text};
+use super::{
+    Application, Conditions, End, Rule, RuleId, Slot, World, Zones, slow::Timers, time_text,
+};
 use crate::swim::Input;
 
 /// Which address a restarted process finds.
@@ -37,6 +39,8 @@ pub enum Data {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault<N = Slot> {
+    /// The application beside the agent starts or ends; the agent notices at once.
+    App(N, Application),
     /// Nothing from one machine reaches the other; the way back stays open.
     Block {
         /// Whose datagrams are lost.
@@ -84,6 +88,7 @@ impl<N> Fault<N> {
     /// What `to` does not know.
     pub fn try_map<M: Ord, E>(self, mut to: impl FnMut(N) -> Result<M, E>) -> Result<Fault<M>, E> {
         Ok(match self {
+            Self::App(node, application) => Fault::App(to(node)?, application),
             Self::Block { from, to: target } => Fault::Block {
                 from: to(from)?,
                 to: to(target)?,
@@ -118,6 +123,7 @@ impl World {
     pub fn apply(&mut self, fault: Fault) {
         self.tell_fault(&fault);
         match fault {
+            Fault::App(slot, application) => self.set_application(slot, application),
             Fault::Block { from, to } => {
                 self.network.block(from, to);
                 self.break_unconnected();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::promises::{OF_CHANGES, Promise, Telling};
-use crate::swim::{Change, MemberId, MemberState, MemberView};
+use crate::swim::{AppStatus, Change, MemberId, MemberState, MemberView};
 
 /// The part of a member view that changes must account for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,7 @@ pub(super) struct Held {
     pub(super) address: SocketAddr,
     pub(super) suspected_by: Option<MemberId>,
     pub(super) reason: Option<String>,
+    pub(super) app: Option<AppStatus>,
 }
 
 impl Held {
@@ -28,6 +29,7 @@ impl Held {
             address: view.card.address,
             suspected_by: view.suspicion.as_ref().map(|suspicion| suspicion.by),
             reason: view.reason.clone(),
+            app: view.app.clone(),
         }
     }
 }

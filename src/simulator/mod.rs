@@ -9,6 +9,7 @@
 //! It does not simulate an async runtime or an operating system beyond what a process can feel:
 //! addresses, latency, loss, streams that break, a full socket buffer, being stopped.
 
+mod applications;
 mod audit;
 mod bounds;
 mod carriage;
@@ -41,6 +42,7 @@ mod warm;
 mod watch;
 mod world;
 
+pub use applications::Application;
 pub use faults::{Data, Fault, Move};
 pub use machine::{End, Slot, Spec, Told};
 pub use measures::{Distribution, Percentiles, Second, Series, Step, Traffic};

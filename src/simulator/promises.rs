@@ -103,8 +103,8 @@ const WORDS: [(Promise, &str, &str); 18] = [
     (
         Promise::ViewsConverge,
         "views converge",
-        "once everything is healed all views become and stay equal: the living alive, \
-               the dead failed or gone, nobody isolated",
+        "once everything is healed all views become and stay equal: the living alive \
+               and as they describe themselves, the dead failed or gone, nobody isolated",
     ),
     (
         Promise::NoHealthyFailed,

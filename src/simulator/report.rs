@@ -32,6 +32,8 @@ pub struct Report {
     pub learned: Distribution,
     /// The same from the first of them on.
     pub spread: Distribution,
+    /// From each word about an application until each of the others told it who ran then.
+    pub app_news: Distribution,
     /// Different views at the end of each second.
     pub views: Distribution,
     /// Second by second.
@@ -74,6 +76,7 @@ impl Default for Report {
             traffic: Traffic::default(),
             learned: Distribution::default(),
             spread: Distribution::default(),
+            app_news: Distribution::default(),
             views: Distribution::default(),
             series: Series::default(),
             first: Distribution::default(),
@@ -110,6 +113,7 @@ impl Report {
             .for_each(|outage| self.add_outage(outage));
         self.learned.merge(&run.learned);
         self.spread.merge(&run.spread);
+        self.app_news.merge(&run.app_news);
         if let Some(after) = run.converged_after {
             self.convergence.record_time(after);
         }

@@ -71,6 +71,8 @@ pub struct Run {
     pub learned: Distribution,
     /// The same from the first of them on.
     pub spread: Distribution,
+    /// From each word about an application until each of the others told it.
+    pub app_news: Distribution,
     /// What each machine sent.
     pub traffic: Traffic,
     /// For each slot how often a node took back that it is suspect or failed, while it was the

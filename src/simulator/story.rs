@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Fault, Place, Slot, Spec, World};
-use crate::swim::{Change, Input, MemberId, Output};
+use crate::swim::{AppStatus, Change, Input, MemberId, Output};
 
 /// Whose story is told, and to whom.
 pub struct Story {
@@ -59,7 +59,8 @@ impl Story {
     fn concerns(&self, fault: &Fault) -> bool {
         match fault {
             Fault::Block { from, to } => self.follows(*from) || self.follows(*to),
-            Fault::Crash(slot)
+            Fault::App(slot, _)
+            | Fault::Crash(slot)
             | Fault::Leave(slot)
             | Fault::Pause(slot, _)
             | Fault::Remove(slot, _)
@@ -124,6 +125,10 @@ impl World {
             return;
         }
         let text = match input {
+            Input::App(app) => {
+                let word = app.map_or("nothing", AppStatus::as_str);
+                format!("is told of its application: {word}")
+            }
             Input::Datagram { from, bytes } => {
                 format!("gets {} bytes from {}", bytes.len(), self.who_is(*from))
             }
@@ -186,6 +191,13 @@ impl World {
     fn in_words(&self, fault: &Fault) -> String {
         let named = |slot: &Slot| self.named(*slot);
         match fault {
+            Fault::App(slot, application) => {
+                format!(
+                    "the application of {} is {}",
+                    named(slot),
+                    application.word()
+                )
+            }
             Fault::Block { from, to } => {
                 format!(
                     "nothing from {} reaches {} any more",
@@ -240,8 +252,10 @@ fn summary(change: &Change) -> String {
                 .suspicion
                 .as_ref()
                 .map(|s| (&s.by_name, s.evidence, s.deadline));
+            let app = view.app.as_ref();
+            let app = app.map_or_else(String::new, |app| format!(", application {}", app.as_str()));
             format!(
-                "{kind} {} at {} generation {} incarnation {} {:?} {by:?} {:?}",
+                "{kind} {} at {} generation {} incarnation {} {:?} {by:?} {:?}{app}",
                 card.name, card.address, card.generation, view.incarnation, view.state, view.reason
             )
         },

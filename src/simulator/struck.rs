@@ -24,7 +24,8 @@ pub(super) fn struck(faults: &[(Duration, Fault)]) -> Vec<Slot> {
                 let slots = (0..).map(Slot).zip(sides);
                 struck.extend(slots.filter(|(_, side)| **side > 0).map(|(slot, _)| slot));
             }
-            Fault::Conditions(_)
+            Fault::App(..)
+            | Fault::Conditions(_)
             | Fault::Heal
             | Fault::Lift(_)
             | Fault::Remove(..)

@@ -14,6 +14,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
     Conditions, Data, Fault, Latency, Move, Phase, Promise, Run, Slot, Spec, Story, Watcher, World,
+    applications::draw_applications,
     audit::LEAVE_MAX,
     network::{chance, draw},
     scenario::WATCHED_EVERY,
@@ -223,6 +224,7 @@ impl Draft {
             }
         }
         draw_vices(&mut self.plan);
+        draw_applications(&mut self.plan);
         let safety = self.plan.safety;
         self.plan.faults.retain(|(at, _)| *at < safety);
         self.plan.faults.sort_by_key(|(at, _)| *at);

@@ -5,7 +5,7 @@ use std::{hash::Hasher, net::SocketAddr};
 use siphasher::sip::SipHasher13;
 
 use super::Slot;
-use crate::swim::{Change, Input, MemberView, Output, StopReason, Timestamp};
+use crate::swim::{AppStatus, Change, Input, MemberView, Output, StopReason, Timestamp};
 
 /// A running hash over every input and output of every node. Lengths come before bytes and
 /// integers have fixed widths, so that equal hashes mean equal runs on any machine.
@@ -26,6 +26,11 @@ impl Trace {
         self.0.write_u64(now.as_micros());
         self.0.write_u32(slot.0);
         match *input {
+            Input::App(app) => {
+                self.0.write_u8(7);
+                self.0.write_u8(u8::from(app.is_some()));
+                app.into_iter().for_each(|app| self.app(app));
+            }
             Input::Datagram { from, bytes } => {
                 self.0.write_u8(0);
                 self.address(from);
@@ -127,6 +132,14 @@ impl Trace {
             self.0.write_u64(suspicion.by.0);
             self.0.write_u64(suspicion.deadline.as_micros());
         }
+        if let Some(app) = &member.app {
+            self.app(app);
+        }
+    }
+
+    fn app(&mut self, app: &AppStatus) {
+        self.bytes(app.as_str().as_bytes());
+        self.bytes(app.reason().unwrap_or_default().as_bytes());
     }
 
     fn bytes(&mut self, bytes: &[u8]) {

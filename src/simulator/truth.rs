@@ -108,7 +108,7 @@ impl Truth {
 }
 
 fn is_right(world: &World, node: &Node, held: &Sketch, (of, itself): &(Slot, Sketch)) -> bool {
-    let what = |sketch: &Sketch| (sketch.life, sketch.incarnation, sketch.state);
+    let what = |sketch: &Sketch| (sketch.life, sketch.incarnation, sketch.state, sketch.facts);
     what(held) == what(itself) && node.is_at(held, world.address(*of))
 }
 
@@ -127,5 +127,6 @@ fn quarrel(world: &World, node: &Node, held: &Sketch, truth: Option<&(Slot, Sket
 fn words(sketch: &Sketch) -> String {
     let (state, incarnation) = (sketch.state.as_str(), sketch.incarnation);
     let generation = sketch.life.generation();
-    format!("{state} (generation {generation}, incarnation {incarnation})")
+    let facts = sketch.facts;
+    format!("{state} (generation {generation}, incarnation {incarnation}, facts {facts})")
 }

@@ -7,6 +7,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
     Conditions, End, Fault, Measures, Place, Promise, Run, Slot, Spec, Story, Tapped, Violation,
+    applications::Applications,
     audit::AUDIT_EVERY,
     heap::{Heap, What},
     ledger::Ledger,
@@ -55,6 +56,7 @@ pub struct World {
     /// Whose changes are kept and held against promises.
     pub(super) watch: Watch,
     pub(super) outages: Outages,
+    pub(super) applications: Applications,
     pub(super) meter: Meter,
     pub(super) rumours: Rumours,
     /// When counting began.
@@ -91,6 +93,7 @@ impl World {
             tap: None,
             watch: Watch::Everyone,
             outages: Outages::default(),
+            applications: Applications::default(),
             meter: Meter::default(),
             rumours: Rumours::default(),
             counting_since: Timestamp::ZERO,
@@ -123,6 +126,7 @@ impl World {
     pub fn begin_counting(&mut self) {
         self.measures = Measures::default();
         self.outages.forget();
+        self.applications = Applications::default();
         self.meter.begin(self.now);
         self.counting_since = self.now;
         self.ran = Duration::ZERO;
@@ -215,6 +219,7 @@ impl World {
             outages: self.outages.all(),
             learned: self.outages.learned().clone(),
             spread: self.outages.spread().clone(),
+            app_news: self.applications.heard().clone(),
             traffic: self.meter.senders.traffic(self.running_times()),
             flaps: self.meter.flaps().to_vec(),
             seconds: self.meter.seconds().to_vec(),

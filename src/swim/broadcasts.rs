@@ -1,5 +1,5 @@
-//! Claims that foca's list cannot hold, which foca carries as custom broadcasts: all about members
-//! beyond the view, and accusations of members that are accused already.
+//! What foca's list cannot hold, and foca carries as custom broadcasts: claims about members beyond
+//! the view, accusations of members that are accused already, and what members say of themselves.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -16,12 +16,26 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Broadcasts(Rc<RefCell<Gate>>);
 
-/// What a broadcast is about: a newer claim about a member replaces an older one, but accusations
-/// only those of the same accuser.
+/// What a piece of news is about: a newer one about the same replaces an older one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct About {
-    member: Handle,
-    accuser: Option<MemberId>,
+pub(super) enum About {
+    /// What is claimed of a member. Accusations replace only those of the same accuser.
+    Claim {
+        member: Handle,
+        accuser: Option<MemberId>,
+    },
+    /// What a member says of itself.
+    Facts(Handle),
+}
+
+impl About {
+    /// Whatever is claimed of a member.
+    pub(super) const fn claim(member: Handle) -> Self {
+        Self::Claim {
+            member,
+            accuser: None,
+        }
+    }
 }
 
 impl Broadcasts {
@@ -32,7 +46,16 @@ impl Broadcasts {
 
 impl foca::Invalidates for About {
     fn invalidates(&self, other: &Self) -> bool {
-        self.member == other.member && (self.accuser.is_none() || self.accuser == other.accuser)
+        match (self, other) {
+            (
+                Self::Claim { member, accuser },
+                Self::Claim {
+                    member: other,
+                    accuser: by,
+                },
+            ) => member == other && (accuser.is_none() || accuser == by),
+            _ => self == other,
+        }
     }
 }
 
@@ -49,11 +72,10 @@ impl foca::BroadcastHandler<Identity> for Broadcasts {
     ) -> Result<Option<About>, CodecError> {
         let mut gate = self.0.borrow_mut();
         let update = read::<Update<'_>>(data).map(|(update, _)| update);
-        let accuser = |update: &Update<'_>| match update {
-            Update::Suspect { accusation, .. } => Some(accusation.by),
-            _ => None,
+        let is_welcome = |update: &Update<'_>| {
+            gate.scope.is_partial()
+                || matches!(update, Update::Suspect { .. } | Update::Facts { .. })
         };
-        let is_welcome = |update: &Update<'_>| gate.scope.is_partial() || accuser(update).is_some();
         let Some(update) = update.filter(is_welcome) else {
             gate.junk = Some(Junk::Malformed);
             return Err(CodecError::Junk(Junk::Malformed));
@@ -62,9 +84,12 @@ impl foca::BroadcastHandler<Identity> for Broadcasts {
             gate.overhear(&update);
             return Ok(None);
         }
-        let id = update.id(&gate.cluster);
-        let accuser = accuser(&update);
-        let member = gate.directory.handle(id);
-        Ok(member.map(|member| About { member, accuser }))
+        let member = gate.directory.handle(update.id(&gate.cluster));
+        let accuser = match update {
+            Update::Facts { .. } => return Ok(member.map(About::Facts)),
+            Update::Suspect { accusation, .. } => Some(accusation.by),
+            _ => None,
+        };
+        Ok(member.map(|member| About::Claim { member, accuser }))
     }
 }

@@ -53,7 +53,7 @@ pub enum Change {
     },
     /// The member was accused; who, why and until when is in the view.
     Suspect(MemberView),
-    /// The member's own facts changed: its address, its tags, its incarnation.
+    /// The member's own facts changed: its address, its tags, its application, its incarnation.
     Update(MemberView),
 }
 

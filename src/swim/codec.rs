@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Junk, Life, MemberId,
+    broadcasts::About,
     gate::{Gate, Sighting},
     identity::Identity,
     wire::{Accused, Update},
@@ -182,7 +183,7 @@ impl foca::Codec<Identity> for Codec {
         self.gate
             .borrow_mut()
             .news
-            .push((member.id().handle, self.scratch.clone()));
+            .push((About::claim(member.id().handle), self.scratch.clone()));
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{Change, Directory, Life, Scope, Tags, Tuning};
+use super::{AppStatus, Change, Directory, Life, Scope, Tags, Tuning};
 
 /// A stream (TCP in the agent) that one side opened. The number is the driver's own: streams that
 /// this node dials have numbers the node chose (even); streams that the driver accepted
@@ -16,6 +16,9 @@ pub struct StreamId(pub u64);
 /// Everything that can happen to a node.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
+    /// What we say of our own application from now on; `None` says that there is none to speak of.
+    /// Told everywhere at once; without effect once we are leaving.
+    App(Option<&'a AppStatus>),
     /// A datagram arrived on the gossip port.
     Datagram {
         /// The address it came from.

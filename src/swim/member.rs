@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 
-use super::Timestamp;
+use super::{AppStatus, Timestamp};
 
 /// Longest member name, in bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 128;
@@ -238,6 +238,9 @@ pub struct MemberView {
     pub suspicion: Option<Suspicion>,
     /// Why it left, for a member that did.
     pub reason: Option<String>,
+    /// What it last said of its application in this generation, if it said anything. A member that
+    /// failed or left keeps it, as it keeps its tags: its last word.
+    pub app: Option<AppStatus>,
     /// When it failed or left, by whoever saw it first, for a member that did. A newcomer learns
     /// it with the member, to the second.
     pub down_since: Option<Timestamp>,

@@ -17,6 +17,7 @@ mod directory;
 mod doubt;
 mod engine;
 mod envelope;
+mod facts;
 #[cfg(test)]
 mod foca_facts;
 mod gate;
@@ -37,6 +38,7 @@ pub use change::Change;
 pub use contract::{Counts, Input, Notice, Output, Settings, Status, StopReason, StreamId};
 pub use directory::Directory;
 pub use doubt::Patience;
+pub use facts::{APP_REASON_BYTES_MAX, AppReason, AppStatus, ReasonTooLong};
 pub use member::{
     CLUSTER_BYTES_MAX, Card, Evidence, InvalidCard, Life, MemberId, MemberState, MemberView,
     NAME_BYTES_MAX, Suspicion, TAG_BYTES_MAX, Tags, check_cluster, check_name, check_tags,

@@ -15,6 +15,8 @@ pub(super) enum Alarm {
     Exchange,
     /// An exchange that we dialled takes too long.
     ExchangeSilent(StreamId),
+    /// What a member says of itself is passed on once more.
+    FactsAgain(Handle),
     /// One of foca's own.
     Foca(foca::Timer<Identity>),
     /// Compare state once more: the last exchange left something open.

@@ -7,7 +7,7 @@ use std::{borrow::Cow, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Card, Life, MemberId, Tags, check_name, check_tags, roster::Accusation};
+use super::{Card, Life, MemberId, Tags, check_name, check_tags, facts::Facts, roster::Accusation};
 
 /// A hello's payload is padded to this length: no welcome or refusal is longer.
 pub(super) const HELLO_BYTES_MIN: usize = 128;
@@ -180,6 +180,12 @@ pub(super) enum Update<'a> {
         life: Life,
         age_s: u32,
     },
+    /// No claim: what a member says of itself.
+    Facts {
+        id: MemberId,
+        generation: u32,
+        facts: Facts,
+    },
 }
 
 /// What a ping tells its target: that it is accused.
@@ -244,7 +250,8 @@ impl Update<'_> {
             Self::Suspect { id, .. }
             | Self::Failed { id, .. }
             | Self::Left { id, .. }
-            | Self::Removed { id, .. } => *id,
+            | Self::Removed { id, .. }
+            | Self::Facts { id, .. } => *id,
         }
     }
 
@@ -256,6 +263,7 @@ impl Update<'_> {
             | Self::Failed { life, .. }
             | Self::Left { life, .. }
             | Self::Removed { life, .. } => *life,
+            Self::Facts { generation, .. } => Life::first(*generation),
         }
     }
 }
@@ -267,11 +275,16 @@ pub(super) fn age_s(age: Duration) -> u32 {
 
 /// The longest beginning of `reason` that may travel.
 pub(super) fn clip_reason(reason: &str) -> &str {
-    let mut end = reason.len().min(REASON_BYTES_MAX);
-    while !reason.is_char_boundary(end) {
+    clip(reason, REASON_BYTES_MAX)
+}
+
+/// The longest beginning of `text` in at most `bytes_max` bytes.
+pub(super) fn clip(text: &str, bytes_max: usize) -> &str {
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
         end -= 1;
     }
-    &reason[..end]
+    &text[..end]
 }
 
 /// Appends `message`. Encoding into a growing buffer cannot fail.

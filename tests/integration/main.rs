@@ -2,8 +2,10 @@
 
 mod agents; // what a cluster of real processes tells its consumers
 mod api; // the local API as any program meets it
+mod applications; // leases, and what everybody hears when one ends
 mod bad_input; // junk datagrams, mistyped flags, unusable places
 mod bad_requests; // HTTP that nobody should send
+mod children; // the application as a child of the agent
 mod cli; // output, exit codes, the demo
 mod clusters; // who may be in a cluster, and what a consumer's copy is worth
 mod determinism; // the same seed gives the same run, to the byte

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use headcount::{
-    simulator::{Conditions, Data, Fault, Move, Slot, Spec, Tapped, World},
+    simulator::{Application, Conditions, Data, Fault, Move, Slot, Spec, Tapped, World},
     swim::{Input, MemberView, StreamId},
 };
 use proptest::prelude::*;
@@ -74,12 +74,14 @@ fn view(cluster: &Cluster, slot: Slot) -> Vec<MemberView> {
     cluster.world.view(slot)
 }
 
-/// Bytes of everything a small cluster sends: it forms, refutes, fails, leaves and restarts.
+/// Bytes of everything a small cluster sends: it forms, loses an application, refutes, fails,
+/// leaves and restarts.
 fn real_messages() -> Vec<Tapped> {
     let mut cluster = Cluster::new(1, 4, Conditions::LAN);
     cluster.world.tap();
     cluster.start_all();
     cluster.run(secs(3));
+    cluster.apply(Fault::App(cluster.slots[1], Application::Down));
     cluster.apply(Fault::Pause(cluster.slots[1], secs(20)));
     cluster.run(secs(30));
     cluster.apply(Fault::Restart(cluster.slots[2], Move::Away, Data::Lost));
@@ -223,7 +225,7 @@ struct Happening {
 }
 
 fn happenings() -> impl Strategy<Value = Happening> {
-    (0..8u8, 0..5usize, 0..5usize, any::<bool>()).prop_map(|(kind, one, other, away)| Happening {
+    (0..10u8, 0..5usize, 0..5usize, any::<bool>()).prop_map(|(kind, one, other, away)| Happening {
         kind,
         one,
         other,
@@ -241,6 +243,8 @@ impl Happening {
             4 => Fault::Pause(slot, secs(3 + self.other as u64)),
             5 => Fault::Partition((0..5).map(|index| u16::from(index <= self.one)).collect()),
             6 => Fault::Heal,
+            7 => Fault::App(slot, Application::Down),
+            8 => Fault::App(slot, Application::Up),
             _ if self.away => Fault::Restart(slot, Move::Away, Data::Kept),
             _ => Fault::Restart(slot, Move::Stay, Data::Kept),
         }

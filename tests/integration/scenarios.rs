@@ -176,6 +176,14 @@ fn faults_that_cannot_be_are_refused() {
         &["takes no `data`"],
     );
     refused(
+        &fault("kind = \"app\""),
+        &["fault 1 (app at 1s)", "needs `state`"],
+    );
+    refused(
+        &fault("kind = \"app\"\nstate = \"dead\""),
+        &["unknown word `dead`", "down, up"],
+    );
+    refused(
         &fault("kind = \"restart\"\ndata = \"gone\""),
         &["unknown word `gone`", "kept, lost"],
     );

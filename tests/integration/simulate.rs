@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::support::{Finished, Lab, finish, headcount, run};
 
 /// Every key that the object has, in the order it has them.
-const KEYS: [&str; 32] = [
+const KEYS: [&str; 33] = [
+    "app_news_ms",
     "bytes_per_node_per_s",
     "bytes_per_s_over_nodes",
     "converged",

@@ -104,6 +104,7 @@ fn loss_fails_nobody_and_grows_no_list() {
 #[test]
 fn scenarios_pass_with_views_as_without() {
     for name in [
+        "application_death",
         "churn",
         "crash",
         "late_join",

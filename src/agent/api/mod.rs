@@ -4,6 +4,7 @@
 //! for each kind of answer. Every error is `application/problem+json`.
 
 mod access;
+mod app;
 mod body;
 mod commands;
 mod members;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 
 use super::shared::Shared;
@@ -35,6 +36,7 @@ const REQUEST_BYTES_MAX: usize = 64 * 1024;
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/metrics", get(metrics::show))
+        .route("/v1/app", put(app::put).delete(app::delete))
         .route("/v1/join", post(commands::join))
         .route("/v1/leave", post(commands::leave))
         .route("/v1/members", get(members::list))

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     agent::shared::Shared,
-    swim::{Counts, Tags},
+    swim::{AppStatus, Counts, Tags},
 };
 
 use super::Problem;
@@ -37,6 +37,10 @@ struct Record<'a> {
     http: Option<SocketAddr>,
     subscribers: usize,
     tags: &'a Tags,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_reason: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -75,7 +79,7 @@ pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, 
             },
         )
     };
-    let card = &own.view.card;
+    let (card, app) = (&own.view.card, own.view.app.as_ref());
     let record = Record {
         name: &facts.name,
         id: facts.id.to_string(),
@@ -96,6 +100,8 @@ pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, 
         http: facts.http,
         subscribers: shared.subscribers(),
         tags: &card.tags,
+        app: app.map(AppStatus::as_str),
+        app_reason: app.and_then(AppStatus::reason),
     };
     Ok(Json(record).into_response())
 }

@@ -98,6 +98,7 @@ fn view(name: &str, state: MemberState) -> MemberView {
         suspicion: None,
         reason: None,
         down_since: None,
+        app: None,
     }
 }
 

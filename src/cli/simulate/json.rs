@@ -30,6 +30,7 @@ impl Shown<'_> {
             "full_dissemination_ms": percentiles(&report.full_dissemination()),
             "learned_ms": percentiles(&report.learned.thousandths()),
             "spread_ms": percentiles(&report.spread.thousandths()),
+            "app_news_ms": percentiles(&report.app_news.thousandths()),
             "convergence_ms": percentiles(&report.convergence()),
             "crashes": {
                 "total": report.crashes.total,

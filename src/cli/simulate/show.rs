@@ -192,7 +192,9 @@ pub(super) fn measures(report: &Report) -> Vec<Measure> {
         of,
         decimals,
     };
-    rows.map(measure).into()
+    let news = report.app_news.thousandths();
+    let news = (news.count > 0).then_some(("application news, ms", news, 0));
+    rows.into_iter().chain(news).map(measure).collect()
 }
 
 /// Everything that is one number.

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use serde::Deserialize;
 
 use super::{
-    super::Data,
+    super::{Application, Data},
     beat::{Beat, check_every, check_until},
     census::Census,
     values::{Chosen, Count, Span},
@@ -15,6 +15,7 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
+    App,
     Churn,
     Crash,
     Join,
@@ -58,6 +59,7 @@ pub(super) struct Entry {
     pub(super) direction: Option<Direction>,
     pub(super) address: Option<Address>,
     pub(super) data: Option<Data>,
+    pub(super) state: Option<Application>,
 }
 
 /// Whom a fault strikes that does not say it.
@@ -84,10 +86,12 @@ impl Entry {
             ("every", self.every.is_some()),
             ("for", self.lasts.is_some()),
             ("nodes", self.nodes.is_some()),
+            ("state", self.state.is_some()),
             ("until", self.until.is_some()),
         ];
         let given = given.into_iter().filter(|(_, given)| *given);
         let (required, optional): (&[_], &[_]) = match self.kind {
+            Kind::App => (&["state"], &["nodes"]),
             Kind::Churn => (&["every", "until"], &["down", "address", "data"]),
             Kind::Crash | Kind::Leave => (&[], &["nodes"]),
             Kind::Join => (&[], &["nodes", "every"]),
@@ -210,6 +214,7 @@ impl Entry {
 impl fmt::Display for Entry {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = match self.kind {
+            Kind::App => "app",
             Kind::Churn => "churn",
             Kind::Crash => "crash",
             Kind::Join => "join",
@@ -255,6 +260,9 @@ impl fmt::Display for Entry {
         if let Some(data) = self.data {
             let word = if data == Data::Kept { "kept" } else { "lost" };
             write!(formatter, ", data {word}")?;
+        }
+        if let Some(state) = self.state {
+            write!(formatter, ", state {}", state.word())?;
         }
         Ok(())
     }

@@ -37,56 +37,34 @@ use settings::Overrides;
 use values::Time;
 use zones::{Between, ZoneEntry};
 
-/// The scenarios that are part of the program: name and text.
-const BUILT_IN: [(&str, &str); 15] = [
-    ("churn", include_str!("../../../simulations/churn.toml")),
-    (
-        "cold_start",
-        include_str!("../../../simulations/cold_start.toml"),
-    ),
-    ("crash", include_str!("../../../simulations/crash.toml")),
-    (
-        "flip_flop",
-        include_str!("../../../simulations/flip_flop.toml"),
-    ),
-    (
-        "late_join",
-        include_str!("../../../simulations/late_join.toml"),
-    ),
-    (
-        "lossy_link",
-        include_str!("../../../simulations/lossy_link.toml"),
-    ),
-    (
-        "mass_crash",
-        include_str!("../../../simulations/mass_crash.toml"),
-    ),
-    (
-        "one_way_partition",
-        include_str!("../../../simulations/one_way_partition.toml"),
-    ),
-    (
-        "packet_loss_80",
-        include_str!("../../../simulations/packet_loss_80.toml"),
-    ),
-    (
-        "partition",
-        include_str!("../../../simulations/partition.toml"),
-    ),
-    (
-        "paused_member",
-        include_str!("../../../simulations/paused_member.toml"),
-    ),
-    (
-        "rolling_restart",
-        include_str!("../../../simulations/rolling_restart.toml"),
-    ),
-    (
-        "slow_member",
-        include_str!("../../../simulations/slow_member.toml"),
-    ),
-    ("swarm", include_str!("../../../simulations/swarm.toml")),
-    ("zones", include_str!("../../../simulations/zones.toml")),
+/// A scenario of the folder `simulations`: name and text.
+macro_rules! built_in {
+    ($name:literal) => {
+        (
+            $name,
+            include_str!(concat!("../../../simulations/", $name, ".toml")),
+        )
+    };
+}
+
+/// The scenarios that are part of the program, by name.
+const BUILT_IN: [(&str, &str); 16] = [
+    built_in!("application_death"),
+    built_in!("churn"),
+    built_in!("cold_start"),
+    built_in!("crash"),
+    built_in!("flip_flop"),
+    built_in!("late_join"),
+    built_in!("lossy_link"),
+    built_in!("mass_crash"),
+    built_in!("one_way_partition"),
+    built_in!("packet_loss_80"),
+    built_in!("partition"),
+    built_in!("paused_member"),
+    built_in!("rolling_restart"),
+    built_in!("slow_member"),
+    built_in!("swarm"),
+    built_in!("zones"),
 ];
 
 /// Addresses there are in the simulated network, rounded down.
@@ -171,6 +149,7 @@ pub(super) struct Expect {
     converge_within: Option<Time>,
     first_detection_p99: Option<Time>,
     full_dissemination_p99: Option<Time>,
+    app_news_max: Option<Time>,
     false_positives: Option<u64>,
     false_positives_at_healthy: Option<u64>,
     renewals: Option<u64>,

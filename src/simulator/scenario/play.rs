@@ -317,6 +317,13 @@ impl Expect {
             told(all),
             " ms",
         );
+        let news = report.app_news.thousandths();
+        let latest = if news.count == 0 {
+            f64::INFINITY
+        } else {
+            news.max
+        };
+        hold("app_news_max", ms(self.app_news_max), latest, " ms");
         let count = |max: Option<u64>| max.map(|max| max as f64);
         let (total, at_healthy) = report.false_positives();
         hold(

@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    super::{Data, Effect, Fault, Machines, Move, Rule, RuleId, Slot},
+    super::{Application, Data, Effect, Fault, Machines, Move, Rule, RuleId, Slot},
     census::Census,
     entry::{Address, Direction, Entry, Kind},
     rules::RuleEntry,
@@ -80,6 +80,12 @@ impl Draft<'_> {
         let at = entry.at.draw(self.rng);
         let struck = self.struck(entry);
         match entry.kind {
+            Kind::App => {
+                let application = entry.state.unwrap_or(Application::Down);
+                struck
+                    .into_iter()
+                    .for_each(|slot| self.put(at, Fault::App(slot, application)));
+            }
             Kind::Churn => self.churn(entry, at),
             Kind::Crash => struck
                 .into_iter()

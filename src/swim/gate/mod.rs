@@ -9,6 +9,7 @@ mod beyond;
 mod clothe;
 mod findings;
 mod probes;
+mod state;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -16,7 +17,9 @@ use foca::{Member, State};
 
 use super::{
     Card, Evidence, Junk, Life, MemberId, Scope, Timestamp,
+    broadcasts::About,
     directory::{Directory, Handle},
+    facts::{FactBook, Stated},
     health::{Errand, Probe},
     identity::Identity,
     roster::{Accusation, Claim, Record, Roster, Standing},
@@ -74,7 +77,11 @@ pub(super) struct Gate {
     /// Members that may have something new to tell.
     pub(super) touched: Vec<Touch>,
     /// Updates that foca queued for gossip just now, as they go on the wire.
-    pub(super) news: Vec<(Handle, Vec<u8>)>,
+    pub(super) news: Vec<(About, Vec<u8>)>,
+    /// What every member says of itself.
+    pub(super) facts: FactBook,
+    /// What members say of themselves, as far as it may be new.
+    pub(super) stated: Vec<Stated>,
     /// Members with two cards for one generation.
     pub(super) twins: Vec<Twins>,
     /// What others say of us that foca must not hear.
@@ -135,6 +142,8 @@ impl Gate {
             cards: BTreeMap::new(),
             touched: Vec::new(),
             news: Vec::new(),
+            facts: FactBook::default(),
+            stated: Vec::new(),
             twins: Vec::new(),
             sightings: Vec::new(),
             junk: None,
@@ -193,8 +202,26 @@ impl Gate {
         });
     }
 
+    /// Notes what consumers are told of a member now.
+    pub(super) fn tell(&mut self, handle: Handle, record: Record) {
+        match record.standing {
+            Standing::Removed => self.facts.forget(handle),
+            _ => self.facts.follow(handle, record.life.generation()),
+        }
+        self.roster.tell(handle, record);
+    }
+
     /// What foca hears of a claim in gossip.
     pub(super) fn judge(&mut self, update: &Update<'_>) -> Member<Identity> {
+        if let Update::Facts {
+            id,
+            generation,
+            facts,
+        } = update
+        {
+            self.hear_facts(*id, *generation, facts);
+            return self.nothing();
+        }
         if update.id(&self.cluster) == self.id {
             return self.judge_ourselves(update);
         }
@@ -291,7 +318,7 @@ impl Gate {
             life: update.life(),
         };
         match update {
-            Update::Known { .. } => None,
+            Update::Known { .. } | Update::Facts { .. } => None,
             Update::Alive { incarnation, .. } => {
                 if self.roster.incarnation(handle) != *incarnation {
                     self.touch(handle);
@@ -450,6 +477,7 @@ impl Gate {
     /// A member is forgotten: nothing of it is kept but its number.
     pub(super) fn forget(&mut self, handle: Handle) {
         self.roster.forget(handle);
+        self.facts.forget(handle);
         self.cards.retain(|(of, _), _| *of != handle);
         self.directory.release(handle);
     }

@@ -11,6 +11,7 @@ use foca::{Codec as _, Header, Member, Message, State};
 use super::Node;
 use crate::swim::{
     Junk,
+    broadcasts::About,
     codec::{Codec, CodecError},
     envelope::Envelope,
     gate::Sighting,
@@ -153,7 +154,7 @@ impl Node {
             next.since = self.now;
         }
         self.tell_transition(Some(&prior), *claim.id(), &next);
-        self.gate.borrow_mut().roster.tell(handle, next);
+        self.gate.borrow_mut().tell(handle, next);
     }
 
     pub(super) fn forget_settled(&self) {
@@ -164,7 +165,7 @@ impl Node {
     fn send_on(&mut self, claim: &Member<Identity>) {
         let update = self.gate.borrow().clothe(claim);
         if let Some(update) = update {
-            self.broadcast(claim.id().handle, &update);
+            self.broadcast(About::claim(claim.id().handle), &update);
         }
     }
 }

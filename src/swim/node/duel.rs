@@ -409,5 +409,6 @@ impl Node {
         Arc::make_mut(&mut gate.card).generation = generation;
         drop(gate);
         self.push(Output::Remember { generation });
+        self.restate_facts();
     }
 }

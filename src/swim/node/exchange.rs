@@ -281,6 +281,7 @@ impl Node {
     /// those who taught it know it already.
     fn import(&mut self, envelope: &Envelope<'_>, updates: &[Update<'_>]) {
         let gossip = self.engine.active() > 0 || updates.len() == 1;
+        let stated = self.gate.borrow().stated.len();
         // An isolated node tells of its healing when it has company again.
         let was_lost = !self.isolated && self.was_lost(envelope);
         let held: BTreeMap<Handle, Member<Identity>> = self
@@ -306,6 +307,9 @@ impl Node {
                 members.push(gate.import(update, held.as_ref(), self.tuning.forget_after));
                 disputes.extend(held.and_then(|held| disputed(update, &held)));
             }
+            for stated in &mut gate.stated[stated..] {
+                stated.is_rumour = gossip;
+            }
         }
         let result = self.engine.apply(members.into_iter(), gossip);
         self.check(result);
@@ -328,7 +332,7 @@ impl Node {
         }
     }
 
-    /// All we know: ourselves first, cards before claims.
+    /// All we know: ourselves first, cards before claims, and last what members say of themselves.
     fn state(&self) -> Vec<Update<'static>> {
         let gate = self.gate.borrow();
         let mut updates = vec![gate.introduction()];
@@ -349,6 +353,7 @@ impl Node {
             }
             updates.extend(gate.clothe(member));
         }
+        updates.extend(gate.statements());
         updates
     }
 
@@ -365,13 +370,13 @@ impl Node {
 
     /// A sum over everyone we show, so that the order does not matter: id, address, life, and
     /// incarnation or the way it went. Suspicions are left out: they pass. The address is there
-    /// because two processes with one name may have had one life.
+    /// because two processes with one name may have had one life. And everybody's facts.
     fn digest(&self) -> u64 {
         let gate = self.gate.borrow();
         let partial = gate.scope.is_partial();
         let own = hash(&gate.card, gate.me.life, gate.incarnation.into());
         let own = if partial { 0 } else { own };
-        self.tellable().iter().fold(own, |sum, member| {
+        let believed = self.tellable().iter().fold(own, |sum, member| {
             let identity = *member.id();
             let standing = gate
                 .roster
@@ -385,6 +390,11 @@ impl Node {
             };
             let card = gate.card_of(identity);
             sum.wrapping_add(card.map_or(0, |card| hash(&card, identity.life, what)))
+        });
+        let stated = gate.facts.iter();
+        stated.fold(believed, |sum, (handle, generation, facts)| {
+            let id = gate.directory.id(handle);
+            sum.wrapping_add(hash_facts(id, generation, facts.version))
         })
     }
 }
@@ -400,6 +410,15 @@ fn disputed(update: &Update<'_>, held: &Member<Identity>) -> Option<(Handle, Lif
         _ => false,
     };
     disputed.then_some((identity.handle, identity.life))
+}
+
+/// A member alone counts the versions of its facts, so that equal versions are equal facts.
+fn hash_facts(id: MemberId, generation: u32, version: u32) -> u64 {
+    let mut hasher = SipHasher24::new();
+    hasher.write_u64(id.0);
+    hasher.write_u32(generation);
+    hasher.write_u32(version);
+    hasher.finish()
 }
 
 fn hash(card: &Card, life: Life, what: u32) -> u64 {

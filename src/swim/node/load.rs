@@ -10,6 +10,8 @@ pub struct Load {
     pub members: usize,
     /// Members of which it remembers more than that they are there, forgotten ones included.
     pub records: usize,
+    /// Members that said something of themselves, this one included.
+    pub facts: usize,
     /// Alarms that it waits for.
     pub timers: usize,
     /// News that it has yet to pass on.
@@ -33,6 +35,7 @@ impl Node {
             // Everybody hears of everybody's failure, whoever is in the list.
             members: self.engine.members().len().max(self.cluster_size()),
             records: self.gate.borrow().roster.records().len(),
+            facts: self.gate.borrow().facts.iter().len(),
             timers: self.timers.len(),
             news: self.engine.backlog() + self.spread.news.len(),
             contacts: self.contacts.len(),

@@ -22,6 +22,8 @@ pub struct Sketch {
     pub incarnation: u32,
     /// What is believed of it.
     pub state: MemberState,
+    /// Which version is held of what it says of itself; 0 when it said nothing.
+    pub facts: u32,
 }
 
 impl Node {
@@ -45,7 +47,7 @@ impl Node {
     pub fn sketches(&self) -> impl Iterator<Item = Sketch> {
         let others = self.engine.members().filter_map(|held| {
             let record = self.record_held(held)?;
-            Some(sketch(*held.id(), &record))
+            Some(self.sketch(*held.id(), &record))
         });
         std::iter::once(self.own_sketch()).chain(others)
     }
@@ -62,6 +64,7 @@ impl Node {
             life: gate.me.life,
             incarnation: published(gate.me, gate.incarnation),
             state,
+            facts: gate.facts_version(gate.me),
         }
     }
 
@@ -125,7 +128,7 @@ impl Node {
     }
 
     /// What was told of a member in foca's list. `None` if nothing was, or that it is forgotten.
-    fn record_held(&self, held: &Member<Identity>) -> Option<Record> {
+    pub(super) fn record_held(&self, held: &Member<Identity>) -> Option<Record> {
         let gate = self.gate.borrow();
         let handle = held.id().handle;
         gate.roster.knows(handle).then_some(())?;
@@ -136,18 +139,19 @@ impl Node {
         });
         (record.standing != Standing::Removed).then_some(record)
     }
-}
 
-fn sketch(held: Identity, record: &Record) -> Sketch {
-    let told = record.told();
-    let identity = Identity {
-        life: told.life,
-        ..held
-    };
-    Sketch {
-        member: Enrolled(identity.handle),
-        life: identity.life,
-        incarnation: published(identity, told.incarnation),
-        state: told.standing.shown(),
+    fn sketch(&self, held: Identity, record: &Record) -> Sketch {
+        let told = record.told();
+        let identity = Identity {
+            life: told.life,
+            ..held
+        };
+        Sketch {
+            member: Enrolled(identity.handle),
+            life: identity.life,
+            incarnation: published(identity, told.incarnation),
+            state: told.standing.shown(),
+            facts: self.gate.borrow().facts_version(identity),
+        }
     }
 }

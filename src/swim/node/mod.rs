@@ -2,14 +2,16 @@
 //!
 //! `mod.rs` takes inputs apart and settles what follows from them; `receive` opens datagrams,
 //! `beyond` those of members that are not in the list, `join` makes contact and `reconnect` renews
-//! it, `exchange` compares state, `duel` deals with our own name, `spread` sends news on, `tell`
-//! turns what foca believes into changes, `look` shows it and `load` how much there is, `recall`
-//! starts from what is remembered, and `part` says goodbye.
+//! it, `exchange` compares state, `duel` deals with our own name, `spread` sends news on, `facts`
+//! passes on what members say of themselves, `tell` turns what foca believes into changes, `look`
+//! shows it and `load` how much there is, `recall` starts from what is remembered, and `part` says
+//! goodbye.
 
 mod beyond;
 mod damp;
 mod duel;
 mod exchange;
+mod facts;
 mod health;
 mod join;
 mod load;
@@ -97,6 +99,8 @@ pub struct Node {
     /// foca's next round of gossip, while there is nothing to say.
     resting_gossip: Option<(Timestamp, foca::Timer<Identity>)>,
     told: (Life, u16),
+    /// When others were last set right about what we say of ourselves.
+    set_right: Option<Timestamp>,
     noticed: BTreeMap<SocketAddr, Timestamp>,
     stats: Stats,
 }
@@ -158,6 +162,7 @@ impl Node {
             spread: Spread::default(),
             resting_gossip: None,
             told,
+            set_right: None,
             noticed: BTreeMap::new(),
             stats: Stats::default(),
         }
@@ -210,6 +215,7 @@ impl Node {
 
     fn take(&mut self, input: Input<'_>) {
         match input {
+            Input::App(app) => self.set_app(app),
             Input::Datagram { from, bytes } => self.datagram(from, bytes),
             Input::Deadline => self.fire(),
             Input::Join(addresses) => self.join(addresses),
@@ -242,6 +248,7 @@ impl Node {
             Alarm::Exchange => self.exchange_now_and_then(),
             Alarm::ExchangeSilent(stream) => self.exchange_silent(stream),
             Alarm::FollowUp => self.exchange_once_more(),
+            Alarm::FactsAgain(handle) => self.spread_facts_again(handle),
             Alarm::Foca(timer @ foca::Timer::ProbeRandomMember(_)) => self.probe_next(timer),
             Alarm::Foca(timer) => {
                 let result = self.engine.timer(timer);
@@ -287,6 +294,7 @@ impl Node {
                 self.sighted(sighting);
             }
         }
+        self.take_in_facts();
         self.tell_parted();
         self.tell_ourselves();
         self.tell_isolation();

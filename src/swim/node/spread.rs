@@ -10,7 +10,7 @@ use rand::RngExt;
 
 use super::Node;
 use crate::swim::{
-    Timestamp, codec::Codec, directory::Handle, identity::Identity, mail::SWIM_BYTES_MAX,
+    Timestamp, broadcasts::About, codec::Codec, identity::Identity, mail::SWIM_BYTES_MAX,
     timers::Alarm, wire::Update,
 };
 
@@ -22,7 +22,7 @@ const PACKETS_MAX: usize = 4;
 /// News that has not been sent yet.
 #[derive(Debug, Default)]
 pub(super) struct Spread {
-    pub(super) news: Vec<(Handle, Vec<u8>)>,
+    pub(super) news: Vec<(About, Vec<u8>)>,
     last: Timestamp,
     waiting: bool,
 }
@@ -34,9 +34,9 @@ impl Node {
         if news.is_empty() || self.tuning.eager_sends == 0 {
             return;
         }
-        for (handle, bytes) in news {
-            self.spread.news.retain(|(about, _)| *about != handle);
-            self.spread.news.push((handle, bytes));
+        for (about, bytes) in news {
+            self.spread.news.retain(|(other, _)| *other != about);
+            self.spread.news.push((about, bytes));
         }
         let due = self.spread.last + PAUSE;
         if due <= self.now || self.spread.last == Timestamp::ZERO {
@@ -60,8 +60,8 @@ impl Node {
         }
     }
 
-    /// Gossips a claim that foca does not: it goes out at once and with the next packets.
-    pub(super) fn broadcast(&mut self, about: Handle, update: &Update<'_>) {
+    /// Gossips what foca does not: it goes out at once and with the next packets.
+    pub(super) fn broadcast(&mut self, about: About, update: &Update<'_>) {
         let bytes = postcard::to_stdvec(update).expect("a growing buffer takes an update");
         let result = self.engine.broadcast(&bytes);
         self.check(result);

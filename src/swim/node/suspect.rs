@@ -5,6 +5,7 @@ use foca::{Member, Message, State};
 use super::Node;
 use crate::swim::{
     Patience, Timestamp,
+    broadcasts::About,
     doubt::Doubt,
     identity::Identity,
     roster::{Accusation, Record},
@@ -69,7 +70,7 @@ impl Node {
             incarnation,
             accusation,
         };
-        self.broadcast(suspect.handle, &update);
+        self.broadcast(About::claim(suspect.handle), &update);
     }
 
     /// The suspicion's time may be over: a confirmation may have shortened it since the alarm was

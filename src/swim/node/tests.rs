@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::swim::wire;
-use crate::swim::{Directory, MemberState, Profile, Scope, Tags};
+use crate::swim::{AppStatus, Directory, MemberState, Profile, Scope, Tags};
 
 const LATENCY: Duration = Duration::from_millis(1);
 
@@ -418,4 +418,120 @@ fn a_stranger_who_speaks_as_a_member_gets_no_more_than_it_sent_and_is_not_called
         }
     }
     assert_eq!(few.sent, sent);
+}
+
+/// What `at` shows of the application of `name`.
+fn shown_app(few: &Few, at: usize, name: &str) -> Option<AppStatus> {
+    few.nodes[at].as_ref()?.member(name)?.app
+}
+
+#[test]
+fn an_applications_death_is_told_everywhere_at_once_and_kept_apart_from_its_members() {
+    let mut few = Few::joined(5);
+    few.input(2, Input::App(Some(&AppStatus::Up)));
+    few.run(Duration::from_secs(1));
+    few.changes = vec![Vec::new(); 5];
+    let down = AppStatus::down("exited with status 3");
+    few.input(2, Input::App(Some(&down)));
+    few.input(2, Input::App(Some(&down)));
+    // Two hops of gossip: eager sends reach 3 of the other 4.
+    few.run(LATENCY * 20);
+    for at in 0..5 {
+        assert_eq!(few.kinds(at), ["update"], "at n{at}");
+        assert_eq!(few.state(at, "n2"), Some(MemberState::Alive));
+        assert_eq!(shown_app(&few, at, "n2").as_ref(), Some(&down));
+    }
+    few.input(2, Input::App(None));
+    few.run(Duration::from_secs(1));
+    assert!((0..5).all(|at| shown_app(&few, at, "n2").is_none()));
+}
+
+#[test]
+fn a_newcomer_learns_what_members_say_of_themselves_and_a_new_generation_has_said_nothing() {
+    let mut few = Few::new(4);
+    for at in 1..3 {
+        few.input(at, Input::Join(&[address(0)]));
+    }
+    few.run(Duration::from_secs(2));
+    few.input(1, Input::App(Some(&AppStatus::Up)));
+    few.run(Duration::from_secs(60));
+    few.input(3, Input::Join(&[address(0)]));
+    few.run(Duration::from_secs(2));
+    assert_eq!(shown_app(&few, 3, "n1"), Some(AppStatus::Up));
+    few.nodes[1] = Some(node("n1", 1, 2, 99));
+    few.input(1, Input::Join(&[address(0)]));
+    few.run(Duration::from_secs(60));
+    assert!((0..4).all(|at| shown_app(&few, at, "n1").is_none()));
+}
+
+#[test]
+fn what_failed_keeps_its_last_word() {
+    let mut few = Few::joined(3);
+    few.input(2, Input::App(Some(&AppStatus::Up)));
+    few.run(Duration::from_secs(1));
+    few.nodes[2] = None;
+    few.run(Duration::from_secs(10));
+    assert_eq!(few.state(0, "n2"), Some(MemberState::Failed));
+    assert_eq!(shown_app(&few, 0, "n2"), Some(AppStatus::Up));
+}
+
+/// A gossip packet from n1 to n0 with these facts in it, as a claim and as a broadcast.
+fn gossip_of(few: &mut Few, name: &str, generation: u32, version: u32) -> Vec<u8> {
+    let update = wire::Update::Facts {
+        id: MemberId::new("blue", name),
+        generation,
+        facts: crate::swim::facts::Facts {
+            version,
+            app: Some(AppStatus::down("forged")),
+        },
+    };
+    let update = postcard::to_stdvec(&update).unwrap();
+    let length = u16::try_from(update.len()).unwrap().to_be_bytes();
+    let updates = [&update[..], &length, &update].concat();
+    let node = few.nodes[1].as_mut().unwrap();
+    let handle = node
+        .gate
+        .borrow()
+        .directory
+        .handle(MemberId::new("blue", "n0"));
+    let to = Identity {
+        handle: handle.unwrap(),
+        life: Life::first(1),
+    };
+    node.send_packet(to, foca::Message::Gossip, 1, &updates);
+    match node.engine.mail().outputs.pop_back() {
+        Some(Output::Send { bytes, .. }) => bytes.to_vec(),
+        other => panic!("not sent: {other:?}"),
+    }
+}
+
+#[test]
+fn old_words_words_of_strangers_and_of_other_generations_are_ignored() {
+    let mut few = Few::joined(3);
+    few.input(2, Input::App(None));
+    few.input(2, Input::App(Some(&AppStatus::Up)));
+    few.run(Duration::from_secs(1));
+    few.changes = vec![Vec::new(); 3];
+    let from = address(1);
+    for (name, generation, version) in [
+        ("nobody", 1, 9),
+        ("n2", 1, 0),
+        ("n2", 1, 1),
+        ("n2", 2, 9),
+        ("n2", 0, 9),
+        ("n2", u32::MAX, u32::MAX),
+    ] {
+        let bytes = &gossip_of(&mut few, name, generation, version);
+        few.input(0, Input::Datagram { from, bytes });
+        assert_eq!(few.kinds(0), [""; 0], "{name} {generation} {version}");
+    }
+    assert_eq!(few.nodes[0].as_ref().unwrap().stats().junk_total(), 0);
+    let bytes = &gossip_of(&mut few, "n2", 1, 2);
+    few.input(0, Input::Datagram { from, bytes });
+    assert_eq!(few.kinds(0), ["update"], "heard twice, told once");
+    few.run(Duration::from_secs(5));
+    for at in 0..3 {
+        let app = shown_app(&few, at, "n2");
+        assert_eq!(app, Some(AppStatus::Up), "n2 set n{at} right");
+    }
 }

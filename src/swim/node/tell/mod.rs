@@ -49,7 +49,7 @@ impl Node {
         let prior = self.prior(&held, touch);
         let next = self.next(&held, prior.as_ref());
         self.tell_transition(prior.as_ref(), *held.id(), &next);
-        self.gate.borrow_mut().roster.tell(handle, next);
+        self.gate.borrow_mut().tell(handle, next);
     }
 
     /// Tells how the member came from `prior` to `next`, and starts the clock that ends it.
@@ -259,6 +259,7 @@ impl Node {
             incarnation: published(gate.me, gate.incarnation),
             suspicion: None,
             reason: leaving,
+            app: gate.app(gate.me),
             down_since: None,
         }
     }
@@ -293,6 +294,7 @@ impl Node {
                 .suspicion(&told.standing)
                 .filter(|_| told.standing.is_active()),
             reason,
+            app: gate.app(identity),
             down_since: (!told.standing.is_active()).then_some(told.since),
         })
     }

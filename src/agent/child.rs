@@ -1,0 +1,318 @@
+//! The application as a child of the agent: `headcount agent … -- COMMAND…`.
+//!
+//! Signals go to the child first, and the agent leaves when it has ended. As with systemd's
+//! `KillMode=mixed`, only the child itself is asked to end, and what is left of its process group
+//! is killed. The group is its own, so that Ctrl-C on a terminal reaches it once, through us. A
+//! child outlives an agent that is killed by SIGKILL: nothing safe could tie the two together.
+
+use std::{
+    ffi::OsString,
+    fmt,
+    future::{pending, poll_fn},
+    io,
+    os::unix::process::ExitStatusExt,
+    pin::pin,
+    process::ExitStatus,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::{
+    process,
+    signal::unix::{self, SignalKind},
+    sync::mpsc,
+    task::JoinHandle,
+    time::sleep_until,
+};
+use tracing::{info, warn};
+
+use super::{
+    Error,
+    clock::Clock,
+    shared::{Command, Facts, Shared},
+};
+use crate::swim::{AppStatus, Timestamp};
+
+/// How long a child may take to end once it was asked to, as Docker has it.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What a process that was killed by a signal adds to its number, as shells have it.
+const KILLED: i32 = 128;
+
+/// Signals that are passed on.
+const PASSED_ON: [Signal; 5] = [
+    Signal::TERM,
+    Signal::INT,
+    Signal::HUP,
+    Signal::USR1,
+    Signal::USR2,
+];
+
+/// A program to run as the application.
+#[derive(Debug)]
+pub(super) struct Program {
+    /// The program and its arguments.
+    command: Vec<OsString>,
+    /// The first message makes the agent leave, the second ends it at once.
+    shutdown: mpsc::Sender<()>,
+}
+
+/// How an application ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By itself, with this status.
+    Exited(i32),
+    /// By this signal.
+    Killed(i32),
+}
+
+/// What became of the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It ended, and the agent left after it.
+    Ended(End),
+    /// The agent ended first, and had it end.
+    Outlived,
+}
+
+impl End {
+    fn of(status: ExitStatus) -> Self {
+        match status.signal() {
+            Some(signal) => Self::Killed(signal),
+            None => Self::Exited(status.code().unwrap_or_default()),
+        }
+    }
+
+    /// The code that a process ends with which passes this end on.
+    pub fn code(self) -> u8 {
+        let code = match self {
+            Self::Exited(status) => status,
+            Self::Killed(signal) => KILLED + signal,
+        };
+        u8::try_from(code).unwrap_or(u8::MAX)
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(status) => write!(formatter, "exited with status {status}"),
+            Self::Killed(signal) => write!(formatter, "killed by signal {signal}"),
+        }
+    }
+}
+
+impl Program {
+    /// `command` begins with the program.
+    pub(super) const fn new(command: Vec<OsString>, shutdown: mpsc::Sender<()>) -> Self {
+        Self { command, shutdown }
+    }
+
+    /// Starts it and takes care of it until it has ended. Must be called inside a runtime.
+    ///
+    /// # Errors
+    /// [`Error::Command`]. Nothing runs then.
+    pub(super) fn start(self, shared: Arc<Shared>) -> Result<JoinHandle<Fate>, Error> {
+        let failed = |source| Error::Command {
+            command: self.command.first().cloned().unwrap_or_default(),
+            source,
+        };
+        // Before the child: what comes while it starts is not lost.
+        let signals = Signals::listen().map_err(failed)?;
+        let child = spawn(&self.command, &shared.facts).map_err(failed)?;
+        let pid = child
+            .id()
+            .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let pid = pid.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+        info!(command = ?self.command, pid = pid.as_raw_nonzero(), "started the application");
+        let keeper = Keeper {
+            child,
+            pid,
+            signals,
+            shared,
+            kill_at: None,
+        };
+        Ok(tokio::spawn(keeper.run(self.shutdown)))
+    }
+}
+
+fn spawn(command: &[OsString], facts: &Facts) -> io::Result<process::Child> {
+    let (program, args) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    process::Command::new(program)
+        .args(args)
+        .env("HEADCOUNT_NAME", &facts.name)
+        .env("HEADCOUNT_SOCKET", &facts.socket)
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+}
+
+/// Takes care of a child.
+#[derive(Debug)]
+struct Keeper {
+    child: process::Child,
+    pid: Pid,
+    signals: Signals,
+    shared: Arc<Shared>,
+    /// When its time to end is over, once it was asked to.
+    kill_at: Option<Timestamp>,
+}
+
+impl Keeper {
+    async fn run(mut self, shutdown: mpsc::Sender<()>) -> Fate {
+        // Only an agent that has ended hears nothing, and that is noticed below.
+        let _ = self.shared.lease(Some(AppStatus::Up)).await;
+        let Some(status) = self.outlast_agent().await else {
+            self.end_after_agent().await;
+            return Fate::Outlived;
+        };
+        let end = self.ended(status);
+        self.part(&end.to_string()).await;
+        tokio::spawn(self.signals.shut_down(shutdown));
+        Fate::Ended(end)
+    }
+
+    /// Passes signals on until the child has ended; `None` when the agent has.
+    async fn outlast_agent(&mut self) -> Option<io::Result<ExitStatus>> {
+        let shared = self.shared.clone();
+        let mut agent = pin!(shared.ended());
+        loop {
+            tokio::select! {
+                status = self.child.wait() => return Some(status),
+                signal = self.signals.next() => self.pass_on(signal),
+                () = due(shared.clock, self.kill_at) => self.kill(),
+                () = agent.as_mut() => return None,
+            }
+        }
+    }
+
+    /// The agent left on another's word.
+    async fn end_after_agent(&mut self) {
+        self.ask(Signal::TERM);
+        let clock = self.shared.clock;
+        let status = loop {
+            tokio::select! {
+                status = self.child.wait() => break status,
+                signal = self.signals.next() => self.pass_on(signal),
+                () = due(clock, self.kill_at) => self.kill(),
+            }
+        };
+        self.ended(status);
+    }
+
+    fn pass_on(&mut self, signal: Signal) {
+        match asks_for_end(signal) {
+            true if self.kill_at.is_some() => self.kill(),
+            true => self.ask(signal),
+            false => self.send(signal),
+        }
+    }
+
+    /// Asks it to end in time.
+    fn ask(&mut self, signal: Signal) {
+        self.kill_at = Some(self.shared.clock.now() + PATIENCE);
+        self.send(signal);
+    }
+
+    fn send(&self, signal: Signal) {
+        info!(signal = signal.as_raw(), "passing a signal on");
+        // It is our child and not waited for yet: nobody else can have its number.
+        if let Err(error) = kill_process(self.pid, signal) {
+            warn!(%error, "cannot signal the application");
+        }
+    }
+
+    /// Ends all of its group, in which there may be nobody.
+    fn kill(&mut self) {
+        self.kill_at = None;
+        let _ = kill_process_group(self.pid, Signal::KILL);
+    }
+
+    /// It has ended. Whoever is left of its group has nobody to answer to.
+    fn ended(&mut self, status: io::Result<ExitStatus>) -> End {
+        self.kill();
+        let end = status.map_or_else(
+            |error| {
+                warn!(%error, "cannot wait for the application");
+                End::Exited(i32::from(u8::MAX))
+            },
+            End::of,
+        );
+        info!("the application {end}");
+        end
+    }
+
+    /// Tells everybody that it died, and has the agent leave.
+    async fn part(&self, reason: &str) {
+        // Only an agent that has ended hears nothing, and that one needs no telling.
+        let _ = self.shared.lease(Some(AppStatus::down(reason))).await;
+        let reason = reason.into();
+        let _ = self.shared.commands.send(Command::Leave { reason }).await;
+    }
+}
+
+fn asks_for_end(signal: Signal) -> bool {
+    matches!(signal, Signal::TERM | Signal::INT)
+}
+
+async fn due(clock: Clock, at: Option<Timestamp>) {
+    match at {
+        Some(at) => sleep_until(clock.instant(at)).await,
+        None => pending().await,
+    }
+}
+
+/// The signals that are passed on, as they come.
+#[derive(Debug)]
+struct Signals(Vec<(Signal, unix::Signal)>);
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let listen = |kind: Signal| Ok((kind, unix::signal(SignalKind::from_raw(kind.as_raw()))?));
+        PASSED_ON
+            .into_iter()
+            .map(listen)
+            .collect::<io::Result<_>>()
+            .map(Self)
+    }
+
+    async fn next(&mut self) -> Signal {
+        poll_fn(|context| {
+            let mut came = self
+                .0
+                .iter_mut()
+                .filter_map(|(kind, signal)| signal.poll_recv(context).is_ready().then_some(*kind));
+            came.next().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
+    /// There is nobody left to pass them on to: they are for the agent.
+    async fn shut_down(mut self, shutdown: mpsc::Sender<()>) {
+        loop {
+            let signal = self.next().await;
+            if asks_for_end(signal) && shutdown.send(()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_told_and_passed_on_as_shells_do() {
+        for (raw, code, text) in [
+            (0, 0, "exited with status 0"),
+            (3 << 8, 3, "exited with status 3"),
+            (9, 137, "killed by signal 9"),
+            (15, 143, "killed by signal 15"),
+        ] {
+            let end = End::of(ExitStatus::from_raw(raw));
+            assert_eq!((end.code(), end.to_string().as_str()), (code, text));
+        }
+    }
+}

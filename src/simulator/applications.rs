@@ -1,0 +1,146 @@
+//! `Applications`: what was said of the applications beside nodes, and when the others heard it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Distribution, Fault, Plan, Slot, World,
+    network::{chance, draw},
+};
+use crate::swim::{AppStatus, Input, MemberView, Timestamp};
+
+/// Why applications end in simulations.
+const REASON: &str = "killed by signal 9";
+
+/// What separates this randomness from the rest of a plan's, which is what it would be without.
+const PLAN_SALT: u64 = 0x6170_7073;
+/// Share of plans whose applications start and end.
+const ANY: f64 = 0.4;
+/// Mean time between two words in a plan.
+const MEANS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+
+/// What becomes of the application beside a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Application {
+    /// It ends.
+    Down,
+    /// It starts.
+    Up,
+}
+
+impl Application {
+    /// The word in scenarios and reports.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::Up => "up",
+        }
+    }
+
+    fn status(self) -> AppStatus {
+        match self {
+            Self::Down => AppStatus::down(REASON),
+            Self::Up => AppStatus::Up,
+        }
+    }
+}
+
+/// The last word of every node, and how long each of the others took to hear one.
+#[derive(Debug, Default)]
+pub(super) struct Applications {
+    words: BTreeMap<Slot, Word>,
+    heard: Distribution,
+}
+
+#[derive(Debug)]
+struct Word {
+    at: Timestamp,
+    generation: u32,
+    app: AppStatus,
+    told: BTreeSet<Slot>,
+}
+
+impl Applications {
+    /// From each word until each of the others told it who ran when it was said.
+    pub(super) const fn heard(&self) -> &Distribution {
+        &self.heard
+    }
+
+    fn say(&mut self, now: Timestamp, of: Slot, generation: u32, app: AppStatus) {
+        let word = Word {
+            at: now,
+            generation,
+            app,
+            told: BTreeSet::from([of]),
+        };
+        self.words.insert(of, word);
+    }
+
+    fn notice(
+        &mut self,
+        (now, started): (Timestamp, Timestamp),
+        (at, of): (Slot, Slot),
+        view: &MemberView,
+    ) {
+        let Some(word) = self.words.get_mut(&of) else {
+            return;
+        };
+        let is_it = view.app.as_ref() == Some(&word.app) && view.card.generation == word.generation;
+        if is_it && started <= word.at && word.told.insert(at) {
+            self.heard.record_time(now - word.at);
+        }
+    }
+}
+
+/// Adds to a plan of the swarm what its seed says of applications.
+pub(super) fn draw_applications(plan: &mut Plan) {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(plan.seed ^ PLAN_SALT);
+    if !chance(&mut rng, ANY) {
+        return;
+    }
+    let machines = u32::try_from(plan.machines.len()).expect("a plan has few machines");
+    let mean = draw(&mut rng, MEANS.0, MEANS.1);
+    let mut at = Duration::ZERO;
+    while at < plan.safety {
+        let slot = Slot(rng.random_range(0..machines));
+        let application = match chance(&mut rng, 0.5) {
+            true => Application::Up,
+            false => Application::Down,
+        };
+        plan.faults.push((at, Fault::App(slot, application)));
+        at += draw(&mut rng, Duration::from_millis(1), mean * 2);
+    }
+}
+
+impl World {
+    /// Lets the application in `slot` start or end, if its agent runs.
+    pub(super) fn set_application(&mut self, slot: Slot, application: Application) {
+        let now = self.now();
+        let Some(process) = self.process_mut(slot).filter(|process| !process.paused) else {
+            return;
+        };
+        let generation = process.node.own_sketch().life.generation();
+        let status = application.status();
+        self.applications.say(now, slot, generation, status.clone());
+        self.input(slot, Input::App(Some(&status)));
+    }
+
+    /// The process in `at` told of the member that runs, or ran, in `of`.
+    pub(super) fn notice_application(&mut self, at: Slot, of: Slot, view: &MemberView) {
+        let times = self
+            .machine(at)
+            .process
+            .as_ref()
+            .map(|process| (self.now(), process.started));
+        if let Some(times) = times.filter(|_| view.app.is_some()) {
+            self.applications.notice(times, (at, of), view);
+        }
+    }
+}

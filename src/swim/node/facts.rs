@@ -1,0 +1,172 @@
+//! What members say of themselves, ourselves included: taken in, told and passed on.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
+
+use super::Node;
+use crate::swim::{
+    AppStatus, Change, Life,
+    broadcasts::About,
+    directory::Handle,
+    facts::{Facts, Stated},
+    identity::Identity,
+    roster::{Record, Standing},
+    timers::Alarm,
+};
+
+/// Others are set right about us once in this time: a twin that does the same must not make it a
+/// storm.
+const SET_RIGHT_PAUSE: Duration = Duration::from_secs(1);
+
+impl Node {
+    /// From now on we say this of our application.
+    pub(super) fn set_app(&mut self, app: Option<&AppStatus>) {
+        let (is_leaving, held) = {
+            let gate = self.gate.borrow();
+            (gate.leaving.is_some(), gate.app(gate.me))
+        };
+        if is_leaving || held.as_ref() == app {
+            return;
+        }
+        let app = app.cloned();
+        self.state_anew(|facts| facts.app = app);
+        let change = Change::Update(self.own_view());
+        self.change(change);
+    }
+
+    /// Tells the next version of our own facts.
+    fn state_anew(&mut self, change: impl FnOnce(&mut Facts)) {
+        let me = {
+            let mut gate = self.gate.borrow_mut();
+            let (me, generation) = (gate.me.handle, gate.me.life.generation());
+            let mut facts = gate.facts.of(me, generation).cloned().unwrap_or_default();
+            facts.version = facts.version.saturating_add(1);
+            change(&mut facts);
+            gate.facts.note(me, generation, facts);
+            me
+        };
+        self.spread_facts(me);
+    }
+
+    /// We are in another generation of the same process: what we say of ourselves holds on.
+    pub(super) fn restate_facts(&mut self) {
+        let me = {
+            let mut gate = self.gate.borrow_mut();
+            let (me, generation) = (gate.me.handle, gate.me.life.generation());
+            let Some((_, facts)) = gate.facts.newest(me) else {
+                return;
+            };
+            let facts = facts.clone();
+            gate.facts.note(me, generation, facts);
+            me
+        };
+        self.spread_facts(me);
+    }
+
+    /// Takes in what was heard in this turn, once the claims that came with it are told.
+    pub(super) fn take_in_facts(&mut self) {
+        let stated = std::mem::take(&mut self.gate.borrow_mut().stated);
+        if stated.is_empty() {
+            return;
+        }
+        let mut newest = newest(stated);
+        let me = self.gate.borrow().me.handle;
+        if let Some(misquoted) = newest.remove(&me) {
+            self.set_right(&misquoted);
+        }
+        for stated in newest.into_values() {
+            self.believe(stated);
+        }
+    }
+
+    /// A member as consumers are shown it; `None` of whom they are shown nothing. O(n), as every
+    /// look into foca's list.
+    fn shown(&self, handle: Handle) -> Option<(Identity, Record)> {
+        let gate = self.gate.borrow();
+        if !gate.is_beyond(handle) {
+            drop(gate);
+            let held = self.engine.find(handle)?;
+            return Some((*held.id(), self.record_held(held)?));
+        }
+        let record = gate.presumption(handle);
+        // What was told of who lives beyond the view is forgotten, its newest generation is not.
+        let newest = Life::first(gate.directory.newest(handle));
+        let life = match gate.roster.record(handle) {
+            Some(record) => record.life,
+            None => record.life.max(newest),
+        };
+        (record.standing != Standing::Removed).then_some((Identity { handle, life }, record))
+    }
+
+    /// Facts of another generation than the one that is shown are no news yet, or no more: they
+    /// come again.
+    fn believe(&mut self, stated: Stated) {
+        let Stated {
+            handle,
+            generation,
+            facts,
+            is_rumour,
+        } = stated;
+        let shown = self.shown(handle);
+        let shown = shown.filter(|(identity, _)| identity.life.generation() == generation);
+        let Some((identity, record)) = shown else {
+            return;
+        };
+        let mut gate = self.gate.borrow_mut();
+        gate.facts.note(handle, generation, facts);
+        drop(gate);
+        if let Some(view) = self.view(identity, &record) {
+            self.change(Change::Update(view));
+        }
+        if is_rumour {
+            self.spread_facts(handle);
+        }
+    }
+
+    /// Somebody holds a later word of ours than we said: a process had our generation before us.
+    fn set_right(&mut self, misquoted: &Stated) {
+        let is_of_this_life = misquoted.generation == self.life().generation();
+        let is_due = |at| self.now - at >= SET_RIGHT_PAUSE;
+        let may = self.set_right.is_none_or(is_due) && self.gate.borrow().leaving.is_none();
+        if is_of_this_life && may {
+            self.set_right = Some(self.now);
+            let theirs = misquoted.facts.version;
+            self.state_anew(|facts| facts.version = theirs.saturating_add(1));
+        }
+    }
+
+    /// Passes a member's facts on, and once more an interval of gossip later. In small clusters
+    /// one budget of transmissions misses somebody in some of a hundred cases, who would hear it at
+    /// the next exchange only: no probe and no clock brings facts up again, as they do failures.
+    fn spread_facts(&mut self, handle: Handle) {
+        self.spread_facts_again(handle);
+        self.schedule(self.tuning.gossip_interval, Alarm::FactsAgain(handle));
+    }
+
+    /// Passes a member's facts on, at once and with the next packets.
+    pub(super) fn spread_facts_again(&mut self, handle: Handle) {
+        let update = self.gate.borrow().statement(handle);
+        if let Some(update) = update {
+            self.broadcast(About::Facts(handle), &update);
+        }
+    }
+}
+
+/// The latest word of each member.
+fn newest(stated: Vec<Stated>) -> BTreeMap<Handle, Stated> {
+    let mut newest = BTreeMap::new();
+    for stated in stated {
+        match newest.entry(stated.handle) {
+            Entry::Vacant(place) => {
+                place.insert(stated);
+            }
+            Entry::Occupied(mut held) if held.get().rank() < stated.rank() => {
+                held.insert(stated);
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    newest
+}
