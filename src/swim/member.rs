@@ -160,6 +160,11 @@ pub enum Evidence {
     ProbeTimeout,
     /// Another member holds it failed, as told in a state exchange.
     HeldFailed,
+    /// Its host says that nobody listens there (ICMP port unreachable, or a reset to a dialled
+    /// stream): the host lives, the process is gone.
+    Refused,
+    /// No probe was answered, but a question over a stream was: a firewall, not a death.
+    StreamReachable,
 }
 
 /// Key and value pairs that an operator attached to a member.

@@ -34,7 +34,9 @@ mod view;
 mod wire;
 
 pub use change::Change;
-pub use contract::{Counts, Input, Notice, Output, Settings, Status, StopReason, StreamId};
+pub use contract::{
+    Counts, Input, Notice, Output, Settings, Status, StopReason, StreamEnd, StreamId,
+};
 pub use directory::Directory;
 pub use doubt::Patience;
 pub use member::{

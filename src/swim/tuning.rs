@@ -74,6 +74,9 @@ pub struct Tuning {
     pub reconnect_interval: Duration,
     /// Failed and departed members are forgotten after this time.
     pub forget_after: Duration,
+    /// Whether a member whose datagrams do not come is asked over a stream as well, to tell a dead
+    /// process and a firewall from a dead host. Costs one dial for each direct probe that fails.
+    pub stream_probes: bool,
 }
 
 impl Tuning {
@@ -99,6 +102,7 @@ impl Tuning {
                 exchange_interval: Duration::from_secs(30),
                 reconnect_interval: Duration::from_secs(30),
                 forget_after: Duration::from_secs(24 * 60 * 60),
+                stream_probes: true,
             },
             Profile::Wan => Self {
                 probe_interval: Duration::from_secs(5),

@@ -5,6 +5,7 @@
 //! is healed and all views must become and stay equal. `simulations/README.md` is its manual.
 
 mod beat;
+mod built_in;
 mod census;
 mod check;
 mod entry;
@@ -30,64 +31,13 @@ pub use telling::Telling;
 
 use super::{Conditions, Plan, Slot, Spec, Zones};
 use crate::swim::{Profile, Tuning};
+use built_in::BUILT_IN;
 use census::Census;
 use entry::{Entry, Kind};
 use rules::RuleEntry;
 use settings::Overrides;
 use values::Time;
 use zones::{Between, ZoneEntry};
-
-/// The scenarios that are part of the program: name and text.
-const BUILT_IN: [(&str, &str); 15] = [
-    ("churn", include_str!("../../../simulations/churn.toml")),
-    (
-        "cold_start",
-        include_str!("../../../simulations/cold_start.toml"),
-    ),
-    ("crash", include_str!("../../../simulations/crash.toml")),
-    (
-        "flip_flop",
-        include_str!("../../../simulations/flip_flop.toml"),
-    ),
-    (
-        "late_join",
-        include_str!("../../../simulations/late_join.toml"),
-    ),
-    (
-        "lossy_link",
-        include_str!("../../../simulations/lossy_link.toml"),
-    ),
-    (
-        "mass_crash",
-        include_str!("../../../simulations/mass_crash.toml"),
-    ),
-    (
-        "one_way_partition",
-        include_str!("../../../simulations/one_way_partition.toml"),
-    ),
-    (
-        "packet_loss_80",
-        include_str!("../../../simulations/packet_loss_80.toml"),
-    ),
-    (
-        "partition",
-        include_str!("../../../simulations/partition.toml"),
-    ),
-    (
-        "paused_member",
-        include_str!("../../../simulations/paused_member.toml"),
-    ),
-    (
-        "rolling_restart",
-        include_str!("../../../simulations/rolling_restart.toml"),
-    ),
-    (
-        "slow_member",
-        include_str!("../../../simulations/slow_member.toml"),
-    ),
-    ("swarm", include_str!("../../../simulations/swarm.toml")),
-    ("zones", include_str!("../../../simulations/zones.toml")),
-];
 
 /// Addresses there are in the simulated network, rounded down.
 pub(super) const NODES_MAX: u32 = 10_000_000;

@@ -29,6 +29,7 @@ pub(super) struct Overrides {
     exchange_interval: Option<Time>,
     reconnect_interval: Option<Time>,
     forget_after: Option<Time>,
+    stream_probes: Option<bool>,
 }
 
 impl From<Profiled> for Profile {
@@ -101,6 +102,7 @@ impl Overrides {
             exchange_interval: time(self.exchange_interval, base.exchange_interval),
             reconnect_interval: time(self.reconnect_interval, base.reconnect_interval),
             forget_after: time(self.forget_after, base.forget_after),
+            stream_probes: self.stream_probes.unwrap_or(base.stream_probes),
         }
     }
 
@@ -134,6 +136,8 @@ impl Overrides {
             exchange_interval: time(base.exchange_interval, tuning.exchange_interval),
             reconnect_interval: time(base.reconnect_interval, tuning.reconnect_interval),
             forget_after: time(base.forget_after, tuning.forget_after),
+            stream_probes: (tuning.stream_probes != base.stream_probes)
+                .then_some(tuning.stream_probes),
         }
     }
 }

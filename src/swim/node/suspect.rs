@@ -119,6 +119,7 @@ impl Node {
         if let Some(update) = update {
             let bytes = postcard::to_stdvec(&update).expect("a growing buffer takes an update");
             self.send_packet(suspect, Message::Ping(0), 1, &bytes);
+            self.last_call_by_stream(suspect);
         }
     }
 }

@@ -1,0 +1,151 @@
+//! What a suspicion says of what was seen: a dead host, a dead process, a firewall, a forgery.
+
+use headcount::{
+    simulator::{Cargo, Conditions, Effect, Fault, Machines, Rule, RuleId, Slot},
+    swim::{Change, Evidence, Input},
+};
+
+use crate::world::{Cluster, DETECTED, millis, secs};
+
+/// What `observer` was told that was seen of `about`, oldest first.
+fn seen(cluster: &Cluster, observer: Slot, about: Slot) -> Vec<Evidence> {
+    let name = format!("n{}", about.index());
+    let told = cluster.world.told(observer).iter();
+    let suspects = told.filter_map(|told| match &told.change {
+        Change::Suspect(member) if member.card.name == name => member.suspicion.as_ref(),
+        _ => None,
+    });
+    suspects.map(|suspicion| suspicion.evidence).collect()
+}
+
+fn seen_by_all(cluster: &Cluster, about: Slot) -> Vec<Evidence> {
+    let others = cluster.others(about).into_iter();
+    others
+        .flat_map(|other| seen(cluster, other, about))
+        .collect()
+}
+
+fn impose(cluster: &mut Cluster, number: u32, (from, to): (&[Slot], &[Slot]), effect: Effect) {
+    let [from, to] = [from, to].map(|slots| match slots {
+        [] => Machines::all(),
+        some => Machines::only(some.iter().copied()),
+    });
+    let rule = Rule { from, to, effect };
+    cluster.apply(Fault::Impose(RuleId(number), rule));
+}
+
+#[test]
+fn a_dead_process_is_refused_and_suspected_within_a_round_of_probes() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::formed(seed, 10);
+        let dead = cluster.slots[4];
+        cluster.apply(Fault::Kill(dead));
+        cluster.run(secs(8));
+        assert_eq!(
+            seen_by_all(&cluster, dead),
+            [Evidence::Refused; 9],
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
+fn a_dead_host_and_a_stopped_process_are_silent() {
+    for fault in [Fault::Crash, |slot| Fault::Pause(slot, DETECTED)] {
+        let mut cluster = Cluster::formed(1, 10);
+        let struck = cluster.slots[4];
+        cluster.apply(fault(struck));
+        cluster.run(DETECTED / 2);
+        let seen = seen_by_all(&cluster, struck);
+        assert_eq!(seen, [Evidence::ProbeTimeout; 9]);
+    }
+}
+
+#[test]
+fn a_firewall_for_datagrams_is_no_death() {
+    for seed in 0..5 {
+        let mut cluster = Cluster::formed(seed, 10);
+        let walled = cluster.slots[4];
+        let effect = Effect {
+            only: Some(Cargo::Datagrams),
+            ..Effect::BLOCK
+        };
+        impose(&mut cluster, 1, (&[], &[walled]), effect);
+        impose(&mut cluster, 2, (&[walled], &[]), effect);
+        cluster.run(secs(60));
+        let seen = seen_by_all(&cluster, walled);
+        assert!(!seen.is_empty(), "seed {seed}");
+        let others = seen.iter().filter(|e| **e != Evidence::StreamReachable);
+        assert_eq!(others.count(), 0, "seed {seed}: {seen:?}");
+        cluster.assert_never_failed(walled);
+    }
+}
+
+#[test]
+fn a_firewall_that_rejects_one_peer_accuses_nobody() {
+    for (seed, both_ways) in (0..10).flat_map(|seed| [(seed, false), (seed, true)]) {
+        let mut cluster = Cluster::formed(seed, 10);
+        let [one, other] = [cluster.slots[2], cluster.slots[4]];
+        let reject = Effect {
+            reject: true,
+            ..Effect::default()
+        };
+        impose(&mut cluster, 1, (&[one], &[other]), reject);
+        if both_ways {
+            impose(&mut cluster, 2, (&[other], &[one]), reject);
+        }
+        cluster.run(secs(60));
+        for slot in [one, other] {
+            assert_eq!(seen_by_all(&cluster, slot), [], "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn forged_refusals_accuse_nobody_and_cost_ten_questions_a_second() {
+    let mut cluster = Cluster::formed(3, 10);
+    let deceived = cluster.slots[0];
+    let streams = |cluster: &mut Cluster| cluster.world.report().measures.streams;
+    let before = streams(&mut cluster);
+    for round in 0..1_000 {
+        let other = cluster.slots[1 + round % 9];
+        let by = cluster.world.address(other);
+        cluster.world.input(deceived, Input::Refused { by });
+        cluster.run(millis(10));
+    }
+    for slot in cluster.slots.clone() {
+        assert_eq!(seen_by_all(&cluster, slot), []);
+    }
+    let asked = streams(&mut cluster) - before;
+    assert!((50..=115).contains(&asked), "{asked} in ten seconds");
+}
+
+#[test]
+fn a_refused_process_that_starts_again_is_one_restart() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::formed(seed, 10);
+        let slot = cluster.slots[4];
+        cluster.apply(Fault::Kill(slot));
+        cluster.run(millis(700));
+        cluster.apply(Fault::Start(slot));
+        cluster.run(DETECTED);
+        for other in cluster.others(slot) {
+            let heard = cluster.heard(other, slot);
+            let told: Vec<_> = heard.iter().filter(|kind| **kind != "suspect").collect();
+            assert_eq!(told, [&"restart"], "seed {seed}: {heard:?}");
+        }
+    }
+}
+
+#[test]
+fn refusals_that_are_lost_cost_only_time() {
+    let mut cluster = Cluster::new(5, 10, Conditions::lossy(0.2));
+    cluster.start_all();
+    cluster.run(secs(20));
+    let dead = cluster.slots[4];
+    cluster.apply(Fault::Kill(dead));
+    cluster.run(secs(5));
+    for other in cluster.others(dead) {
+        assert!(seen(&cluster, other, dead).contains(&Evidence::Refused));
+    }
+}
