@@ -38,7 +38,7 @@ pub use contract::{
     Counts, Input, Notice, Output, Settings, Status, StopReason, StreamEnd, StreamId,
 };
 pub use directory::Directory;
-pub use doubt::Patience;
+pub use doubt::{Patience, Refusals};
 pub use member::{
     CLUSTER_BYTES_MAX, Card, Evidence, InvalidCard, Life, MemberId, MemberState, MemberView,
     NAME_BYTES_MAX, Suspicion, TAG_BYTES_MAX, Tags, check_cluster, check_name, check_tags,

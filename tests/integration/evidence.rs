@@ -2,7 +2,7 @@
 
 use headcount::{
     simulator::{Cargo, Conditions, Effect, Fault, Machines, Rule, RuleId, Slot},
-    swim::{Change, Evidence, Input},
+    swim::{Change, Evidence, Input, Timestamp},
 };
 
 use crate::world::{Cluster, DETECTED, millis, secs};
@@ -46,6 +46,108 @@ fn a_dead_process_is_refused_and_suspected_within_a_round_of_probes() {
             [Evidence::Refused; 9],
             "seed {seed}"
         );
+    }
+}
+
+/// When changes of this kind about `about` were told, by the first and by the last who told one,
+/// and by how many.
+fn told(cluster: &Cluster, about: Slot, kind: &str) -> (Timestamp, Timestamp, usize) {
+    let name = format!("n{}", about.index());
+    let is_it = |change: &Change| {
+        change.kind() == kind
+            && change
+                .member()
+                .is_some_and(|member| member.card.name == name)
+    };
+    let others = cluster.others(about).into_iter();
+    let times: Vec<_> = others
+        .filter_map(|other| {
+            let mut told = cluster.world.told(other).iter();
+            told.find(|told| is_it(&told.change)).map(|told| told.at)
+        })
+        .collect();
+    let (first, last) = (times.iter().min(), times.iter().max());
+    let (first, last) = first.zip(last).expect("somebody told it");
+    (*first, *last, times.len())
+}
+
+#[test]
+fn a_dead_process_is_failed_a_second_after_it_is_suspected() {
+    for (seed, nodes) in (0..10).flat_map(|seed| [3, 4, 10, 25].map(|nodes| (seed, nodes))) {
+        let mut cluster = Cluster::formed(seed, nodes);
+        let dead = cluster.slots[1];
+        cluster.apply(Fault::Kill(dead));
+        cluster.run(secs(12));
+        let (first, suspected, _) = told(&cluster, dead, "suspect");
+        let (failed, last, all) = told(&cluster, dead, "failed");
+        assert_eq!(all, nodes - 1, "seed {seed}, {nodes} nodes");
+        assert!(failed >= first + millis(900), "seed {seed}, {nodes} nodes");
+        assert!(
+            suspected <= first + millis(500),
+            "seed {seed}, {nodes} nodes"
+        );
+        assert!(last <= first + millis(1_600), "seed {seed}, {nodes} nodes");
+    }
+}
+
+#[test]
+fn one_accuser_alone_never_ends_a_suspicion_soon() {
+    let mut cluster = Cluster::formed(1, 2);
+    let dead = cluster.slots[1];
+    cluster.apply(Fault::Kill(dead));
+    cluster.run(secs(30));
+    let (suspected, ..) = told(&cluster, dead, "suspect");
+    let (failed, ..) = told(&cluster, dead, "failed");
+    assert!(failed >= suspected + secs(4), "{suspected:?} {failed:?}");
+}
+
+#[test]
+fn what_some_see_refused_and_others_reach_is_never_failed() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::formed(seed, 10);
+        let (some, healthy) = (&cluster.slots[1..5].to_vec(), cluster.slots[6]);
+        let reject = Effect {
+            reject: true,
+            ..Effect::default()
+        };
+        impose(&mut cluster, 1, (some, &[healthy]), reject);
+        cluster.run(secs(60));
+        cluster.assert_never_failed(healthy);
+    }
+}
+
+#[test]
+fn who_is_refused_by_everybody_fails_nobody_soon() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::formed(seed, 10);
+        let walled = cluster.slots[3];
+        let reject = Effect {
+            reject: true,
+            ..Effect::default()
+        };
+        impose(&mut cluster, 1, (&[walled], &[]), reject);
+        cluster.run(secs(4));
+        for slot in cluster.slots.clone() {
+            cluster.assert_never_failed(slot);
+        }
+    }
+}
+
+#[test]
+fn two_sides_that_refuse_each_other_are_given_the_usual_time() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::formed(seed, 24);
+        let (one, other) = (cluster.slots[..12].to_vec(), cluster.slots[12..].to_vec());
+        let reject = Effect {
+            reject: true,
+            ..Effect::default()
+        };
+        impose(&mut cluster, 1, (&one, &other), reject);
+        impose(&mut cluster, 2, (&other, &one), reject);
+        cluster.run(secs(5));
+        for slot in cluster.slots.clone() {
+            cluster.assert_never_failed(slot);
+        }
     }
 }
 

@@ -30,6 +30,7 @@ pub(super) struct Overrides {
     reconnect_interval: Option<Time>,
     forget_after: Option<Time>,
     stream_probes: Option<bool>,
+    refused_confirms: Option<bool>,
 }
 
 impl From<Profiled> for Profile {
@@ -103,6 +104,7 @@ impl Overrides {
             reconnect_interval: time(self.reconnect_interval, base.reconnect_interval),
             forget_after: time(self.forget_after, base.forget_after),
             stream_probes: self.stream_probes.unwrap_or(base.stream_probes),
+            refused_confirms: self.refused_confirms.unwrap_or(base.refused_confirms),
         }
     }
 
@@ -138,6 +140,8 @@ impl Overrides {
             forget_after: time(base.forget_after, tuning.forget_after),
             stream_probes: (tuning.stream_probes != base.stream_probes)
                 .then_some(tuning.stream_probes),
+            refused_confirms: (tuning.refused_confirms != base.refused_confirms)
+                .then_some(tuning.refused_confirms),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::swim::{
     Evidence, Junk, Output, StreamEnd, StreamId,
     envelope::Envelope,
     identity::Identity,
+    roster::Record,
     timers::Alarm,
     wire::{Frame, Update},
 };
@@ -25,6 +26,10 @@ const STREAM_PROBES_MAX: usize = 4;
 /// Refusals by members that no probe asks are listened to once in this time, so that forged ones
 /// cost us no more than ten dials a second.
 const HINT_PAUSE: Duration = Duration::from_millis(100);
+
+/// So many of those who hear that a member was refused look for themselves, on average; in small
+/// clusters everybody.
+const LOOKERS: usize = 6;
 
 /// A question asked over a stream.
 #[derive(Debug)]
@@ -93,7 +98,8 @@ impl Node {
             let active = active.filter(|held| held.state() != State::Down);
             let mut active = active.map(|held| *held.id());
             let member = active.find(|member| gate.address_of(*member) == Some(by));
-            member.filter(|member| gate.seen(*member).is_none())
+            // Of those who look at a suspect enough are drawn.
+            member.filter(|member| gate.seen(*member).is_none() && !gate.is_suspect(*member))
         };
         if let Some(member) = member {
             self.ask_by_stream(member);
@@ -189,6 +195,54 @@ impl Node {
         Ok(())
     }
 
+    /// Whoever hears that a member was refused may have been refused itself, as the helpers of the
+    /// first accuser were, or looks: some six of all, so that several agree in a cluster of any
+    /// size, and the host of a dead process has little to refuse.
+    pub(super) fn look_for_ourselves(
+        &mut self,
+        prior: Option<&Record>,
+        suspect: Identity,
+        next: &Record,
+    ) {
+        let Some(doubt) = next.standing.doubt() else {
+            return;
+        };
+        let is_settled = !doubt.lacks_refusals(&self.patience());
+        if is_settled || doubt.refusals() == 0 || doubt.is_by(self.id()) {
+            return;
+        }
+        let seen = self.gate.borrow().seen(suspect);
+        if seen == Some(Evidence::Refused) {
+            let accused = Member::new(suspect, next.incarnation, State::Suspect);
+            self.gate.borrow_mut().accuse_of_seen(&accused);
+        } else if !was_refused(prior, next) && self.is_drawn() {
+            self.ask_by_stream(suspect);
+        }
+    }
+
+    /// Whether we are one of those who look.
+    fn is_drawn(&mut self) -> bool {
+        let others = self.cluster_size().max(1);
+        self.rng.random_range(0..others) < LOOKERS
+    }
+
+    /// Whether so many members are refused at once that nobody should believe it.
+    pub(super) fn many_are_refused(&self) -> bool {
+        let most = self.tuning.refused_at_once_max(self.cluster_size());
+        self.gate.borrow().roster.refused() > most
+    }
+
+    pub(super) fn slow_down(&mut self, suspect: Identity, incarnation: u16) {
+        let deadline = self.gate.borrow_mut().roster.slow_down(suspect.handle);
+        if let Some(deadline) = deadline {
+            let alarm = Alarm::Suspicion {
+                identity: suspect,
+                incarnation,
+            };
+            self.timers.schedule(deadline, alarm);
+        }
+    }
+
     /// A question got no answer. A refusal to whom the running probe asks is held back for a
     /// moment, in which a helper may get through: then only the way between the two of us is
     /// closed. Any other is only remembered.
@@ -198,10 +252,16 @@ impl Node {
         };
         if let (StreamEnd::Refused, Some(held)) = (end, self.held_active(target)) {
             self.note_seen(target, Evidence::Refused);
-            if self.gate.borrow().unanswered() == Some(target) {
+            let (is_probed, incarnation) = (
+                self.gate.borrow().unanswered() == Some(target),
+                held.incarnation(),
+            );
+            if held.state() == State::Suspect {
+                self.accuse_refused(target, incarnation);
+            } else if is_probed {
                 let alarm = Alarm::Accuse {
                     identity: target,
-                    incarnation: held.incarnation(),
+                    incarnation,
                 };
                 self.schedule(self.tuning.probe_timeout / 4, alarm);
             }
@@ -225,4 +285,11 @@ impl Node {
         let held = self.engine.find(target.handle)?;
         (*held.id() == target && held.state() != State::Down).then(|| held.clone())
     }
+}
+
+/// Whether somebody was refused by this very life in this incarnation before.
+fn was_refused(prior: Option<&Record>, next: &Record) -> bool {
+    let same = |prior: &&Record| (prior.life, prior.incarnation) == (next.life, next.incarnation);
+    let doubt = prior.filter(same).and_then(|prior| prior.standing.doubt());
+    doubt.is_some_and(|doubt| doubt.refusals() > 0)
 }
