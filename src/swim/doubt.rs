@@ -178,26 +178,35 @@ mod tests {
     }
 
     /// The deadline after these accusations, all of them at once.
-    fn deadline(accusations: &[Accusation]) -> Duration {
+    fn deadline(accusations: &[Accusation]) -> Timestamp {
         let mut doubt = Doubt::new(accusations[0], Timestamp::ZERO, &PATIENCE);
         for accusation in &accusations[1..] {
             doubt.confirm(*accusation, &PATIENCE, Timestamp::ZERO);
         }
-        doubt.deadline - Timestamp::ZERO
+        doubt.deadline
     }
 
     #[test]
     fn three_who_were_refused_end_it_soon_and_fewer_do_not() {
-        let second = Duration::from_secs(1);
-        assert_eq!(deadline(&[1, 2].map(refused)), PATIENCE.after(1));
-        assert_eq!(deadline(&[1, 2, 2].map(refused)), PATIENCE.after(1));
+        let second = Timestamp::ZERO + Duration::from_secs(1);
+        assert_eq!(
+            deadline(&[1, 2].map(refused)),
+            Timestamp::ZERO + PATIENCE.after(1)
+        );
+        assert_eq!(
+            deadline(&[1, 2, 2].map(refused)),
+            Timestamp::ZERO + PATIENCE.after(1)
+        );
         assert_eq!(deadline(&[1, 2, 3].map(refused)), second);
         let mixed = [accusation(1), refused(2), refused(3)];
-        assert_eq!(deadline(&mixed), PATIENCE.after(2));
+        assert_eq!(deadline(&mixed), Timestamp::ZERO + PATIENCE.after(2));
         // The silent ones do not take the places of those who were refused.
         let crowd = [1, 2, 3, 4].map(accusation);
         let late = [5, 6, 7].map(refused);
-        assert_eq!(deadline(&[crowd, crowd].concat()), PATIENCE.min);
+        assert_eq!(
+            deadline(&[crowd, crowd].concat()),
+            Timestamp::ZERO + PATIENCE.min
+        );
         assert_eq!(deadline(&[&crowd[..], &late].concat()), second);
     }
 
