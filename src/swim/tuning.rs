@@ -75,7 +75,8 @@ pub struct Tuning {
     /// Failed and departed members are forgotten after this time.
     pub forget_after: Duration,
     /// Whether a member whose datagrams do not come is asked over a stream as well, to tell a dead
-    /// process and a firewall from a dead host. Costs one dial for each direct probe that fails.
+    /// process and a firewall from a dead host; without it every accusation is of silence. Costs
+    /// one dial for each direct probe that fails.
     pub stream_probes: bool,
     /// Whether several members whom a suspect's host refused end the suspicion one probe interval
     /// after it began. Costs some six dials for each suspicion of a refused member.

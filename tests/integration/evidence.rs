@@ -223,6 +223,24 @@ fn forged_refusals_accuse_nobody_and_cost_ten_questions_a_second() {
 }
 
 #[test]
+fn forged_refusals_do_not_hasten_the_end_of_a_stopped_process() {
+    let mut cluster = Cluster::formed(4, 10);
+    let stopped = cluster.slots[4];
+    let by = cluster.world.address(stopped);
+    cluster.apply(Fault::Pause(stopped, secs(5)));
+    for _ in 0..50 {
+        for other in cluster.others(stopped) {
+            cluster.world.input(other, Input::Refused { by });
+        }
+        cluster.run(millis(100));
+    }
+    cluster.run(DETECTED);
+    let seen = seen_by_all(&cluster, stopped);
+    assert_eq!(seen, [Evidence::ProbeTimeout; 9]);
+    cluster.assert_never_failed(stopped);
+}
+
+#[test]
 fn a_refused_process_that_starts_again_is_one_restart() {
     for seed in 0..10 {
         let mut cluster = Cluster::formed(seed, 10);

@@ -26,7 +26,6 @@ const STREAM_PROBES_MAX: usize = 4;
 /// Refusals by members that no probe asks are listened to once in this time, so that forged ones
 /// cost us no more than ten dials a second.
 const HINT_PAUSE: Duration = Duration::from_millis(100);
-
 /// So many of those who hear that a member was refused look for themselves, on average; in small
 /// clusters everybody.
 const LOOKERS: usize = 6;
@@ -77,10 +76,10 @@ impl Node {
         }
     }
 
-    /// Neither the helpers nor a question over a stream wait until the probe takes too long.
+    /// Neither the helpers nor a question over a stream wait until the probe takes too long. The
+    /// refusal itself is no evidence: only one of the stream is.
     fn probe_refused(&mut self, target: Identity) {
         if self.gate.borrow().seen(target).is_none() {
-            self.note_seen(target, Evidence::Refused);
             self.end_direct_stage();
             self.ask_by_stream(target);
         }
