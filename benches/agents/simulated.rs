@@ -59,7 +59,7 @@ impl Cluster {
             self.world.follow(victim, kind);
         }
         let killed = self.world.now();
-        self.world.apply(Fault::Crash(victim));
+        self.world.apply(Fault::Kill(victim));
         let survivors = self.slots.len() - 1;
         self.run_until("everybody knows", |world| {
             told(world, victim, "failed").len() == survivors

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use headcount::swim::{
-    Directory, Input, Node, Output, Profile, Scope, Settings, StreamId, Tags, Timestamp, Tuning,
+    Directory, Input, Node, Output, Profile, Scope, Settings, StreamEnd, StreamId, Tags, Timestamp,
+    Tuning,
 };
 
 use super::PEERS;
@@ -92,7 +93,8 @@ impl World {
             ),
             Output::OpenStream { stream, to, frame } => {
                 if !self.nodes.contains_key(&to) {
-                    return self.outputs(from, Input::StreamClosed { stream });
+                    let end = StreamEnd::Refused;
+                    return self.outputs(from, Input::StreamClosed { stream, end });
                 }
                 self.streams_accepted += 2;
                 let accepted = StreamId(self.streams_accepted);
@@ -102,7 +104,10 @@ impl World {
             }
             Output::StreamFrame { stream, bytes } => self.frame(from, stream, &bytes),
             Output::CloseStream(stream) => match self.streams.remove(&(from, stream)) {
-                Some((to, stream)) => self.outputs(to, Input::StreamClosed { stream }),
+                Some((to, stream)) => {
+                    let end = StreamEnd::Closed;
+                    self.outputs(to, Input::StreamClosed { stream, end })
+                }
                 None => Vec::new(),
             },
             _ => Vec::new(),

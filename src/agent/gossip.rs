@@ -3,10 +3,13 @@
 use std::{
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
+    ops::BitOr,
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
+
+use super::refusals::{self, Undelivered};
 
 /// Asked of the system for each direction; it gives less without a word where it must. Room for
 /// what arrives while the process does not run.
@@ -81,6 +84,10 @@ pub(super) enum Received<'a> {
     },
     /// The system reported that an earlier datagram could not be delivered.
     Error,
+    /// The same, because nobody listens there.
+    Refused {
+        by: SocketAddr,
+    },
     /// Nothing is waiting.
     Nothing,
 }
@@ -98,6 +105,8 @@ pub(super) struct Datagrams {
     watched: tokio::net::UdpSocket,
     buffer: Box<[u8]>,
     is_v6: bool,
+    /// What became of datagrams may be waiting in the error queue.
+    is_troubled: bool,
     /// Datagrams that the system refused to send.
     pub(super) send_errors: u64,
     /// Errors that the system reported instead of a datagram.
@@ -107,8 +116,12 @@ pub(super) struct Datagrams {
 impl Datagrams {
     /// Must be called inside a runtime.
     pub(super) fn new(socket: UdpSocket) -> io::Result<Self> {
+        let is_v6 = socket.local_addr()?.is_ipv6();
+        // Without it a dead process is silent, as on systems that have no error queue.
+        let _ = refusals::enable(&socket, is_v6);
         Ok(Self {
-            is_v6: socket.local_addr()?.is_ipv6(),
+            is_v6,
+            is_troubled: false,
             watched: tokio::net::UdpSocket::from_std(socket.try_clone()?)?,
             socket,
             // Larger than any packet of ours, so that an oversized one is seen to be so.
@@ -119,17 +132,27 @@ impl Datagrams {
     }
 
     /// Waits until something arrives. May wake for nothing.
-    pub(super) async fn readable(&self) -> io::Result<()> {
-        self.watched.readable().await?;
+    pub(super) async fn readable(&mut self) -> io::Result<()> {
+        let wanted = NEWS.into_iter().reduce(BitOr::bitor);
+        let wanted = wanted.unwrap_or(Interest::READABLE);
+        self.is_troubled |= self.watched.ready(wanted).await?.is_error();
         // Whatever this finds, it forgets the readiness, before anything is read: what arrives
         // from here on is news that wakes the next call.
         let forget = || Err::<(), _>(ErrorKind::WouldBlock.into());
-        let _ = self.watched.try_io(Interest::READABLE, forget);
+        for news in NEWS {
+            let _ = self.watched.try_io(news, forget);
+        }
         Ok(())
     }
 
-    /// Reads one datagram if one is there.
+    /// Reads one datagram, or what became of one, if there is any.
     pub(super) fn receive(&mut self) -> Received<'_> {
+        if let Some(undelivered) = self.undelivered() {
+            return match undelivered {
+                Undelivered::Refused { by } => Received::Refused { by: canonical(by) },
+                Undelivered::Otherwise => Received::Error,
+            };
+        }
         loop {
             match self.socket.recv_from(&mut self.buffer) {
                 Ok((length, from)) => {
@@ -142,20 +165,42 @@ impl Datagrams {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => {
                     self.receive_errors += 1;
+                    self.is_troubled = true;
                     return Received::Error;
                 }
             }
         }
     }
 
+    fn undelivered(&mut self) -> Option<Undelivered> {
+        if !self.is_troubled {
+            return None;
+        }
+        let next = refusals::next(&self.socket);
+        self.is_troubled = next.is_some();
+        next
+    }
+
     /// Sends one datagram. What the system refuses is lost and counted, as the network loses.
     pub(super) fn send(&mut self, to: SocketAddr, bytes: &[u8]) {
         let to = if self.is_v6 { mapped(to) } else { to };
-        if self.socket.send_to(bytes, to).is_err() {
+        let sent = self.socket.send_to(bytes, to).or_else(|_| {
+            // The error may be an earlier datagram's: the system tells of each once, to whoever
+            // calls next. It is in the queue, too.
+            self.is_troubled = true;
+            self.socket.send_to(bytes, to)
+        });
+        if sent.is_err() {
             self.send_errors += 1;
         }
     }
 }
+
+/// What the runtime watches the socket for. It forgets one kind of readiness at a time.
+#[cfg(target_os = "linux")]
+const NEWS: [Interest; 2] = [Interest::READABLE, Interest::ERROR];
+#[cfg(not(target_os = "linux"))]
+const NEWS: [Interest; 1] = [Interest::READABLE];
 
 /// An IPv4 peer seen through an IPv6 socket is the same peer.
 pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
@@ -202,6 +247,43 @@ mod tests {
                 );
             }
             assert!(matches!(datagrams.receive(), Received::Nothing));
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn refusals_are_told_and_nothing_is_lost_by_them() {
+        let here = Gossip::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let there = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let nobody = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let by = nobody.local_addr().unwrap();
+        drop(nobody);
+        let mut datagrams = Datagrams::new(here.udp).unwrap();
+        datagrams.send(by, b"are you there?");
+        // Finds the error of the one before it, and leaves all the same.
+        datagrams.send(there.local_addr().unwrap(), b"and you?");
+        assert_eq!(there.recv(&mut [0; 16]).unwrap(), 8);
+        there.send_to(b"yes", here.address).unwrap();
+        datagrams.readable().await.unwrap();
+        let Received::Refused { by: told } = datagrams.receive() else {
+            panic!("it was refused");
+        };
+        assert_eq!(told, by);
+        let Received::Datagram { bytes, .. } = datagrams.receive() else {
+            panic!("it was answered");
+        };
+        assert_eq!(bytes, b"yes");
+        assert!(matches!(datagrams.receive(), Received::Nothing));
+        assert_eq!((datagrams.send_errors, datagrams.receive_errors), (0, 0));
+        // A refusal alone wakes, too.
+        datagrams.send(by, b"are you there now?");
+        datagrams.readable().await.unwrap();
+        assert!(matches!(datagrams.receive(), Received::Refused { .. }));
+        // And then there is peace.
+        tokio::select! {
+            biased;
+            _ = datagrams.readable() => panic!("nothing happened"),
+            () = tokio::task::yield_now() => {}
         }
     }
 

@@ -15,6 +15,7 @@ mod error;
 mod gossip;
 mod local;
 mod protocol;
+mod refusals;
 mod report;
 mod seeds;
 mod shared;

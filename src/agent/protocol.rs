@@ -184,6 +184,7 @@ impl Protocol {
                         self.hands.perform(now, output);
                     }
                 }
+                Received::Refused { by } => self.handle(Input::Refused { by }),
                 Received::Error => {}
                 Received::Nothing => {
                     self.is_flooded = false;
@@ -263,7 +264,9 @@ impl Protocol {
     fn stream(&mut self, event: StreamEvent) {
         match event {
             StreamEvent::Accepted { .. } => {}
-            StreamEvent::Closed { stream } => self.handle(Input::StreamClosed { stream }),
+            StreamEvent::Closed { stream, end } => {
+                self.handle(Input::StreamClosed { stream, end });
+            }
             StreamEvent::Frame {
                 stream,
                 from,

@@ -21,7 +21,7 @@ use tokio::{
 };
 use tracing::debug;
 
-use crate::swim::{FRAME_BYTES_MAX, StreamId};
+use crate::swim::{FRAME_BYTES_MAX, StreamEnd, StreamId};
 
 use super::gossip::canonical;
 
@@ -55,7 +55,7 @@ pub(super) enum StreamEvent {
         permit: OwnedSemaphorePermit,
     },
     /// The stream is over.
-    Closed { stream: StreamId },
+    Closed { stream: StreamId, end: StreamEnd },
     /// A whole frame arrived.
     Frame {
         stream: StreamId,
@@ -120,7 +120,7 @@ impl Streams {
             let event = self.events.recv().await;
             match event.expect("we hold a sender ourselves") {
                 StreamEvent::Accepted { tcp, from, permit } => self.admit(tcp, from, permit),
-                StreamEvent::Closed { stream } if self.open.remove(&stream).is_none() => {}
+                StreamEvent::Closed { stream, .. } if self.open.remove(&stream).is_none() => {}
                 StreamEvent::Frame { stream, .. } if !self.open.contains_key(&stream) => {}
                 event => return event,
             }
@@ -139,7 +139,7 @@ impl Streams {
         });
     }
 
-    /// Dials `to` and writes `frame`. Failure is told as a closed stream.
+    /// Dials `to` and writes `frame`. Failure is told as the stream's end.
     pub(super) fn dial(&mut self, stream: StreamId, to: SocketAddr, frame: Bytes) {
         let (sender, frames) = mpsc::channel(FRAMES_QUEUED_MAX);
         let permit = self.dialed.clone().try_acquire_owned();
@@ -147,14 +147,20 @@ impl Streams {
         self.open.insert(stream, sender);
         let (tasks, local) = (self.tasks.clone(), self.local);
         tokio::spawn(async move {
+            let mut end = StreamEnd::Unreachable;
             if let Ok(_permit) = permit {
                 match timeout(DIAL_TIMEOUT, connect(local, to)).await {
                     Ok(Ok(tcp)) => return tasks.exchange(stream, tcp, to, frames).await,
-                    Ok(Err(error)) => debug!(%to, %error, "dialing failed"),
+                    Ok(Err(error)) => {
+                        debug!(%to, %error, "dialing failed");
+                        if error.kind() == io::ErrorKind::ConnectionRefused {
+                            end = StreamEnd::Refused;
+                        }
+                    }
                     Err(_) => debug!(%to, "dialing took too long"),
                 }
             }
-            tasks.tell(StreamEvent::Closed { stream }).await;
+            tasks.tell(StreamEvent::Closed { stream, end }).await;
         });
     }
 
@@ -211,6 +217,12 @@ impl Tasks {
         let _ = self.events.send(event).await;
     }
 
+    /// An open stream is over.
+    async fn closed(&self, stream: StreamId) {
+        let end = StreamEnd::Closed;
+        self.tell(StreamEvent::Closed { stream, end }).await;
+    }
+
     /// Lives one stream from its first byte to its end.
     async fn exchange(
         &self,
@@ -223,7 +235,7 @@ impl Tasks {
         let life = self.both_ways(stream, tcp, from, frames);
         if timeout(EXCHANGE_TIMEOUT, life).await.is_err() {
             debug!(%from, "a stream took too long");
-            self.tell(StreamEvent::Closed { stream }).await;
+            self.closed(stream).await;
         }
     }
 
@@ -240,7 +252,7 @@ impl Tasks {
             if let Err(error) = result {
                 debug!(%from, %error, "a stream broke");
             }
-            self.tell(StreamEvent::Closed { stream }).await;
+            self.closed(stream).await;
         };
         let writing = write_frames(writer, frames);
         tokio::pin!(reading, writing);
@@ -250,7 +262,7 @@ impl Tasks {
             // Reading on keeps the kernel from answering late bytes with a reset, which could
             // take away what the peer has not read yet.
             _ = &mut writing => if timeout(LINGER_TIMEOUT, reading).await.is_err() {
-                self.tell(StreamEvent::Closed { stream }).await;
+                self.closed(stream).await;
             },
         }
     }
@@ -356,12 +368,12 @@ mod tests {
         }
     }
 
-    async fn closed(streams: &mut Streams) -> StreamId {
+    async fn closed(streams: &mut Streams) -> (StreamId, StreamEnd) {
         match timeout(Duration::from_secs(5), streams.next())
             .await
             .unwrap()
         {
-            StreamEvent::Closed { stream } => stream,
+            StreamEvent::Closed { stream, end } => (stream, end),
             other => panic!("{other:?} instead of an end"),
         }
     }
@@ -378,19 +390,19 @@ mod tests {
         there.close(stream);
         let (stream, heard) = frame(&mut here).await;
         assert_eq!((stream, &heard[..]), (StreamId(2), &b"answer"[..]));
-        assert_eq!(closed(&mut here).await, StreamId(2));
+        assert_eq!(closed(&mut here).await, (StreamId(2), StreamEnd::Closed));
         assert_eq!((here.len(), there.len()), (0, 0));
         assert_eq!(there.tasks.budget.available_permits(), BUDGET_KIB);
     }
 
     #[tokio::test]
-    async fn dialing_nobody_is_a_closed_stream() {
+    async fn dialing_nobody_is_refused() {
         let (mut here, _) = streams().await;
         let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = nobody.local_addr().unwrap();
         drop(nobody);
         here.dial(StreamId(2), address, Bytes::new());
-        assert_eq!(closed(&mut here).await, StreamId(2));
+        assert_eq!(closed(&mut here).await, (StreamId(2), StreamEnd::Refused));
     }
 
     #[tokio::test]

@@ -16,6 +16,8 @@ use crate::swim::{FRAME_BYTES_MAX, Input, PACKET_BYTES_MAX, StreamId};
 
 /// How long an end takes to notice that nothing comes through any more.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(5);
+/// The payload that an ICMP port unreachable would have as a datagram.
+const REFUSAL_BYTES: usize = 28;
 /// So many frames a stream carries that breaks: an exchange has two or three.
 const FRAMES_OF_DOOMED: RangeInclusive<u8> = 1..=2;
 
@@ -49,6 +51,10 @@ impl World {
         match self.network.verdict(&mut self.rng, sent) {
             Verdict::Drop => {}
             Verdict::Deliver(delay) => self.post(from, to, delay, bytes),
+            Verdict::Reject(delay) => {
+                let (by, to) = (to, from);
+                self.push(self.now() + delay, What::Refused { by, to });
+            }
             Verdict::Duplicate(first, second) => {
                 self.post(from, to, first, bytes.clone());
                 self.post(from, to, second, bytes);
@@ -74,11 +80,42 @@ impl World {
         damaged.into()
     }
 
-    /// A datagram reached `to`: whoever is bound there now gets it.
+    /// A datagram reached `to`: whoever is bound there now gets it. A host without a process
+    /// refuses it.
     pub(super) fn arrive(&mut self, from: Place, to: Place, bytes: Bytes) {
         let slot = self.owners[to.0 as usize];
+        let machine = &self.machines[slot.index()];
+        if machine.place != to {
+            return;
+        }
+        match &machine.process {
+            Some(_) => self.deliver(slot, Arrival::Datagram { from, bytes }),
+            None if machine.host_up => self.refuse_datagram(slot, to, from),
+            None => {}
+        }
+    }
+
+    /// Sends a refusal back, which may be lost as any packet.
+    fn refuse_datagram(&mut self, slot: Slot, by: Place, to: Place) {
+        let sent = Sent {
+            at: self.now(),
+            from: slot,
+            to: self.owners[to.0 as usize],
+            bytes: REFUSAL_BYTES,
+        };
+        match self.network.verdict(&mut self.rng, sent) {
+            Verdict::Drop | Verdict::Reject(_) => {}
+            Verdict::Deliver(delay) | Verdict::Duplicate(delay, _) => {
+                self.push(self.now() + delay, What::Refused { by, to });
+            }
+        }
+    }
+
+    /// A refusal reached `to`.
+    pub(super) fn arrive_refused(&mut self, by: Place, to: Place) {
+        let slot = self.owners[to.0 as usize];
         if self.machines[slot.index()].place == to {
-            self.deliver(slot, Arrival::Datagram { from, bytes });
+            self.deliver(slot, Arrival::Refused { by });
         }
     }
 
@@ -111,11 +148,17 @@ impl World {
                 let (from, bytes) = (from.address(), &bytes[..]);
                 self.input(slot, Input::Datagram { from, bytes });
             }
+            Arrival::Refused { by } => {
+                let by = by.address();
+                self.input(slot, Input::Refused { by });
+            }
             Arrival::StreamFrame { link, side, bytes } => self.take_frame(link, side, &bytes),
             Arrival::StreamClosed { link, side } => {
-                if let Some(end) = self.release(link, side) {
-                    let stream = end.stream;
-                    self.input(slot, Input::StreamClosed { stream });
+                let outcome = self.links.get_mut(link).map(|link| link.outcome());
+                if let (Some(end), Some(LinkEnd { stream, .. })) =
+                    (outcome, self.release(link, side))
+                {
+                    self.input(slot, Input::StreamClosed { stream, end });
                 }
             }
         }
@@ -164,6 +207,8 @@ impl World {
         }
         if target.is_none() || self.network.fails_dial(&mut self.rng) {
             self.break_link(link, STREAM_TIMEOUT);
+        } else if self.network.rejects_dial(slot, reachable) {
+            self.refuse_dial(link);
         } else {
             self.doom(link);
             self.forward(
@@ -185,7 +230,8 @@ impl World {
         }
     }
 
-    /// A dial reached its target: accepted when a process runs there, refused otherwise.
+    /// A dial reached its target: accepted when a process runs there, refused when only its host
+    /// does, and lost otherwise.
     pub(super) fn connect(&mut self, id: LinkId, bytes: Bytes) {
         let Some(link) = self.links.get_mut(id) else {
             return;
@@ -195,13 +241,16 @@ impl World {
             return;
         }
         let slot = link.slots[Side::Acceptor as usize];
-        let Some(process) = self.machines[slot.index()].process.as_mut() else {
-            self.reset(id);
-            return;
+        let machine = &mut self.machines[slot.index()];
+        let Some(process) = machine.process.as_mut() else {
+            return match machine.host_up {
+                true => self.refuse_dial(id),
+                false => self.break_link(id, STREAM_TIMEOUT),
+            };
         };
         let stream = process.accept();
         process.streams.insert(stream, id);
-        link.ends[Side::Acceptor as usize] = Some(LinkEnd {
+        link.open(LinkEnd {
             slot,
             process: process.number,
             stream,
@@ -215,6 +264,13 @@ impl World {
                 bytes,
             },
         );
+    }
+
+    fn refuse_dial(&mut self, id: LinkId) {
+        if let Some(link) = self.links.get_mut(id) {
+            link.refuse();
+            self.reset(id);
+        }
     }
 
     /// Writes a frame to a stream. One that is closed already swallows it, as a socket may.

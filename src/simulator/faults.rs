@@ -50,12 +50,14 @@ pub enum Fault<N = Slot> {
     },
     /// The network carries better or worse from now on.
     Conditions(Conditions),
-    /// SIGKILL.
+    /// The host is gone, and with it the process: silence.
     Crash(N),
     /// Partitions, blocks and rules end.
     Heal,
     /// From now on a rule holds between some machines.
     Impose(RuleId, Rule<N>),
+    /// SIGKILL: the process is gone, and its host says so to whoever asks.
+    Kill(N),
     /// The operator asks the process to leave.
     Leave(N),
     /// A rule ends.
@@ -97,6 +99,7 @@ impl<N> Fault<N> {
             Self::Crash(node) => Fault::Crash(to(node)?),
             Self::Heal => Fault::Heal,
             Self::Impose(id, rule) => Fault::Impose(id, rule.try_map(to)?),
+            Self::Kill(node) => Fault::Kill(to(node)?),
             Self::Leave(node) => Fault::Leave(to(node)?),
             Self::Lift(id) => Fault::Lift(id),
             Self::Partition(sides) => Fault::Partition(sides),
@@ -129,9 +132,13 @@ impl World {
                 self.break_unconnected();
             }
             Fault::Conditions(conditions) => self.network.conditions = conditions,
-            Fault::Crash(slot) => self.end(slot, End::Crashed),
+            Fault::Crash(slot) => {
+                self.end(slot, End::Crashed);
+                self.machines[slot.index()].host_up = false;
+            }
             Fault::Heal => self.heal(),
             Fault::Impose(id, rule) => self.impose(id, rule),
+            Fault::Kill(slot) => self.end(slot, End::Crashed),
             Fault::Leave(slot) => self.leave(slot),
             Fault::Lift(id) => self.lift(id),
             Fault::Partition(sides) => {

@@ -137,6 +137,11 @@ pub(super) enum What {
         bytes: Bytes,
     },
     Fault(Box<Fault>),
+    /// A refusal of a datagram on its way back.
+    Refused {
+        by: Place,
+        to: Place,
+    },
     StreamClosed {
         link: LinkId,
         side: Side,

@@ -83,7 +83,7 @@ pub struct Told {
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Killed, without a word.
+    /// Killed, alone or with its host, without a word.
     Crashed,
     /// It stopped by itself.
     Stopped(StopReason),
@@ -97,6 +97,8 @@ pub(super) struct Machine {
     /// The data directory: the last generation used, 0 when it is empty.
     pub(super) stored_generation: u32,
     pub(super) process: Option<Process>,
+    /// Whether it answers where no process does.
+    pub(super) host_up: bool,
     /// How and when the last process ended.
     pub(super) ended: Option<(Timestamp, End)>,
     /// Everything its processes told, oldest first.
@@ -118,6 +120,7 @@ impl Machine {
             place,
             stored_generation: 0,
             process: None,
+            host_up: true,
             ended: None,
             told: Vec::new(),
             notices: Vec::new(),
@@ -145,6 +148,10 @@ pub(super) enum Arrival {
     Datagram {
         from: Place,
         bytes: Bytes,
+    },
+    /// Nobody listens there.
+    Refused {
+        by: Place,
     },
     StreamFrame {
         link: LinkId,
@@ -202,10 +209,10 @@ impl Process {
         }
     }
 
-    /// Keeps `arrival` until the process runs again. A full socket buffer drops datagrams;
-    /// streams have flow control and lose nothing.
+    /// Keeps `arrival` until the process runs again. A full socket buffer drops datagrams and
+    /// refusals; streams have flow control and lose nothing.
     pub(super) fn queue(&mut self, arrival: Arrival) {
-        if matches!(arrival, Arrival::Datagram { .. }) {
+        if matches!(arrival, Arrival::Datagram { .. } | Arrival::Refused { .. }) {
             if self.inbox_datagrams == INBOX_DATAGRAMS_MAX {
                 return;
             }

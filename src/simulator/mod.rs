@@ -47,7 +47,8 @@ pub use faults::{Data, Fault, Move};
 pub use machine::{End, Slot, Spec, Told};
 pub use measures::{Distribution, Percentiles, Second, Series, Step, Traffic};
 pub use network::{
-    Bursts, Conditions, Effect, Latency, LogNormal, Machines, Mtu, Place, Rule, RuleId, Zones,
+    Bursts, Cargo, Conditions, Effect, Latency, LogNormal, Machines, Mtu, Place, Rule, RuleId,
+    Zones,
 };
 pub use outages::Outage;
 pub use promises::{Promise, Violation};

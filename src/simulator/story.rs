@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Fault, Place, Slot, Spec, World};
-use crate::swim::{AppStatus, Change, Input, MemberId, Output};
+use crate::swim::{AppStatus, Change, Input, MemberId, Output, StreamEnd};
 
 /// Whose story is told, and to whom.
 pub struct Story {
@@ -61,6 +61,7 @@ impl Story {
             Fault::Block { from, to } => self.follows(*from) || self.follows(*to),
             Fault::App(slot, _)
             | Fault::Crash(slot)
+            | Fault::Kill(slot)
             | Fault::Leave(slot)
             | Fault::Pause(slot, _)
             | Fault::Remove(slot, _)
@@ -136,7 +137,15 @@ impl World {
             Input::Join(addresses) => format!("is told to join {addresses:?}"),
             Input::Leave { reason } => format!("is told to leave: {reason}"),
             Input::Remove { name } => format!("is told to forget {name}"),
-            Input::StreamClosed { stream } => format!("finds stream {} closed", stream.0),
+            Input::Refused { by } => format!("is refused by the host of {}", self.who_is(*by)),
+            Input::StreamClosed { stream, end } => {
+                let how = match end {
+                    StreamEnd::Closed => "closed",
+                    StreamEnd::Refused => "refused",
+                    StreamEnd::Unreachable => "unanswered",
+                };
+                format!("finds stream {} {how}", stream.0)
+            }
             Input::StreamFrame { stream, bytes, .. } => {
                 format!("gets {} bytes on stream {}", bytes.len(), stream.0)
             }
@@ -205,7 +214,8 @@ impl World {
                     named(to)
                 )
             }
-            Fault::Crash(slot) => format!("{} is killed", named(slot)),
+            Fault::Crash(slot) => format!("the host of {} is gone", named(slot)),
+            Fault::Kill(slot) => format!("{} is killed", named(slot)),
             Fault::Heal => "nothing is cut any more".into(),
             Fault::Leave(slot) => format!("{} is asked to leave", named(slot)),
             Fault::Partition(sides) if sides.is_empty() => "the network is whole again".into(),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::Slot;
-use crate::swim::{StreamId, Timestamp};
+use crate::swim::{StreamEnd, StreamId, Timestamp};
 
 /// A link's number in its world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +50,8 @@ pub(super) struct Link {
     pub(super) dialling: bool,
     /// Nothing is carried any more; closing notices may be under way.
     pub(super) broken: bool,
+    /// What its ends are told when it is over.
+    outcome: StreamEnd,
     /// It breaks after so many frames more, if it must.
     pub(super) frames_left: Option<u8>,
 }
@@ -60,6 +62,21 @@ impl Link {
         let last = &mut self.last_arrival[side as usize];
         *last = (*last).max(at);
         *last
+    }
+
+    /// The dialled process accepts it as `end`.
+    pub(super) const fn open(&mut self, end: LinkEnd) {
+        self.ends[Side::Acceptor as usize] = Some(end);
+        self.outcome = StreamEnd::Closed;
+    }
+
+    /// The dialled system turns it back.
+    pub(super) const fn refuse(&mut self) {
+        self.outcome = StreamEnd::Refused;
+    }
+
+    pub(super) const fn outcome(&self) -> StreamEnd {
+        self.outcome
     }
 
     /// Who sends what arrives at `side`, and who is there.
@@ -102,6 +119,7 @@ impl Links {
             last_arrival: [Timestamp::ZERO; 2],
             dialling: true,
             broken: false,
+            outcome: StreamEnd::Unreachable,
             frames_left: None,
         };
         self.links.insert(id, link);

@@ -11,6 +11,7 @@ pub(super) fn struck(faults: &[(Duration, Fault)]) -> Vec<Slot> {
     for (_, fault) in faults {
         match fault {
             Fault::Crash(slot)
+            | Fault::Kill(slot)
             | Fault::Leave(slot)
             | Fault::Pause(slot, _)
             | Fault::Restart(slot, ..)

@@ -18,7 +18,7 @@ use super::{
     audit::LEAVE_MAX,
     network::{chance, draw},
     scenario::WATCHED_EVERY,
-    vices::draw_vices,
+    vices::{draw_vices, spare_hosts},
 };
 use crate::swim::{Profile, Timestamp, Tuning};
 
@@ -225,6 +225,7 @@ impl Draft {
         }
         draw_vices(&mut self.plan);
         draw_applications(&mut self.plan);
+        spare_hosts(&mut self.plan);
         let safety = self.plan.safety;
         self.plan.faults.retain(|(at, _)| *at < safety);
         self.plan.faults.sort_by_key(|(at, _)| *at);

@@ -61,9 +61,14 @@ impl Trace {
                 self.address(from);
                 self.bytes(bytes);
             }
-            Input::StreamClosed { stream } => {
+            Input::StreamClosed { stream, end } => {
                 self.0.write_u8(6);
                 self.0.write_u64(stream.0);
+                self.0.write_u8(end as u8);
+            }
+            Input::Refused { by } => {
+                self.0.write_u8(7);
+                self.address(by);
             }
         }
     }

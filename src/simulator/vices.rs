@@ -10,16 +10,29 @@ use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Bursts, Effect, Fault, Latency, LogNormal, Machines, Mtu, Plan, Rule, RuleId, Slot,
+    Bursts, Cargo, Effect, Fault, Latency, LogNormal, Machines, Mtu, Plan, Rule, RuleId, Slot,
     network::{chance, draw},
 };
 
 /// What separates this randomness from the rest of the plan's.
 const VICES_SALT: u64 = 0x76_6963_6573;
+const DEATHS_SALT: u64 = 0x6465_6174_6873;
 /// Share of plans that have any.
 const ANY: f64 = 0.4;
 /// Share of those that have a certain one.
 const EACH: f64 = 0.3;
+
+/// Lets half of the crashes of a plan be those of a process on a host that lives on.
+pub(super) fn spare_hosts(plan: &mut Plan) {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(plan.seed ^ DEATHS_SALT);
+    for (_, fault) in &mut plan.faults {
+        if let Fault::Crash(slot) = *fault
+            && chance(&mut rng, 0.5)
+        {
+            *fault = Fault::Kill(slot);
+        }
+    }
+}
 
 /// Adds to a plan what its seed says.
 pub(super) fn draw_vices(plan: &mut Plan) {
@@ -104,7 +117,7 @@ impl Draft<'_> {
             1 => (struck, Machines::all()),
             _ => (struck, Machines::only(self.some_slots())),
         };
-        let effect = match self.rng.random_range(0..4) {
+        let effect = match self.rng.random_range(0..6) {
             0 => Effect::BLOCK,
             1 => Effect {
                 latency: Some(Latency::constant(self.millis(20, 1_000))),
@@ -113,6 +126,14 @@ impl Draft<'_> {
             2 => Effect {
                 mtu: self.mtu(),
                 ..Effect::default()
+            },
+            3 => Effect {
+                reject: true,
+                ..Effect::default()
+            },
+            4 => Effect {
+                only: Some(Cargo::Datagrams),
+                ..Effect::BLOCK
             },
             _ => Effect {
                 loss: self.rng.random_range(0.3..1.0),

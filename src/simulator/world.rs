@@ -252,6 +252,7 @@ impl World {
             What::Connect { link, bytes } => self.connect(link, bytes),
             What::Datagram { from, to, bytes } => self.arrive(from, to, bytes),
             What::Fault(fault) => self.apply(*fault),
+            What::Refused { by, to } => self.arrive_refused(by, to),
             What::StreamClosed { link, side } => {
                 self.arrive_at(link, side, Arrival::StreamClosed { link, side });
             }
@@ -362,6 +363,7 @@ impl World {
         let knows_all = recalled.is_some();
         let machine = &mut self.machines[slot.index()];
         machine.stored_generation += 1;
+        machine.host_up = true;
         let mut address = machine.place.address();
         if !machine.spec.knows_address {
             address.set_ip(Ipv4Addr::UNSPECIFIED.into());

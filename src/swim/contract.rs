@@ -13,6 +13,18 @@ use super::{AppStatus, Change, Directory, Life, Scope, Tags, Tuning};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub u64);
 
+/// How a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// It was open, and either side closed or broke it.
+    Closed,
+    /// The dialled system answered that nobody listens there: a reset to the very first segment,
+    /// which nobody off the path can forge.
+    Refused,
+    /// It never opened, and nobody said why.
+    Unreachable,
+}
+
 /// Everything that can happen to a node.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
@@ -35,6 +47,12 @@ pub enum Input<'a> {
         /// Why, for the others to read. At most 256 bytes are told.
         reason: &'a str,
     },
+    /// The system at this address says that nobody has the gossip port there: an ICMP port
+    /// unreachable came for a datagram of ours. A hint only: it is easily forged.
+    Refused {
+        /// The address that the datagram went to.
+        by: SocketAddr,
+    },
     /// Forget this failed or departed member everywhere. Unknown, alive and suspect members
     /// stay as they are.
     Remove {
@@ -54,6 +72,8 @@ pub enum Input<'a> {
     StreamClosed {
         /// The stream.
         stream: StreamId,
+        /// How.
+        end: StreamEnd,
     },
 }
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Evidence, Timestamp, roster::Accusation};
+use super::{Evidence, MemberId, Timestamp, roster::Accusation};
 
 /// How long a suspicion may last, by how many members confirm it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,18 @@ pub struct Patience {
     pub max: Duration,
     /// K: more confirmations change nothing.
     pub confirmations: usize,
+    /// What ends it sooner, if anything does.
+    pub refusals: Option<Refusals>,
+}
+
+/// How members that a suspect's host refused end the suspicion sooner: the host lives and says that
+/// the process is gone, which silence never says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusals {
+    /// So many different members, never one alone.
+    pub enough: usize,
+    /// Since the suspicion began: time for whoever starts the process again.
+    pub span: Duration,
 }
 
 impl Patience {
@@ -42,6 +54,8 @@ pub(super) struct Doubt {
     since: Timestamp,
     /// When it is confirmed unless it is refuted.
     pub(super) deadline: Timestamp,
+    /// The same, whoever was refused.
+    patient: Timestamp,
 }
 
 impl Doubt {
@@ -56,6 +70,7 @@ impl Doubt {
             accusations: vec![first],
             since: now,
             deadline: now + span,
+            patient: now + span,
         }
     }
 
@@ -67,8 +82,36 @@ impl Doubt {
     /// Whether a further accusation would change anything: its author did not accuse before, and
     /// not enough others did.
     pub(super) fn takes(&self, by: Accusation, patience: &Patience) -> bool {
-        let is_new = self.accusations.iter().all(|known| known.by != by.by);
-        is_new && self.accusations.len() <= patience.confirmations
+        let counts = self.accusations.len() <= patience.confirmations
+            || (by.evidence == Evidence::Refused && self.lacks_refusals(patience));
+        counts && !self.is_by(by.by)
+    }
+
+    /// Whether this member accuses.
+    pub(super) fn is_by(&self, member: MemberId) -> bool {
+        self.accusations.iter().any(|known| known.by == member)
+    }
+
+    /// Accusers that were refused.
+    pub(super) fn refusals(&self) -> usize {
+        let refused = |known: &&Accusation| known.evidence == Evidence::Refused;
+        self.accusations.iter().filter(refused).count()
+    }
+
+    /// Whether one more refusal would end the suspicion sooner, or bring that nearer.
+    pub(super) fn lacks_refusals(&self, patience: &Patience) -> bool {
+        let refusals = patience.refusals;
+        refusals.is_some_and(|refusals| self.refusals() < refusals.enough)
+    }
+
+    /// Whether refusals end it before its time.
+    pub(super) fn is_hastened(&self) -> bool {
+        self.deadline < self.patient
+    }
+
+    /// Refusals are not believed: it takes its time.
+    pub(super) const fn slow_down(&mut self) {
+        self.deadline = self.patient;
     }
 
     /// Takes a further accusation, unless it changes nothing. It does not end the suspicion before
@@ -77,7 +120,18 @@ impl Doubt {
         if self.takes(by, patience) {
             let deadline = self.since + patience.after(self.accusations.len());
             self.accusations.push(by);
-            self.deadline = self.deadline.min(deadline.max(earliest));
+            self.patient = self.patient.min(deadline.max(earliest));
+            self.deadline = self.deadline.min(self.patient);
+            self.hasten(by, patience, earliest);
+        }
+    }
+
+    fn hasten(&mut self, by: Accusation, patience: &Patience, earliest: Timestamp) {
+        if let Some(Refusals { enough, span }) = patience.refusals
+            && by.evidence == Evidence::Refused
+            && self.refusals() >= enough
+        {
+            self.deadline = self.deadline.min((self.since + span).max(earliest));
         }
     }
 
@@ -85,6 +139,7 @@ impl Doubt {
     pub(super) fn hold(&mut self, span: Duration) {
         self.since = self.since + span;
         self.deadline = self.deadline + span;
+        self.patient = self.patient + span;
     }
 
     /// Further accusations that were taken, oldest first.
@@ -96,7 +151,6 @@ impl Doubt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::swim::MemberId;
 
     fn accusation(by: u64) -> Accusation {
         Accusation {
@@ -110,7 +164,63 @@ mod tests {
         min: Duration::from_millis(10_540),
         max: Duration::from_millis(63_240),
         confirmations: 3,
+        refusals: Some(Refusals {
+            enough: 3,
+            span: Duration::from_secs(1),
+        }),
     };
+
+    fn refused(by: u64) -> Accusation {
+        Accusation {
+            evidence: Evidence::Refused,
+            ..accusation(by)
+        }
+    }
+
+    /// The deadline after these accusations, all of them at once.
+    fn deadline(accusations: &[Accusation]) -> Timestamp {
+        let mut doubt = Doubt::new(accusations[0], Timestamp::ZERO, &PATIENCE);
+        for accusation in &accusations[1..] {
+            doubt.confirm(*accusation, &PATIENCE, Timestamp::ZERO);
+        }
+        doubt.deadline
+    }
+
+    #[test]
+    fn three_who_were_refused_end_it_soon_and_fewer_do_not() {
+        let second = Timestamp::ZERO + Duration::from_secs(1);
+        assert_eq!(
+            deadline(&[1, 2].map(refused)),
+            Timestamp::ZERO + PATIENCE.after(1)
+        );
+        assert_eq!(
+            deadline(&[1, 2, 2].map(refused)),
+            Timestamp::ZERO + PATIENCE.after(1)
+        );
+        assert_eq!(deadline(&[1, 2, 3].map(refused)), second);
+        let mixed = [accusation(1), refused(2), refused(3)];
+        assert_eq!(deadline(&mixed), Timestamp::ZERO + PATIENCE.after(2));
+        // The silent ones do not take the places of those who were refused.
+        let crowd = [1, 2, 3, 4].map(accusation);
+        let late = [5, 6, 7].map(refused);
+        assert_eq!(
+            deadline(&[crowd, crowd].concat()),
+            Timestamp::ZERO + PATIENCE.min
+        );
+        assert_eq!(deadline(&[&crowd[..], &late].concat()), second);
+    }
+
+    #[test]
+    fn refusals_that_are_not_believed_leave_the_usual_time() {
+        let mut doubt = Doubt::new(refused(1), Timestamp::ZERO, &PATIENCE);
+        for by in [2, 3] {
+            doubt.confirm(refused(by), &PATIENCE, Timestamp::ZERO);
+        }
+        assert!(doubt.is_hastened());
+        doubt.slow_down();
+        assert!(!doubt.is_hastened());
+        assert_eq!(doubt.deadline, Timestamp::ZERO + PATIENCE.after(2));
+    }
 
     #[test]
     fn patience_shrinks_as_the_paper_has_it() {

@@ -160,6 +160,11 @@ pub enum Evidence {
     ProbeTimeout,
     /// Another member holds it failed, as told in a state exchange.
     HeldFailed,
+    /// Its host says that nobody listens there: a dialled stream was reset, most often after an
+    /// ICMP port unreachable. The host lives, the process is gone.
+    Refused,
+    /// No probe was answered, but a question over a stream was: a firewall, not a death.
+    StreamReachable,
 }
 
 /// Key and value pairs that an operator attached to a member.

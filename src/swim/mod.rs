@@ -35,9 +35,11 @@ mod view;
 mod wire;
 
 pub use change::Change;
-pub use contract::{Counts, Input, Notice, Output, Settings, Status, StopReason, StreamId};
+pub use contract::{
+    Counts, Input, Notice, Output, Settings, Status, StopReason, StreamEnd, StreamId,
+};
 pub use directory::Directory;
-pub use doubt::Patience;
+pub use doubt::{Patience, Refusals};
 pub use facts::{APP_REASON_BYTES_MAX, AppReason, AppStatus, ReasonTooLong};
 pub use member::{
     CLUSTER_BYTES_MAX, Card, Evidence, InvalidCard, Life, MemberId, MemberState, MemberView,

@@ -197,6 +197,23 @@ impl Roster {
         }
     }
 
+    /// The time of this suspicion is what it is without refusals. Gives the new deadline.
+    pub(super) fn slow_down(&mut self, handle: Handle) -> Option<Timestamp> {
+        let record = self.records.get_mut(&handle)?;
+        let Standing::Suspect(doubt) = &mut record.standing else {
+            return None;
+        };
+        doubt.slow_down();
+        Some(doubt.deadline)
+    }
+
+    /// Members that are suspect and were refused, by whomever.
+    pub(super) fn refused(&self) -> usize {
+        let records = self.records.values();
+        let doubts = records.filter_map(|record| record.standing.doubt());
+        doubts.filter(|doubt| doubt.refusals() > 0).count()
+    }
+
     /// As if it had never been.
     pub(super) fn forget(&mut self, handle: Handle) {
         if let Some((word, bit)) = self.place(handle)

@@ -7,14 +7,19 @@ use super::{StreamId, Timestamp, directory::Handle, health::Errand, identity::Id
 /// Something that was scheduled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Alarm {
+    /// A member was refused a moment ago, and its helpers have had their time to hear of it.
+    Accuse {
+        /// The member.
+        identity: Identity,
+        /// Its incarnation then: a newer one is a sign of life.
+        incarnation: u16,
+    },
     /// A challenged process did not answer in time.
     ChallengeSilent(u64),
     /// News that was held back for a moment goes out.
     Eager,
     /// Compare state with a random member.
     Exchange,
-    /// An exchange that we dialled takes too long.
-    ExchangeSilent(StreamId),
     /// What a member says of itself is passed on once more.
     FactsAgain(Handle),
     /// One of foca's own.
@@ -40,6 +45,8 @@ pub(super) enum Alarm {
     Reconnect,
     /// A return that was held back has lasted.
     Settled(Handle),
+    /// A stream that we dialled takes too long, or one that we serve.
+    StreamSilent(StreamId),
     /// A suspicion runs out.
     Suspicion {
         /// The suspect.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Patience;
+use super::{Patience, Refusals};
 
 /// Named sets of protocol numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +74,13 @@ pub struct Tuning {
     pub reconnect_interval: Duration,
     /// Failed and departed members are forgotten after this time.
     pub forget_after: Duration,
+    /// Whether a member whose datagrams do not come is asked over a stream as well, to tell a dead
+    /// process and a firewall from a dead host; without it every accusation is of silence. Costs
+    /// one dial for each direct probe that fails.
+    pub stream_probes: bool,
+    /// Whether several members whom a suspect's host refused end the suspicion one probe interval
+    /// after it began. Costs some six dials for each suspicion of a refused member.
+    pub refused_confirms: bool,
 }
 
 impl Tuning {
@@ -99,6 +106,8 @@ impl Tuning {
                 exchange_interval: Duration::from_secs(30),
                 reconnect_interval: Duration::from_secs(30),
                 forget_after: Duration::from_secs(24 * 60 * 60),
+                stream_probes: true,
+                refused_confirms: true,
             },
             Profile::Wan => Self {
                 probe_interval: Duration::from_secs(5),
@@ -128,7 +137,21 @@ impl Tuning {
             min,
             max: min.mul_f64(self.patience_multiplier.max(1.0)),
             confirmations: others.min(self.confirmations.into()),
+            refusals: self.refusals(members),
         }
+    }
+
+    /// Three members that were refused; two where there are no three others; never one.
+    fn refusals(&self, members: usize) -> Option<Refusals> {
+        let enough = members.saturating_sub(1).min(3);
+        let span = self.probe_interval;
+        (self.refused_confirms && enough >= 2).then_some(Refusals { enough, span })
+    }
+
+    /// So many members may be refused at once, and their suspicions end soon. When more are, a
+    /// firewall that rejects is likelier than as many deaths.
+    pub fn refused_at_once_max(&self, members: usize) -> usize {
+        (members / 16).max(1)
     }
 
     /// How long a suspicion that enough members confirmed lasts among `members` active members,

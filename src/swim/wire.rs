@@ -117,6 +117,7 @@ pub(super) struct Nack {
 }
 
 /// The frames of a state exchange, in order: open, then same or state, then finish after state.
+/// And those of a stream probe: a probe and its answer.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Frame<'a> {
     Open {
@@ -136,6 +137,21 @@ pub(super) enum Frame<'a> {
     /// And this is all I know.
     #[serde(borrow)]
     Finish(Vec<Update<'a>>),
+    /// "Are you there? Your datagrams do not get here."
+    Probe {
+        /// Echoed by the answer, so that nobody off the path can answer.
+        nonce: u64,
+        /// The accusation of whom this is sent to, for it to refute.
+        #[serde(borrow)]
+        claim: Option<Update<'a>>,
+    },
+    /// "I am": only a running process says so, while a kernel accepts streams for a stopped one.
+    Answer {
+        nonce: u64,
+        /// What the sender says of itself.
+        #[serde(borrow)]
+        me: Update<'a>,
+    },
 }
 
 /// A claim about one member, as gossip and exchanges carry it. Accuser, evidence and reason are

@@ -44,7 +44,7 @@ fn every_survivor_tells_of_a_killed_agent_suspect_then_failed() {
     agents.pop().expect("five").kill();
     for watch in &watches {
         let suspect = watch.wait_for("suspect", "n5");
-        assert_eq!(suspect["evidence"], "probe-timeout", "{suspect:#}");
+        assert_eq!(suspect["evidence"], "refused", "{suspect:#}");
         assert!(suspect["by"].is_string(), "{suspect:#}");
         assert!(suspect["deadline"].is_string(), "{suspect:#}");
         assert_eq!(suspect["member"]["state"], "suspect", "{suspect:#}");

@@ -57,6 +57,27 @@ fn two_halves_cut_longer_than_detection_merge_by_themselves() {
 }
 
 #[test]
+fn a_firewall_for_datagrams_is_called_one_and_fails_nobody() {
+    let Some(network) = Network::new(4) else {
+        return;
+    };
+    let lab = Lab::new();
+    let agents = network.cluster(&lab);
+    let watches: Vec<_> = agents.iter().map(Agent::watch).collect();
+    network.cut_datagrams(&[4], &[1, 2, 3]);
+    for watch in &watches[..3] {
+        let suspect = watch.wait_for("suspect", "n4");
+        assert_eq!(suspect["evidence"], "stream-reachable", "{suspect:#}");
+        watch.wait_for("refuted", "n4");
+    }
+    network.heal();
+    await_members(&agents, "alive", 4);
+    for watch in &watches[..3] {
+        assert_eq!(watch.count("failed", "n4"), 0);
+    }
+}
+
+#[test]
 fn a_node_cut_from_all_others_finds_its_way_back_alone() {
     let Some(network) = Network::new(4) else {
         return;

@@ -123,7 +123,7 @@ fn rules_that_cannot_be_are_refused() {
     let rule = |lines: &str| format!("[[rule]]\n{lines}");
     refused(
         &rule("to = 1"),
-        &["rule 1", "changes nothing", "loss, latency or mtu"],
+        &["rule 1", "changes nothing", "loss, latency, mtu or reject"],
     );
     refused(&rule("to = 0\nloss = 1.0"), &[":5", "to = 0", "from 1"]);
     refused(
@@ -139,6 +139,11 @@ fn rules_that_cannot_be_are_refused() {
         &rule("to = 9\nloss = 1.0"),
         &["rule 1", "there are 8 nodes, not 9"],
     );
+    refused(
+        &rule("reject = true\nonly = \"datagram\""),
+        &["unknown word `datagram`", "did you mean datagrams"],
+    );
+    refused(&rule("only = \"datagrams\""), &["changes nothing"]);
     refused(&rule("loss = 1.2"), &[":5", "loss = 1.2", "0.0 to 1.0"]);
     refused(
         &rule("lost = 1.0"),

@@ -19,7 +19,7 @@ pub(super) use conditions::deserialize_share;
 pub use conditions::{Conditions, Mtu};
 pub use latency::{Latency, LogNormal};
 pub use place::Place;
-pub use rules::{Effect, Machines, Rule, RuleId};
+pub use rules::{Cargo, Effect, Machines, Rule, RuleId};
 pub use zones::Zones;
 
 use super::Slot;
@@ -43,6 +43,8 @@ pub(super) enum Verdict {
     Deliver(Duration),
     /// It arrives after both delays.
     Duplicate(Duration, Duration),
+    /// It does not arrive, and the sender is told so after the delay.
+    Reject(Duration),
 }
 
 /// A datagram that was sent.
@@ -114,21 +116,30 @@ impl Network {
         self.blocks.clear();
     }
 
-    /// Whether anything from `from` can reach `to`.
-    pub(super) fn reaches(&self, from: Slot, to: Slot) -> bool {
-        self.is_open(from, to) && self.path(from, to).loss < 1.0
+    /// Whether any of the cargo gets from `from` to `to`.
+    fn reaches(&self, from: Slot, to: Slot, cargo: Cargo) -> bool {
+        let path = self.path(from, to, cargo);
+        self.is_open(from, to) && path.loss < 1.0 && !path.reject
     }
 
     /// Whether a stream between the two can live: its acknowledgements need the way back.
     pub(super) fn connects(&self, one: Slot, other: Slot) -> bool {
-        self.reaches(one, other) && self.reaches(other, one)
+        self.reaches(one, other, Cargo::Streams) && self.reaches(other, one, Cargo::Streams)
+    }
+
+    /// Whether a stream that `from` dials to `to` is turned back on its way.
+    pub(super) fn rejects_dial(&self, from: Slot, to: Slot) -> bool {
+        self.is_open(from, to) && self.path(from, to, Cargo::Streams).reject
     }
 
     /// Judges one datagram.
     pub(super) fn verdict(&mut self, rng: &mut Xoshiro256PlusPlus, sent: Sent) -> Verdict {
         let Sent { from, to, .. } = sent;
-        let path = self.path(from, to);
+        let path = self.path(from, to, Cargo::Datagrams);
         let fits = path.mtu.is_none_or(|mtu| mtu.fits(sent.bytes));
+        if path.reject && self.is_open(from, to) {
+            return Verdict::Reject(path.latency.draw(rng));
+        }
         if !fits || !self.is_open(from, to) || self.loses(rng, sent, path) {
             return Verdict::Drop;
         }
@@ -167,7 +178,7 @@ impl Network {
         if !self.connects(from, to) {
             return None;
         }
-        let path = self.path(from, to);
+        let path = self.path(from, to, Cargo::Streams);
         let mut lines = self.lines.pair(ends(from, to));
         let latency = path.latency.draw(rng);
         let mut waited = Duration::ZERO;
@@ -184,7 +195,7 @@ impl Network {
 
     /// One draw of the latency between the two.
     pub(super) fn latency(&self, rng: &mut Xoshiro256PlusPlus, from: Slot, to: Slot) -> Duration {
-        self.path(from, to).latency.draw(rng)
+        self.path(from, to, Cargo::Streams).latency.draw(rng)
     }
 
     fn loses(&mut self, rng: &mut Xoshiro256PlusPlus, sent: Sent, path: Path) -> bool {
@@ -204,15 +215,20 @@ impl Network {
     }
 
     /// What holds on the way from one machine to another.
-    fn path(&self, from: Slot, to: Slot) -> Path {
+    fn path(&self, from: Slot, to: Slot, cargo: Cargo) -> Path {
         let Conditions {
             latency, loss, mtu, ..
         } = self.conditions;
         let zones = self.zones.as_ref();
         let latency = zones.map_or(latency, |zones| zones.latency(from, to));
-        let mut path = Path { latency, loss, mtu };
+        let mut path = Path {
+            latency,
+            loss,
+            mtu,
+            reject: false,
+        };
         for (_, rule) in &self.rules {
-            if rule.applies(from, to) {
+            if rule.applies(from, to, cargo) {
                 path.suffer(rule.effect);
             }
         }
@@ -238,6 +254,7 @@ struct Path {
     latency: Latency,
     loss: f64,
     mtu: Option<Mtu>,
+    reject: bool,
 }
 
 impl Path {
@@ -245,6 +262,7 @@ impl Path {
         self.loss = 1.0 - (1.0 - self.loss) * (1.0 - effect.loss);
         self.latency = effect.latency.unwrap_or(self.latency);
         self.mtu = self.mtu.into_iter().chain(effect.mtu).min();
+        self.reject |= effect.reject;
     }
 }
 
@@ -264,6 +282,10 @@ mod tests {
         }
     }
 
+    fn reaches(network: &Network, from: Slot, to: Slot) -> bool {
+        network.reaches(from, to, Cargo::Datagrams)
+    }
+
     fn rng() -> Xoshiro256PlusPlus {
         Xoshiro256PlusPlus::seed_from_u64(1)
     }
@@ -272,11 +294,11 @@ mod tests {
     fn a_block_is_one_way_and_a_partition_is_not() {
         let mut network = Network::new(Conditions::LAN);
         network.block(Slot(0), Slot(1));
-        assert!(!network.reaches(Slot(0), Slot(1)) && network.reaches(Slot(1), Slot(0)));
+        assert!(!reaches(&network, Slot(0), Slot(1)) && reaches(&network, Slot(1), Slot(0)));
         assert!(!network.connects(Slot(1), Slot(0)));
         network.heal();
         network.partition(&[0, 1]);
-        assert!(!network.reaches(Slot(0), Slot(1)) && !network.reaches(Slot(1), Slot(0)));
+        assert!(!reaches(&network, Slot(0), Slot(1)) && !reaches(&network, Slot(1), Slot(0)));
         assert!(network.connects(Slot(0), Slot(2)));
     }
 
@@ -300,6 +322,7 @@ mod tests {
             loss: 0.5,
             latency: Some(slow),
             mtu: Mtu::new(600),
+            ..Effect::default()
         };
         let to = Machines::only([Slot(1)]);
         let rule = |effect| Rule {
@@ -315,20 +338,23 @@ mod tests {
                 ..Effect::default()
             }),
         );
-        let path = network.path(Slot(0), Slot(1));
+        let path = network.path(Slot(0), Slot(1), Cargo::Datagrams);
         assert_eq!(
             (path.loss, path.latency, path.mtu),
             (0.75, slow, Mtu::new(600))
         );
-        assert_eq!(network.path(Slot(1), Slot(0)).loss, 0.5);
+        assert_eq!(network.path(Slot(1), Slot(0), Cargo::Datagrams).loss, 0.5);
         network.impose(RuleId(1), rule(Effect::BLOCK));
-        assert!(!network.reaches(Slot(0), Slot(1)) && network.reaches(Slot(1), Slot(0)));
+        assert!(!reaches(&network, Slot(0), Slot(1)) && reaches(&network, Slot(1), Slot(0)));
         assert_eq!(
             network.lift(RuleId(1)).map(|rule| rule.effect),
             Some(Effect::BLOCK)
         );
         assert_eq!(network.lift(RuleId(1)), None);
-        assert_eq!(network.path(Slot(0), Slot(1)).mtu, Mtu::new(900));
+        assert_eq!(
+            network.path(Slot(0), Slot(1), Cargo::Datagrams).mtu,
+            Mtu::new(900)
+        );
     }
 
     #[test]
@@ -365,6 +391,31 @@ mod tests {
             short < 80 && (450..550).contains(&long),
             "{short} and {long}"
         );
+    }
+
+    #[test]
+    fn a_firewall_may_reject_and_let_streams_pass() {
+        let mut network = Network::new(Conditions::LAN);
+        let rule = |effect| Rule {
+            from: Machines::all(),
+            to: Machines::only([Slot(1)]),
+            effect,
+        };
+        let mut effect = Effect {
+            reject: true,
+            only: Some(Cargo::Datagrams),
+            ..Effect::default()
+        };
+        network.impose(RuleId(1), rule(effect));
+        let verdict = network.verdict(&mut rng(), sent(0, 1, 100));
+        assert!(matches!(verdict, Verdict::Reject(_)), "{verdict:?}");
+        assert!(network.connects(Slot(0), Slot(1)) && !network.rejects_dial(Slot(0), Slot(1)));
+        effect.only = None;
+        network.impose(RuleId(1), rule(effect));
+        assert!(!network.connects(Slot(0), Slot(1)) && network.rejects_dial(Slot(0), Slot(1)));
+        network.partition(&[0, 1]);
+        assert!(!network.rejects_dial(Slot(0), Slot(1)));
+        assert_eq!(network.verdict(&mut rng(), sent(0, 1, 100)), Verdict::Drop);
     }
 
     const HOUR: Duration = Duration::from_secs(3_600);

@@ -1,6 +1,6 @@
 //! `Rule`: what is different between some machines and others, in one direction.
 
-use std::fmt;
+use std::{fmt, ops::Not};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,23 @@ pub struct Effect {
     /// The largest packet that arrives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<Mtu>,
+    /// Whether nothing arrives and the sender is told so, as by a firewall that rejects: datagrams
+    /// are answered by ICMP port unreachable, dials by a reset.
+    #[serde(skip_serializing_if = "Not::not")]
+    pub reject: bool,
+    /// What it happens to; to everything if that is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<Cargo>,
+}
+
+/// What a network carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cargo {
+    /// UDP.
+    Datagrams,
+    /// TCP.
+    Streams,
 }
 
 impl Effect {
@@ -48,12 +65,26 @@ impl Effect {
         loss: 1.0,
         latency: None,
         mtu: None,
+        reject: false,
+        only: None,
     };
+
+    /// Whether it changes nothing.
+    pub(in super::super) fn is_nothing(&self) -> bool {
+        let only = self.only;
+        *self
+            == Self {
+                only,
+                ..Self::default()
+            }
+    }
 }
 
 impl Rule {
-    pub(super) fn applies(&self, from: Slot, to: Slot) -> bool {
-        self.from.contains(from) && self.to.contains(to)
+    pub(super) fn applies(&self, from: Slot, to: Slot, cargo: Cargo) -> bool {
+        self.from.contains(from)
+            && self.to.contains(to)
+            && self.effect.only.is_none_or(|only| only == cargo)
     }
 
     /// Machines that have it worse than all others, towards all others; nobody is where only
@@ -125,7 +156,13 @@ impl fmt::Display for Effect {
         let latency = self.latency.map(|latency| format!("latency {latency}"));
         let mtu = self.mtu.map(|mtu| format!("mtu {mtu}"));
         let loss = (self.loss > 0.0).then(|| format!("loss {}", self.loss));
-        let all: Vec<_> = [loss, latency, mtu].into_iter().flatten().collect();
+        let reject = self.reject.then(|| "reject".into());
+        let only = self.only.map(|only| match only {
+            Cargo::Datagrams => "only datagrams".into(),
+            Cargo::Streams => "only streams".into(),
+        });
+        let all = [loss, latency, mtu, reject, only];
+        let all: Vec<_> = all.into_iter().flatten().collect();
         formatter.write_str(&all.join(", "))
     }
 }
@@ -141,8 +178,22 @@ mod tests {
             to: Machines::only([Slot(7), Slot(2)]),
             effect: Effect::BLOCK,
         };
-        assert!(rule.applies(Slot(0), Slot(2)) && rule.applies(Slot(2), Slot(7)));
-        assert!(!rule.applies(Slot(2), Slot(0)));
+        let applies = |rule: &Rule, from, to| {
+            [Cargo::Datagrams, Cargo::Streams]
+                .map(|cargo| rule.applies(Slot(from), Slot(to), cargo))
+        };
+        assert_eq!(applies(&rule, 0, 2), [true; 2]);
+        assert_eq!(applies(&rule, 2, 7), [true; 2]);
+        assert_eq!(applies(&rule, 2, 0), [false; 2]);
+        let effect = Effect {
+            only: Some(Cargo::Datagrams),
+            ..Effect::BLOCK
+        };
+        let firewall = Rule {
+            effect,
+            ..rule.clone()
+        };
+        assert_eq!(applies(&firewall, 0, 2), [true, false]);
         assert_eq!(rule.singled_out().collect::<Vec<_>>(), [Slot(2), Slot(7)]);
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use serde::Deserialize;
 
 use super::{
-    super::{Application, Data},
+    super::{Application, Data, Fault, Slot},
     beat::{Beat, check_every, check_until},
     census::Census,
     values::{Chosen, Count, Span},
@@ -36,6 +36,16 @@ pub(super) enum Direction {
     Out,
 }
 
+/// What dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Victim {
+    /// The machine and all that runs there: silence.
+    Host,
+    /// The process: its host refuses whatever comes for it.
+    Process,
+}
+
 /// Which address a restarted process has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,6 +70,7 @@ pub(super) struct Entry {
     pub(super) address: Option<Address>,
     pub(super) data: Option<Data>,
     pub(super) state: Option<Application>,
+    what: Option<Victim>,
 }
 
 /// Whom a fault strikes that does not say it.
@@ -88,18 +99,20 @@ impl Entry {
             ("nodes", self.nodes.is_some()),
             ("state", self.state.is_some()),
             ("until", self.until.is_some()),
+            ("what", self.what.is_some()),
         ];
         let given = given.into_iter().filter(|(_, given)| *given);
         let (required, optional): (&[_], &[_]) = match self.kind {
             Kind::App => (&["state"], &["nodes"]),
-            Kind::Churn => (&["every", "until"], &["down", "address", "data"]),
-            Kind::Crash | Kind::Leave => (&[], &["nodes"]),
+            Kind::Churn => (&["every", "until"], &["down", "address", "data", "what"]),
+            Kind::Crash => (&[], &["nodes", "what"]),
+            Kind::Leave => (&[], &["nodes"]),
             Kind::Join => (&[], &["nodes", "every"]),
             Kind::OneWay => (&["for"], &["nodes", "direction", "every", "until"]),
             Kind::Partition => (&["for"], &["nodes"]),
             Kind::Pause | Kind::Slow => (&["for"], &["nodes", "every", "until"]),
-            Kind::Restart => (&[], &["nodes", "down", "address", "data"]),
-            Kind::RollingRestart => (&["every"], &["nodes", "down", "address", "data"]),
+            Kind::Restart => (&[], &["nodes", "down", "address", "data", "what"]),
+            Kind::RollingRestart => (&["every"], &["nodes", "down", "address", "data", "what"]),
         };
         (given.map(|(key, _)| key).collect(), required, optional)
     }
@@ -192,6 +205,14 @@ impl Entry {
         Some((self.at.min, beat.over(self.at)))
     }
 
+    /// The death of a machine that it strikes.
+    pub(super) fn death(&self, slot: Slot) -> Fault {
+        match self.what {
+            Some(Victim::Process) => Fault::Kill(slot),
+            Some(Victim::Host) | None => Fault::Crash(slot),
+        }
+    }
+
     /// When its last effect is over at the latest.
     pub(super) fn over(&self, census: &Census<'_>) -> Duration {
         if let Some(beat) = self.beat() {
@@ -263,6 +284,14 @@ impl fmt::Display for Entry {
         }
         if let Some(state) = self.state {
             write!(formatter, ", state {}", state.word())?;
+        }
+        if let Some(what) = self.what {
+            let word = if what == Victim::Host {
+                "host"
+            } else {
+                "process"
+            };
+            write!(formatter, ", what {word}")?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! is healed and all views must become and stay equal. `simulations/README.md` is its manual.
 
 mod beat;
+mod built_in;
 mod census;
 mod check;
 mod entry;
@@ -30,42 +31,13 @@ pub use telling::Telling;
 
 use super::{Conditions, Plan, Slot, Spec, Zones};
 use crate::swim::{Profile, Tuning};
+use built_in::BUILT_IN;
 use census::Census;
 use entry::{Entry, Kind};
 use rules::RuleEntry;
 use settings::Overrides;
 use values::Time;
 use zones::{Between, ZoneEntry};
-
-/// A scenario of the folder `simulations`: name and text.
-macro_rules! built_in {
-    ($name:literal) => {
-        (
-            $name,
-            include_str!(concat!("../../../simulations/", $name, ".toml")),
-        )
-    };
-}
-
-/// The scenarios that are part of the program, by name.
-const BUILT_IN: [(&str, &str); 16] = [
-    built_in!("application_death"),
-    built_in!("churn"),
-    built_in!("cold_start"),
-    built_in!("crash"),
-    built_in!("flip_flop"),
-    built_in!("late_join"),
-    built_in!("lossy_link"),
-    built_in!("mass_crash"),
-    built_in!("one_way_partition"),
-    built_in!("packet_loss_80"),
-    built_in!("partition"),
-    built_in!("paused_member"),
-    built_in!("rolling_restart"),
-    built_in!("slow_member"),
-    built_in!("swarm"),
-    built_in!("zones"),
-];
 
 /// Addresses there are in the simulated network, rounded down.
 pub(super) const NODES_MAX: u32 = 10_000_000;

@@ -408,6 +408,7 @@ mod tests {
              {{ at = \"6s\", do = {{ restart = [\"b\", {{ onto = \"a\" }}, \"kept\"] }} }},\n\
              {{ at = \"7s\", do = {{ leave = \"b\" }} }},\n\
              {{ at = \"8s\", do = {{ crash = \"a\" }} }},\n\
+             {{ at = \"8s\", do = {{ kill = \"b\" }} }},\n\
              {{ at = \"9s\", do = {{ remove = [\"b\", \"a\"] }} }},\n\
              {{ at = \"9s\", do = {{ app = [\"a\", \"down\"] }} }},\n]\n"
         );

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use serde::Deserialize;
 
 use super::{
-    super::{Effect, Latency, Mtu, network::deserialize_share},
+    super::{Cargo, Effect, Latency, Mtu, network::deserialize_share},
     beat::Beat,
     census::Census,
     values::{Chosen, Span},
@@ -32,6 +32,9 @@ pub(super) struct RuleEntry {
     loss: f64,
     latency: Option<Latency>,
     mtu: Option<Mtu>,
+    #[serde(default)]
+    reject: bool,
+    only: Option<Cargo>,
 }
 
 impl RuleEntry {
@@ -40,6 +43,8 @@ impl RuleEntry {
             loss: self.loss,
             latency: self.latency,
             mtu: self.mtu,
+            reject: self.reject,
+            only: self.only,
         }
     }
 
@@ -65,8 +70,8 @@ impl RuleEntry {
 
     /// Says what is wrong with it as it is written.
     pub(super) fn check(&self, census: &Census<'_>) -> Result<(), String> {
-        if self.effect() == Effect::default() {
-            return Err("changes nothing: give it loss, latency or mtu".into());
+        if self.effect().is_nothing() {
+            return Err("changes nothing: give it loss, latency, mtu or reject".into());
         }
         for chosen in [&self.from, &self.to].into_iter().flatten() {
             chosen.check(census)?;

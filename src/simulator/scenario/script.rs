@@ -89,7 +89,7 @@ impl Draft<'_> {
             Kind::Churn => self.churn(entry, at),
             Kind::Crash => struck
                 .into_iter()
-                .for_each(|slot| self.put(at, Fault::Crash(slot))),
+                .for_each(|slot| self.put(at, entry.death(slot))),
             Kind::Join => self.join(entry, at),
             Kind::Leave => struck
                 .into_iter()
@@ -145,7 +145,7 @@ impl Draft<'_> {
         };
         let up = self.later(at, entry.down);
         if up > at {
-            self.put(at, Fault::Crash(slot));
+            self.put(at, entry.death(slot));
         }
         let data = entry.data.unwrap_or(Data::Kept);
         self.put(up, Fault::Restart(slot, to, data));

@@ -29,6 +29,8 @@ pub(super) struct Overrides {
     exchange_interval: Option<Time>,
     reconnect_interval: Option<Time>,
     forget_after: Option<Time>,
+    stream_probes: Option<bool>,
+    refused_confirms: Option<bool>,
 }
 
 impl From<Profiled> for Profile {
@@ -101,6 +103,8 @@ impl Overrides {
             exchange_interval: time(self.exchange_interval, base.exchange_interval),
             reconnect_interval: time(self.reconnect_interval, base.reconnect_interval),
             forget_after: time(self.forget_after, base.forget_after),
+            stream_probes: self.stream_probes.unwrap_or(base.stream_probes),
+            refused_confirms: self.refused_confirms.unwrap_or(base.refused_confirms),
         }
     }
 
@@ -134,6 +138,10 @@ impl Overrides {
             exchange_interval: time(base.exchange_interval, tuning.exchange_interval),
             reconnect_interval: time(base.reconnect_interval, tuning.reconnect_interval),
             forget_after: time(base.forget_after, tuning.forget_after),
+            stream_probes: (tuning.stream_probes != base.stream_probes)
+                .then_some(tuning.stream_probes),
+            refused_confirms: (tuning.refused_confirms != base.refused_confirms)
+                .then_some(tuning.refused_confirms),
         }
     }
 }

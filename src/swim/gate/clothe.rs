@@ -6,7 +6,6 @@ use foca::{Member, State};
 
 use super::Gate;
 use crate::swim::{
-    Evidence,
     identity::Identity,
     roster::{Accusation, Claim, Standing},
     wire::{self, Update, WireCard},
@@ -71,7 +70,7 @@ impl Gate {
         }
     }
 
-    /// Who accused it, and of what; ourselves and of silence if nobody told us.
+    /// Who accused it, and of what; ourselves and of what we saw if nobody told us.
     pub(in crate::swim) fn accusation(&self, identity: Identity) -> Accusation {
         let heard = self.heard.iter().rev().find_map(|heard| match heard.claim {
             Claim::Suspect(accusation) | Claim::Failed(accusation) if heard.about == identity => {
@@ -83,15 +82,7 @@ impl Gate {
         let told = record.filter(|record| record.life == identity.life);
         heard
             .or_else(|| told?.standing.accusation())
-            .unwrap_or_else(|| self.own_accusation())
-    }
-
-    /// What we accuse of whom we probed in vain.
-    pub(in crate::swim) const fn own_accusation(&self) -> Accusation {
-        Accusation {
-            by: self.id,
-            evidence: Evidence::ProbeTimeout,
-        }
+            .unwrap_or_else(|| self.own_accusation(identity))
     }
 
     fn clothe_down(&self, identity: Identity, incarnation: u16) -> Update<'static> {

@@ -9,6 +9,7 @@ mod beyond;
 mod clothe;
 mod findings;
 mod probes;
+mod seen;
 mod state;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -25,6 +26,7 @@ use super::{
     roster::{Accusation, Claim, Record, Roster, Standing},
     wire::{self, Over, Update, WireCard},
 };
+use seen::Seen;
 
 pub(super) use findings::{Sighting, Touch, Twins};
 
@@ -52,6 +54,8 @@ pub(super) struct Gate {
     errand: Option<Errand>,
     /// A ping told us that we are accused.
     accused: bool,
+    /// What we saw ourselves of members in doubt.
+    seen: BTreeMap<Identity, Seen>,
     /// Probes that nobody answered for.
     pub(super) probes_failed: u64,
     /// The packet that foca makes must not be sent as it is.
@@ -128,6 +132,7 @@ impl Gate {
             errands: Vec::new(),
             errand: None,
             accused: false,
+            seen: BTreeMap::new(),
             probes_failed: 0,
             unsaid: false,
             parted: Vec::new(),
@@ -399,6 +404,21 @@ impl Gate {
         known && !self.roster.record(handle).is_some_and(accused)
     }
 
+    /// Whether this life of a member stands accused.
+    pub(super) fn is_suspect(&self, identity: Identity) -> bool {
+        let record = self.roster.record(identity.handle);
+        record
+            .is_some_and(|record| record.life == identity.life && record.standing.doubt().is_some())
+    }
+
+    /// The accusation of a suspect as it goes on the wire.
+    pub(super) fn charge_against(&self, suspect: Identity) -> Option<Update<'static>> {
+        let record = self.roster.record(suspect.handle);
+        let record = record.filter(|record| record.life == suspect.life)?;
+        record.standing.doubt()?;
+        self.clothe(&Member::new(suspect, record.incarnation, State::Suspect))
+    }
+
     /// What keeps foca as it is.
     fn nothing(&self) -> Member<Identity> {
         Member::new(self.me, self.incarnation, State::Alive)
@@ -455,7 +475,12 @@ impl Gate {
     /// Our own probe failed: we accuse, whether or not somebody did before.
     pub(super) fn accuse(&mut self, member: &Member<Identity>) {
         self.probes_failed += 1;
-        let accusation = self.own_accusation();
+        self.accuse_of_seen(member);
+    }
+
+    /// We accuse a member of what we saw.
+    pub(super) fn accuse_of_seen(&mut self, member: &Member<Identity>) {
+        let accusation = self.own_accusation(*member.id());
         self.hear(member, Claim::Suspect(accusation), 0);
     }
 

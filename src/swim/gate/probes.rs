@@ -77,7 +77,11 @@ impl Gate {
     fn hear_answer(&mut self, from: Identity, number: foca::ProbeNumber) -> bool {
         let asked = |probe: &&mut Probe| probe.target == from && probe.number == number;
         let probe = self.probe.as_mut().filter(asked);
-        probe.is_some_and(|probe| !std::mem::replace(&mut probe.answered, true))
+        let is_answer = probe.is_some_and(|probe| !std::mem::replace(&mut probe.answered, true));
+        if is_answer {
+            self.forget_seen_of(from);
+        }
+        is_answer
     }
 
     pub(in crate::swim) fn hear_nack(&mut self, nack: Nack) {

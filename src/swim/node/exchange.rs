@@ -17,7 +17,7 @@ use siphasher::sip::SipHasher24;
 
 use super::Node;
 use crate::swim::{
-    Card, Change, Junk, Life, MemberId, Output, StreamId,
+    Card, Change, Junk, Life, MemberId, Output, StreamEnd, StreamId,
     directory::Handle,
     envelope::{Envelope, Kind, Unopened},
     identity::Identity,
@@ -129,23 +129,26 @@ impl Node {
             .mail()
             .open(sender, to, &Frame::Open { cookie, me, digest });
         self.exchanges.insert(stream, Exchange::Dialled { to });
-        self.schedule(EXCHANGE_TIMEOUT, Alarm::ExchangeSilent(stream));
+        self.schedule(EXCHANGE_TIMEOUT, Alarm::StreamSilent(stream));
     }
 
-    pub(super) fn exchange_silent(&mut self, stream: StreamId) {
-        if self.exchanges.remove(&stream).is_some() {
+    pub(super) fn stream_silent(&mut self, stream: StreamId) {
+        let is_exchange = self.exchanges.remove(&stream).is_some();
+        if self.stream_probes.remove(&stream).is_some() || is_exchange {
             self.push(Output::CloseStream(stream));
         }
     }
 
-    pub(super) fn stream_closed(&mut self, stream: StreamId) {
+    pub(super) fn stream_closed(&mut self, stream: StreamId, end: StreamEnd) {
         self.exchanges.remove(&stream);
+        self.stream_probe_ended(stream, end);
     }
 
     pub(super) fn stream_frame(&mut self, stream: StreamId, _from: SocketAddr, bytes: &[u8]) {
         if let Err(junk) = self.on_frame(stream, bytes) {
             self.stats.count_junk(junk);
             self.exchanges.remove(&stream);
+            self.stream_probes.remove(&stream);
             self.push(Output::CloseStream(stream));
         }
     }
@@ -186,6 +189,13 @@ impl Node {
                 self.stats.exchanges += 1;
                 Ok(())
             }
+            (Frame::Probe { nonce, claim }, None) => {
+                self.answer_stream_probe((stream, nonce), &envelope, claim.as_ref());
+                Ok(())
+            }
+            (Frame::Answer { nonce, me }, None) => {
+                self.on_stream_answer((stream, nonce), &envelope, &me)
+            }
             _ => Err(Junk::Malformed),
         }
     }
@@ -202,9 +212,7 @@ impl Node {
         if !invited && !self.is_member(envelope) {
             return Err(Junk::Stranger);
         }
-        let honest = me.id(&self.gate.borrow().cluster) == envelope.sender
-            && matches!(me, Update::Alive { life, .. } if *life == envelope.life);
-        if !honest {
+        if !self.is_honest(envelope, me) {
             return Err(Junk::Malformed);
         }
         if self.served() >= SERVED_MAX {
@@ -225,9 +233,15 @@ impl Node {
                 .mail()
                 .frame(sender, stream, &Frame::State(state));
             self.exchanges.insert(stream, Exchange::Served { fresh });
-            self.schedule(EXCHANGE_TIMEOUT, Alarm::ExchangeSilent(stream));
+            self.schedule(EXCHANGE_TIMEOUT, Alarm::StreamSilent(stream));
         }
         Ok(())
+    }
+
+    /// Whether the sender speaks of itself as the envelope does.
+    pub(super) fn is_honest(&self, envelope: &Envelope<'_>, me: &Update<'_>) -> bool {
+        me.id(&self.gate.borrow().cluster) == envelope.sender
+            && matches!(me, Update::Alive { life, .. } if *life == envelope.life)
     }
 
     /// We had told nobody of our life, and yet they know it: an earlier process had it.
@@ -244,7 +258,7 @@ impl Node {
         self.exchanges.values().filter(is_served).count()
     }
 
-    fn is_member(&self, envelope: &Envelope<'_>) -> bool {
+    pub(super) fn is_member(&self, envelope: &Envelope<'_>) -> bool {
         let gate = self.gate.borrow();
         gate.directory
             .handle(envelope.sender)
@@ -279,7 +293,7 @@ impl Node {
 
     /// Takes over what another node knows. A node that knew nobody does not gossip what it learns:
     /// those who taught it know it already.
-    fn import(&mut self, envelope: &Envelope<'_>, updates: &[Update<'_>]) {
+    pub(super) fn import(&mut self, envelope: &Envelope<'_>, updates: &[Update<'_>]) {
         let gossip = self.engine.active() > 0 || updates.len() == 1;
         let stated = self.gate.borrow().stated.len();
         // An isolated node tells of its healing when it has company again.

@@ -2,14 +2,15 @@
 //!
 //! `mod.rs` takes inputs apart and settles what follows from them; `receive` opens datagrams,
 //! `beyond` those of members that are not in the list, `join` makes contact and `reconnect` renews
-//! it, `exchange` compares state, `duel` deals with our own name, `spread` sends news on, `facts`
-//! passes on what members say of themselves, `tell` turns what foca believes into changes, `look`
-//! shows it and `load` how much there is, `recall` starts from what is remembered, and `part` says
-//! goodbye.
+//! it, `exchange` compares state, `evidence` looks closer at members that do not answer, `duel`
+//! deals with our own name, `spread` sends news on, `facts` passes on what members say of
+//! themselves, `tell` turns what foca believes into changes, `look` shows it and `load` how much
+//! there is, `recall` starts from what is remembered, and `part` says goodbye.
 
 mod beyond;
 mod damp;
 mod duel;
+mod evidence;
 mod exchange;
 mod facts;
 mod health;
@@ -45,6 +46,7 @@ use super::{
     timers::{Alarm, Timers},
 };
 use duel::Challenged;
+use evidence::StreamProbe;
 use exchange::Exchange;
 use join::Contact;
 pub use load::Load;
@@ -86,6 +88,9 @@ pub struct Node {
     forgotten: VecDeque<(Timestamp, SocketAddr)>,
     exchanges: BTreeMap<StreamId, Exchange>,
     follow_up_due: bool,
+    stream_probes: BTreeMap<StreamId, StreamProbe>,
+    /// Refusals by members that no probe asks are listened to from then on.
+    hints_from: Timestamp,
     /// When `healed` was due last, told or not.
     healed: Option<Timestamp>,
     challenges: BTreeMap<u64, Challenged>,
@@ -154,6 +159,8 @@ impl Node {
             forgotten: VecDeque::new(),
             exchanges: BTreeMap::new(),
             follow_up_due: false,
+            stream_probes: BTreeMap::new(),
+            hints_from: Timestamp::ZERO,
             healed: None,
             challenges: BTreeMap::new(),
             conflicts: BTreeMap::new(),
@@ -220,13 +227,14 @@ impl Node {
             Input::Deadline => self.fire(),
             Input::Join(addresses) => self.join(addresses),
             Input::Leave { reason } => self.leave(reason),
+            Input::Refused { by } => self.refused(by),
             Input::Remove { name } => self.remove(name),
             Input::StreamFrame {
                 stream,
                 from,
                 bytes,
             } => self.stream_frame(stream, from, bytes),
-            Input::StreamClosed { stream } => self.stream_closed(stream),
+            Input::StreamClosed { stream, end } => self.stream_closed(stream, end),
         }
     }
 
@@ -243,17 +251,17 @@ impl Node {
 
     fn ring(&mut self, alarm: Alarm) {
         match alarm {
+            Alarm::Accuse {
+                identity,
+                incarnation,
+            } => self.accuse_refused(identity, incarnation),
             Alarm::ChallengeSilent(nonce) => self.challenge_silent(nonce),
             Alarm::Eager => self.spread_now(),
             Alarm::Exchange => self.exchange_now_and_then(),
-            Alarm::ExchangeSilent(stream) => self.exchange_silent(stream),
             Alarm::FollowUp => self.exchange_once_more(),
             Alarm::FactsAgain(handle) => self.spread_facts_again(handle),
             Alarm::Foca(timer @ foca::Timer::ProbeRandomMember(_)) => self.probe_next(timer),
-            Alarm::Foca(timer) => {
-                let result = self.engine.timer(timer);
-                self.check(result);
-            }
+            Alarm::Foca(timer) => self.ring_foca(timer),
             Alarm::Forget(identity) => self.forget(identity),
             Alarm::Hello(address) => self.hello_again(address),
             Alarm::LastCall { suspect, confirmed } => self.last_call(suspect, confirmed),
@@ -261,6 +269,7 @@ impl Node {
             Alarm::Nack(errand) => self.nack(errand),
             Alarm::Reconnect => self.reconnect(),
             Alarm::Settled(handle) => self.gate.borrow_mut().touch(handle),
+            Alarm::StreamSilent(stream) => self.stream_silent(stream),
             Alarm::Suspicion {
                 identity,
                 incarnation,
@@ -302,7 +311,9 @@ impl Node {
         self.resume_gossip();
         let result = self.engine.retune(self.cluster_size(), SWIM_BYTES_MAX);
         self.check(result);
-        self.gate.borrow_mut().forget_heard();
+        let mut gate = self.gate.borrow_mut();
+        gate.forget_heard();
+        gate.forget_seen();
     }
 
     /// Schedules what foca wants to be woken for, and follows its changes of life.

@@ -10,7 +10,6 @@ use crate::swim::{
     envelope::{Envelope, Kind, Unopened},
     identity::Identity,
     mail,
-    timers::Alarm,
 };
 
 impl Node {
@@ -79,7 +78,7 @@ impl Node {
             self.introduce_to(sender);
         }
         if noticed.probe_answered {
-            self.skip_indirect_stage();
+            self.end_direct_stage();
         }
         if let Some(errand) = noticed.errand {
             self.run_errand(errand);
@@ -90,15 +89,6 @@ impl Node {
             self.introduce_to(sender);
         }
         self.check_packet(result, noticed.junk)
-    }
-
-    /// The probe is over: its indirect stage has nothing to do but to be noted by foca, and the
-    /// node need not be woken for that.
-    fn skip_indirect_stage(&mut self) {
-        if let Some(Alarm::Foca(stage)) = self.timers.take_indirect() {
-            let result = self.engine.timer(stage);
-            self.check(result);
-        }
     }
 
     /// Lets foca hear what came as broadcasts and is about members in its list.

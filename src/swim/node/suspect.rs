@@ -76,9 +76,13 @@ impl Node {
     /// The suspicion's time may be over: a confirmation may have shortened it since the alarm was
     /// set, and whoever doubts itself makes it longer.
     pub(super) fn end_suspicion(&mut self, suspect: Identity, incarnation: u16) {
-        let is_over = |(doubt, _): (Doubt, u16)| doubt.deadline <= self.now;
-        if self.suspicion_of(suspect).is_some_and(is_over) {
-            self.confirm(suspect, incarnation);
+        match self.suspicion_of(suspect) {
+            Some((doubt, _)) if doubt.deadline > self.now => {}
+            Some((doubt, _)) if doubt.is_hastened() && self.many_are_refused() => {
+                self.slow_down(suspect, incarnation);
+            }
+            Some(_) => self.confirm(suspect, incarnation),
+            None => {}
         }
     }
 
@@ -109,6 +113,7 @@ impl Node {
             && doubt.confirmations().len() == confirmed
         {
             self.call(suspect, incarnation);
+            self.last_call_by_stream(suspect);
             self.schedule_last_call(suspect, &doubt);
         }
     }

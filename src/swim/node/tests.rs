@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::swim::wire;
-use crate::swim::{AppStatus, Directory, MemberState, Profile, Scope, Tags};
+use crate::swim::{AppStatus, Directory, MemberState, Profile, Scope, StreamEnd, Tags};
 
 const LATENCY: Duration = Duration::from_millis(1);
 
@@ -163,7 +163,13 @@ impl Few {
                     },
                 );
             }
-            Arrival::Closed(stream) => self.input(at, Input::StreamClosed { stream: *stream }),
+            Arrival::Closed(stream) => self.input(
+                at,
+                Input::StreamClosed {
+                    stream: *stream,
+                    end: StreamEnd::Closed,
+                },
+            ),
         }
     }
 

@@ -78,10 +78,19 @@ impl Network {
 
     /// From now on nothing passes between `one` side and the `other`.
     pub(crate) fn cut(&self, one: &[usize], other: &[usize]) {
+        self.drop_between(one, other, "");
+    }
+
+    /// From now on no datagram passes between `one` side and the `other`.
+    pub(crate) fn cut_datagrams(&self, one: &[usize], other: &[usize]) {
+        self.drop_between(one, other, "-p udp ");
+    }
+
+    fn drop_between(&self, one: &[usize], other: &[usize], what: &str) {
         for (hosts, foreign) in [(one, other), (other, one)] {
             for host in hosts {
                 for peer in foreign {
-                    let rule = format!("-A INPUT -s 10.77.0.{peer} -j DROP");
+                    let rule = format!("-A INPUT -s 10.77.0.{peer} {what}-j DROP");
                     self.iptables(*host, &rule).expect("a rule");
                 }
             }

@@ -68,6 +68,7 @@ impl Node {
             }
         }
         self.pass_on(prior, identity, next);
+        self.look_for_ourselves(prior, identity, next);
         self.await_end(prior, identity, next);
         self.await_settling(prior, identity, next);
     }
