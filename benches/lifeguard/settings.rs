@@ -67,19 +67,11 @@ impl Setting {
     }
 }
 
-/// SWIM as memberlist has it, with α = 5 and no Lifeguard, and nothing of our own.
+/// SWIM as memberlist has it, with α = 5.
 fn swim() -> Tuning {
     Tuning {
         eager_sends: 0,
         suspicion_multiplier: 5.0,
-        patience_multiplier: 1.0,
-        confirmations: 0,
-        health_max: 0,
-        buddy: false,
-        last_calls: false,
-        corroborate: false,
-        self_doubt: false,
-        damping: false,
-        ..Tuning::new(Profile::Lan)
+        ..Tuning::swim(Profile::Lan)
     }
 }

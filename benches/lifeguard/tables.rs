@@ -73,7 +73,8 @@ fn percent(part: u64, whole: u64) -> f64 {
 /// Tables IV and VI, figures 2 and 3.
 pub(crate) fn interval(settings: &[Setting], repeats: u64) -> String {
     let mut text = "### Tables IV and VI: interval, false positives and load\n\n\
-        | setting | FP | FP− | FP % | paper | FP− % | paper | messages % | paper | bytes % | paper |\n\
+        | setting | FP | FP− | FP % | paper | FP− % | paper | messages % | paper |\
+         bytes % | paper |\n\
         |---|---|---|---|---|---|---|---|---|---|---|\n"
         .to_owned();
     let mut figures = figure_head();
@@ -161,7 +162,8 @@ fn quantile(sorted: &[f64], percent: usize) -> f64 {
 /// Table V.
 pub(crate) fn threshold(settings: &[Setting], repeats: u64) -> String {
     let mut text = "### Table V: threshold, seconds from the begin of an anomaly\n\n\
-        | setting | detections | first p50 | paper | first p99 | paper | full p50 | paper | full p99 | paper |\n\
+        | setting | detections | first p50 | paper | first p99 | paper |\
+         full p50 | paper | full p99 | paper |\n\
         |---|---|---|---|---|---|---|---|---|---|\n"
         .to_owned();
     for setting in settings {

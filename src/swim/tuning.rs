@@ -128,6 +128,24 @@ impl Tuning {
         }
     }
 
+    /// SWIM with a fixed time for suspicions: the numbers of `profile` without Lifeguard and
+    /// without what we add to it. It is what theory is about, and what to compare with.
+    pub const fn swim(profile: Profile) -> Self {
+        Self {
+            patience_multiplier: 1.0,
+            confirmations: 0,
+            health_max: 0,
+            buddy: false,
+            corroborate: false,
+            self_doubt: false,
+            damping: false,
+            last_calls: false,
+            stream_probes: false,
+            refused_confirms: false,
+            ..Self::new(profile)
+        }
+    }
+
     /// How long a suspicion lasts among `members` active members, ourselves included.
     pub fn patience(&self, members: usize) -> Patience {
         let min = self.suspicion_timeout(members);

@@ -1,11 +1,16 @@
 //! What bad networks and slow processes do to a cluster, and what they do not.
 
+use std::time::Duration;
+
 use headcount::simulator::{
     Bursts, Conditions, Effect, Fault, Latency, LogNormal, Machines, Mtu, Rule, RuleId, Slot,
     Tapped, Zones,
 };
 
 use crate::world::{Cluster, DETECTED, millis, secs};
+
+/// The return of a member that was lost again and again is told so late at most (damping).
+const DAMPED: Duration = secs(90);
 
 /// Datagrams that `slot` sent since the world keeps copies.
 fn sent(cluster: &Cluster, slot: Slot) -> usize {
@@ -59,7 +64,7 @@ fn slow_processes_accuse_nobody_healthy() {
         for healthy in &cluster.slots[4..] {
             cluster.assert_never_failed(*healthy);
         }
-        cluster.agree_within(secs(60));
+        cluster.agree_within(DAMPED);
     }
 }
 
@@ -161,7 +166,7 @@ fn a_rule_that_is_lifted_or_healed_is_gone() {
                 .any(|slot| cluster.count(*slot, "suspect") > 0)
         );
         cluster.apply(end);
-        cluster.agree_within(secs(30));
+        cluster.agree_within(DAMPED);
         let suspected = |cluster: &Cluster| {
             let counts = cluster
                 .slots

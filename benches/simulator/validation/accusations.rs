@@ -46,7 +46,7 @@ pub(crate) fn table(size: Size) -> Table {
 }
 
 fn row((loss, helpers, periods): (f64, u8, u32)) -> Row {
-    let mut tuning = Tuning::new(Profile::Lan);
+    let mut tuning = Tuning::swim(Profile::Lan);
     tuning.fanout = helpers.into();
     // Accusations are answered, and nobody is lost to one: all go on being probed.
     tuning.suspicion_multiplier = 20.0;

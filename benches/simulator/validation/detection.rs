@@ -52,7 +52,7 @@ pub(crate) fn table(size: Size) -> Table {
 
 fn rows(nodes: u32, noticed: &[Noticed]) -> Vec<Row> {
     let others = nodes - 1;
-    let tuning = Tuning::new(Profile::Lan);
+    let tuning = Tuning::swim(Profile::Lan);
     let timeout = tuning.suspicion_timeout(nodes as usize).as_secs_f64();
     let timeout = timeout / tuning.probe_interval.as_secs_f64();
     let time = theory::time_round_robin(others);
@@ -102,7 +102,7 @@ fn crashes_of(nodes: u32, wanted: usize) -> Vec<Noticed> {
 }
 
 fn world(nodes: u32, crashes: usize, seed: u64) -> Vec<Noticed> {
-    let tuning = Tuning::new(Profile::Lan);
+    let tuning = Tuning::swim(Profile::Lan);
     let interval = tuning.probe_interval;
     let mut cluster = Cluster::warm(Group::full(nodes), &tuning, Conditions::LAN, seed);
     let mut struck = Vec::new();

@@ -409,12 +409,13 @@ mod tests {
              {{ at = \"7s\", do = {{ leave = \"b\" }} }},\n\
              {{ at = \"8s\", do = {{ crash = \"a\" }} }},\n\
              {{ at = \"8s\", do = {{ kill = \"b\" }} }},\n\
+             {{ at = \"8s\", do = {{ choke = [\"b\", \"1s\"] }} }},\n\
              {{ at = \"9s\", do = {{ remove = [\"b\", \"a\"] }} }},\n\
              {{ at = \"9s\", do = {{ app = [\"a\", \"down\"] }} }},\n]\n"
         );
         let plan = Scenario::parse("x", &text).expect("legal").plan(1);
         let plan = plan.expect("a plan");
-        assert_eq!(plan.faults.len(), 17);
+        assert_eq!(plan.faults.len(), 19);
         let again = Scenario::parse("x", &plan.to_toml("Again.")).expect("legal");
         let again = again.plan(1).expect("a plan");
         assert_eq!(again.faults, plan.faults);

@@ -11,9 +11,9 @@ use crate::swim::{
 };
 
 impl Node {
-    /// What becomes of a member's unrest now that its standing is `next`, and the record
-    /// that consumers go on to hold if they are not told of its return yet. A new generation begins anew: its process
-    /// was started by somebody.
+    /// What becomes of a member's unrest now that its standing is `next`, and the record that
+    /// consumers go on to hold if they are not told of its return yet. A new generation begins
+    /// anew: its process was started by somebody.
     pub(super) fn damp(
         &self,
         member: &Member<Identity>,
