@@ -1,5 +1,5 @@
 //! PROVES: a whole cluster in one thread and in virtual time. Pure: no clock, no sockets, no
-//! threads, no randomness but from one seed.
+//! randomness but from one seed, and no threads but those that fill lists before anything happens.
 //!
 //! A [`World`] drives the very [`crate::swim::Node`] that the agent runs, by the same three calls,
 //! over a simulated [`Network`](Conditions) with every [`Fault`] an operator could meet. Promises
@@ -9,6 +9,7 @@
 //! It does not simulate an async runtime or an operating system beyond what a process can feel:
 //! addresses, latency, loss, streams that break, a full socket buffer, being stopped.
 
+mod ahead;
 mod audit;
 mod bounds;
 mod carriage;
@@ -29,6 +30,7 @@ mod run;
 mod scenario;
 mod shrink;
 mod slow;
+mod starts;
 mod story;
 mod streams;
 mod struck;

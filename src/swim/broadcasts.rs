@@ -3,6 +3,8 @@
 
 use std::{cell::RefCell, rc::Rc};
 
+use fragile::Fragile;
+
 use super::{
     Junk,
     codec::{CodecError, read},
@@ -14,15 +16,15 @@ use super::{
 
 /// Implements foca's broadcast handler on the shared gate.
 #[derive(Debug)]
-pub(super) struct Broadcasts(Rc<RefCell<Gate>>);
+pub(super) struct Broadcasts(Fragile<Rc<RefCell<Gate>>>);
 
 /// The member that a broadcast is about: a newer claim replaces an older one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct About(Handle);
 
 impl Broadcasts {
-    pub(super) const fn new(gate: Rc<RefCell<Gate>>) -> Self {
-        Self(gate)
+    pub(super) fn new(gate: Rc<RefCell<Gate>>) -> Self {
+        Self(Fragile::new(gate))
     }
 }
 
@@ -43,7 +45,7 @@ impl foca::BroadcastHandler<Identity> for Broadcasts {
         data: &[u8],
         sender: Option<&Identity>,
     ) -> Result<Option<About>, CodecError> {
-        let mut gate = self.0.borrow_mut();
+        let mut gate = self.0.get().borrow_mut();
         let update = read::<Update<'_>>(data).filter(|_| gate.scope.is_partial());
         let Some((update, _)) = update else {
             gate.junk = Some(Junk::Malformed);

@@ -19,6 +19,7 @@ mod envelope;
 mod foca_facts;
 mod gate;
 mod identity;
+mod list;
 mod mail;
 mod member;
 mod node;
@@ -33,6 +34,7 @@ mod wire;
 pub use change::Change;
 pub use contract::{Counts, Input, Notice, Output, Settings, Status, StopReason, StreamId};
 pub use directory::Directory;
+pub use list::{List, Remembered};
 pub use member::{
     CLUSTER_BYTES_MAX, Card, Evidence, InvalidCard, Life, MemberId, MemberState, MemberView,
     NAME_BYTES_MAX, Suspicion, TAG_BYTES_MAX, Tags, check_cluster, check_name, check_tags,

@@ -19,7 +19,7 @@ mod values;
 mod view;
 mod zones;
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +108,7 @@ pub struct Scenario {
     name: String,
     sentence: String,
     file: File,
+    threads: NonZeroUsize,
 }
 
 /// What a scenario's file may say.
@@ -221,6 +222,7 @@ impl Scenario {
             name: name.into(),
             sentence: sentence.join(" "),
             file,
+            threads: NonZeroUsize::MIN,
         };
         scenario.check()?;
         Ok(scenario)

@@ -1,6 +1,6 @@
 //! Running a scenario: the cluster forms, faults strike, all is healed, views must be equal.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{num::NonZeroUsize, ops::ControlFlow, time::Duration};
 
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -59,6 +59,13 @@ pub struct Outcome {
 }
 
 impl Scenario {
+    /// The same on so many threads, where a run has work for several: see [`World::use_threads`].
+    #[must_use]
+    pub const fn with_threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = threads;
+        self
+    }
+
     /// Runs it with `seed`. The same seed gives the same outcome, on any machine.
     pub fn run(&self, seed: u64, watcher: &mut Watcher<'_>) -> Outcome {
         self.run_told(seed, watcher, None)
@@ -79,6 +86,7 @@ impl Scenario {
         let script = script::draw(&self.file.fault, &self.file.rule, &self.census(), &mut rng);
         let struck = struck(&script.faults);
         let mut world = World::new(seed, self.file.network.healed());
+        world.use_threads(self.threads);
         for spec in self.specs() {
             world.add(spec);
         }
