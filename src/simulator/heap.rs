@@ -137,6 +137,8 @@ pub(super) enum What {
         bytes: Bytes,
     },
     Fault(Box<Fault>),
+    /// Who was stopped for a while goes on, unless something else was done to it since.
+    StopOver(Slot),
     StreamClosed {
         link: LinkId,
         side: Side,

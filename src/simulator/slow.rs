@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::{Fault, Slot, World};
+use super::{Slot, World};
 use crate::swim::Output;
 
 /// An anomaly that is on.
@@ -23,7 +23,7 @@ impl World {
     pub(super) fn slow_down(&mut self, slot: Slot, span: Duration) {
         if let Some(process) = self.process_mut(slot) {
             process.anomaly.get_or_insert_default();
-            self.schedule(span, Fault::Resume(slot));
+            self.stop_for(slot, span);
         }
     }
 

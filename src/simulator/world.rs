@@ -59,6 +59,8 @@ pub struct World {
     pub(super) outages: Outages,
     pub(super) meter: Meter,
     pub(super) rumours: Rumours,
+    /// When those go on who are stopped, or slow, for a while.
+    pub(super) stopped_until: BTreeMap<Slot, Timestamp>,
     /// When counting began.
     pub(super) counting_since: Timestamp,
     /// How long processes ran that have ended since.
@@ -96,6 +98,7 @@ impl World {
             outages: Outages::default(),
             meter: Meter::default(),
             rumours: Rumours::default(),
+            stopped_until: BTreeMap::new(),
             counting_since: Timestamp::ZERO,
             ran: Duration::ZERO,
             outputs: Vec::new(),
@@ -250,6 +253,7 @@ impl World {
             What::Connect { link, bytes } => self.connect(link, bytes),
             What::Datagram { from, to, bytes } => self.arrive(from, to, bytes),
             What::Fault(fault) => self.apply(*fault),
+            What::StopOver(slot) => self.stop_over(slot),
             What::StreamClosed { link, side } => {
                 self.arrive_at(link, side, Arrival::StreamClosed { link, side });
             }
@@ -356,6 +360,7 @@ impl World {
         let Some(process) = self.machines[slot.index()].process.take() else {
             return;
         };
+        self.stopped_until.remove(&slot);
         self.tell_story_of(slot, || format!("ends: {end:?}"));
         let ran = now - process.started.max(self.counting_since);
         self.ran += ran;
