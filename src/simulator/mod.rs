@@ -53,7 +53,7 @@ pub use outages::Outage;
 pub use promises::{Promise, Violation};
 pub use report::{Crashes, Report};
 pub use run::{Measures, Run, Tapped};
-pub use scenario::{Outcome, Phase, Scenario, ScenarioError, Telling, Watcher};
+pub use scenario::{NODES_MAX, Outcome, Phase, Scenario, ScenarioError, Telling, Watcher};
 pub use shrink::Shrunk;
 pub use story::Story;
 pub use swarm::{CONVERGENCE_MAX, Plan, STABLE_FOR};

@@ -88,8 +88,8 @@ const BUILT_IN: [(&str, &str); 15] = [
     ("zones", include_str!("../../../simulations/zones.toml")),
 ];
 
-/// Addresses there are in the simulated network, rounded down.
-pub(super) const NODES_MAX: u32 = 10_000_000;
+/// The most nodes of a scenario: addresses in the simulated network, rounded down.
+pub const NODES_MAX: u32 = 10_000_000;
 /// Unless a scenario says otherwise, views must be equal so long after everything was healed.
 const CONVERGE_WITHIN: Duration = Duration::from_secs(120);
 /// How long a safety phase may be.

@@ -133,6 +133,12 @@ impl Scenario {
         Some(self.file.duration?.0 + STABLE_FOR)
     }
 
+    /// Virtual time in which the nodes of a warm cluster start.
+    pub fn forming(&self) -> Duration {
+        let interval = self.tuning().probe_interval;
+        interval - interval / FORM_STEPS
+    }
+
     fn outcome(&self, run: Run, struck: Vec<Slot>, interrupted: bool) -> Outcome {
         let mut outcome = Outcome {
             converged: run.converged_after.is_some() && run.violations.is_empty(),
@@ -211,7 +217,7 @@ impl Play<'_, '_> {
     /// All start knowing everybody, and get into their stride: first probes come an interval later.
     fn form(&mut self, nodes: u32) {
         let interval = self.scenario.tuning().probe_interval;
-        let spread = interval - interval / FORM_STEPS;
+        let spread = self.scenario.forming();
         self.world.warm_start((0..nodes).map(Slot), spread);
         for _ in 0..2 * FORM_STEPS {
             self.advance(Phase::Forming, interval / FORM_STEPS);
