@@ -19,6 +19,7 @@ mod graph;
 mod heap;
 mod ledger;
 mod lingering;
+mod liveness;
 mod machine;
 mod measures;
 mod network;

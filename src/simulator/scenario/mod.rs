@@ -24,7 +24,6 @@ use std::{num::NonZeroUsize, time::Duration};
 use serde::{Deserialize, Serialize};
 
 pub use error::ScenarioError;
-pub(super) use play::WATCHED_EVERY;
 pub use play::{Outcome, Phase, Watcher};
 pub use telling::Telling;
 
