@@ -1,5 +1,6 @@
 //! The simulator against theory, at full size: `cargo bench --bench simulator [-- TABLE…] [N]`,
-//! of all tables or these, up to N nodes; with `--small` as the test runs it.
+//! of all tables or these, up to N nodes; with `--case TEXT` only cases whose name has TEXT in it,
+//! with `--small` as the test runs it.
 //! `simulations/VALIDATION.md` has the results.
 
 mod validation;
@@ -16,6 +17,8 @@ fn main() -> ExitCode {
         false => Size::Full,
     };
     let nodes_max = args.iter().find_map(|arg| arg.parse().ok());
+    let mut flags = args.iter().skip_while(|arg| *arg != "--case");
+    let text = flags.nth(1).map_or("", String::as_str);
     let names = EXPERIMENTS.map(|(name, _)| name);
     let wanted: Vec<_> = args
         .iter()
@@ -29,7 +32,7 @@ fn main() -> ExitCode {
         let table = table(size);
         println!("### {name}\n\n{table}");
         for case in &table.cases {
-            if nodes_max.is_some_and(|max: u32| case.nodes > max) {
+            if nodes_max.is_some_and(|max: u32| case.nodes > max) || !case.name.contains(text) {
                 continue;
             }
             for row in (case.rows)() {

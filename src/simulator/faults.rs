@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Application, Conditions, End, Rule, RuleId, Slot, World, Zones, slow::Timers, time_text,
+    Application, Conditions, End, Rule, RuleId, Slot, World, Zones, heap::What, slow::Timers,
+    time_text,
 };
 use crate::swim::Input;
 
@@ -236,13 +237,29 @@ impl World {
             return;
         };
         process.paused = true;
-        self.schedule(span, Fault::Resume(slot));
+        self.stop_for(slot, span);
+    }
+
+    /// The process in `slot` goes on after `span`, or when an earlier stop of it is over that lasts
+    /// longer. Stops of processes that are gone by then wake nobody.
+    pub(super) fn stop_for(&mut self, slot: Slot, span: Duration) {
+        let over = self.now() + span;
+        let last = self.stopped_until.entry(slot).or_insert(over);
+        *last = over.max(*last);
+        self.push(over, What::StopOver(slot));
+    }
+
+    pub(super) fn stop_over(&mut self, slot: Slot) {
+        if self.stopped_until.get(&slot) == Some(&self.now()) {
+            self.apply(Fault::Resume(slot));
+        }
     }
 
     /// What a slow process could not send leaves first, then it gets what waited in the sockets;
     /// late deadlines come after it.
     fn resume(&mut self, slot: Slot) {
         let now = self.now();
+        self.stopped_until.remove(&slot);
         let Some(process) = self.process_mut(slot) else {
             return;
         };
@@ -260,5 +277,55 @@ impl World {
             self.deliver(slot, arrival);
         }
         self.rearm(slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::Spec;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn running() -> (World, Slot) {
+        let mut world = World::new(1, Conditions::LAN);
+        let slot = world.add(Spec::new("n0", &[]));
+        world.start(slot);
+        (world, slot)
+    }
+
+    fn is_stopped(world: &World, slot: Slot) -> bool {
+        let process = world.machine(slot).process.as_ref();
+        process.is_some_and(|process| process.paused)
+    }
+
+    #[test]
+    fn a_pause_that_was_cut_short_does_not_end_a_later_one() {
+        for cut in [Fault::Crash, Fault::Resume] {
+            let (mut world, slot) = running();
+            world.apply(Fault::Pause(slot, SECOND * 10));
+            world.run_for(SECOND * 4);
+            world.apply(cut(slot));
+            world.apply(Fault::Start(slot));
+            world.apply(Fault::Pause(slot, SECOND * 10));
+            world.run_for(SECOND * 9);
+            assert!(is_stopped(&world, slot), "it goes on at 10 s, not at 14 s");
+            world.run_for(SECOND * 2);
+            assert!(!is_stopped(&world, slot));
+        }
+    }
+
+    #[test]
+    fn of_two_pauses_the_longer_counts() {
+        for spans in [[10, 5], [5, 10]] {
+            let (mut world, slot) = running();
+            for span in spans {
+                world.apply(Fault::Pause(slot, SECOND * span));
+            }
+            world.run_for(SECOND * 8);
+            assert!(is_stopped(&world, slot), "{spans:?}");
+            world.run_for(SECOND * 3);
+            assert!(!is_stopped(&world, slot), "{spans:?}");
+        }
     }
 }

@@ -142,6 +142,8 @@ pub(super) enum What {
         by: Place,
         to: Place,
     },
+    /// Who was stopped for a while goes on, unless something else was done to it since.
+    StopOver(Slot),
     StreamClosed {
         link: LinkId,
         side: Side,

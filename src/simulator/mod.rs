@@ -1,5 +1,5 @@
 //! PROVES: a whole cluster in one thread and in virtual time. Pure: no clock, no sockets, no
-//! threads, no randomness but from one seed.
+//! randomness but from one seed, and no threads but those that fill lists before anything happens.
 //!
 //! A [`World`] drives the very [`crate::swim::Node`] that the agent runs, by the same three calls,
 //! over a simulated [`Network`](Conditions) with every [`Fault`] an operator could meet. Promises
@@ -9,6 +9,7 @@
 //! It does not simulate an async runtime or an operating system beyond what a process can feel:
 //! addresses, latency, loss, streams that break, a full socket buffer, being stopped.
 
+mod ahead;
 mod applications;
 mod audit;
 mod bounds;
@@ -19,6 +20,7 @@ mod graph;
 mod heap;
 mod ledger;
 mod lingering;
+mod liveness;
 mod machine;
 mod measures;
 mod network;
@@ -30,6 +32,7 @@ mod run;
 mod scenario;
 mod shrink;
 mod slow;
+mod starts;
 mod story;
 mod streams;
 mod struck;
@@ -54,7 +57,7 @@ pub use outages::Outage;
 pub use promises::{Promise, Violation};
 pub use report::{Crashes, Report};
 pub use run::{Measures, Run, Tapped};
-pub use scenario::{Outcome, Phase, Scenario, ScenarioError, Telling, Watcher};
+pub use scenario::{NODES_MAX, Outcome, Phase, Scenario, ScenarioError, Telling, Watcher};
 pub use shrink::Shrunk;
 pub use story::Story;
 pub use swarm::{CONVERGENCE_MAX, Plan, STABLE_FOR};

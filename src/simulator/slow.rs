@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::{Fault, Slot, World};
+use super::{Slot, World};
 use crate::swim::Output;
 
 /// Whether a process that is blocked notices what time it is.
@@ -43,7 +43,7 @@ impl World {
                 let withheld = Vec::new();
                 Box::new(Anomaly { withheld, timers })
             });
-            self.schedule(span, Fault::Resume(slot));
+            self.stop_for(slot, span);
         }
     }
 

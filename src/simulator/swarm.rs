@@ -16,11 +16,11 @@ use super::{
     Conditions, Data, Fault, Latency, Move, Phase, Promise, Run, Slot, Spec, Story, Watcher, World,
     applications::draw_applications,
     audit::LEAVE_MAX,
+    liveness::Patience,
     network::{chance, draw},
-    scenario::WATCHED_EVERY,
     vices::{draw_vices, spare_hosts},
 };
-use crate::swim::{Profile, Timestamp, Tuning};
+use crate::swim::{Profile, Tuning};
 
 /// After everything is healed, all views must be equal within this time. Nearly all plans need
 /// seconds; the slowest wait for a process whose only seed is itself: it must be found by the
@@ -101,29 +101,20 @@ impl Plan {
         for (at, fault) in &self.faults {
             world.schedule(*at, fault.clone());
         }
-        // By time stamps: a span may have nanoseconds, of which a world knows nothing.
-        let end = world.now() + self.safety;
-        while world.now() < end && world.violations.is_empty() {
-            if watcher(Phase::Safety, world.now() - Timestamp::ZERO).is_break() {
-                return world.report();
-            }
-            world.run_for(WATCHED_EVERY.min(end - world.now()));
+        let answer = world.run_watched(Phase::Safety, self.safety, watcher);
+        if answer.is_break() {
+            return world.report();
         }
         self.make_peace(&mut world);
-        let converged = world.run_until(self.converge_within, COMPARED_EVERY, |world| {
-            world.disagreement().is_none()
-        });
-        let failures = world.measures.false_failures;
-        if converged.is_some() {
-            world.run_for(STABLE_FOR);
-        }
-        let seen = world.disagreement().filter(|_| world.violations.is_empty());
-        if let Some(seen) = seen {
-            world.violate_convergence(seen);
-        } else if converged.is_some() && world.measures.false_failures > failures {
-            let seen = "a living member was called failed after convergence".into();
-            world.violate_all(Promise::HealthyStay, seen);
-        } else if self.loses_nothing() && world.measures.leaves_told_failed > 0 {
+        let patience = Patience {
+            within: self.converge_within,
+            every: COMPARED_EVERY,
+        };
+        let converged = world.live(patience, |_| None, watcher);
+        if world.violations.is_empty()
+            && self.loses_nothing()
+            && world.measures.leaves_told_failed > 0
+        {
             let seen = format!("{} times", world.measures.leaves_told_failed);
             world.violate_all(Promise::LeftIsNotFailed, seen);
         }

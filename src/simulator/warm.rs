@@ -6,7 +6,7 @@ use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{Fault, Slot, World, graph, network::draw};
-use crate::swim::{Card, Enrolled, MemberId, Memory, Scope, Timestamp, View};
+use crate::swim::{Card, Enrolled, MemberId, Memory, Remembered, Scope, Timestamp, View};
 
 /// What separates the graph's randomness from its world's.
 const GRAPH_SALT: u64 = 0x0067_7261_7068;
@@ -14,9 +14,10 @@ const GRAPH_SALT: u64 = 0x0067_7261_7068;
 /// Whom processes know when they start.
 #[derive(Debug, Default)]
 pub(super) struct Warmth {
-    /// Everyone, for those that start before `until`.
-    everyone: Option<View>,
-    until: Timestamp,
+    /// Who starts until then is known to whom it remembers.
+    until: Option<Timestamp>,
+    /// Everyone, for those that start until then where everybody can know everybody.
+    everyone: Option<Remembered>,
     /// The neighbours of each machine, where nobody can know everybody.
     neighbours: Vec<View>,
 }
@@ -46,8 +47,11 @@ impl World {
         let directory = self.directory.get_or_insert_default().clone();
         let cards = slots.iter().map(|slot| self.first_card(*slot));
         let everyone: View = cards.map(|card| directory.enter(card)).collect();
-        self.warmth.everyone = Some(everyone);
-        self.warmth.until = self.now() + spread;
+        self.warmth.until = Some(self.now() + spread);
+        if self.warmth.neighbours.is_empty() {
+            self.warmth.everyone = Some(Remembered::of(&everyone, &directory));
+            return self.start_ahead(slots, spread);
+        }
         for slot in slots {
             let after = draw(&mut self.rng, Duration::ZERO, spread);
             self.schedule(after, Fault::Start(slot));
@@ -55,22 +59,26 @@ impl World {
     }
 
     /// Whom a process that starts now in `slot` knows already, and whether they know it.
-    pub(super) fn recalled(&self, slot: Slot) -> Option<(View, Memory)> {
-        let Warmth {
-            everyone,
-            until,
-            neighbours,
-        } = &self.warmth;
-        let stands = everyone.is_some() && self.now() <= *until;
-        let memory = if stands {
-            Memory::Mutual
-        } else {
-            Memory::OneSided
+    pub(super) fn recalled(&self, slot: Slot) -> Option<(Remembered, Memory)> {
+        let memory = match self.stands() {
+            true => Memory::Mutual,
+            false => Memory::OneSided,
         };
-        match neighbours.get(slot.index()) {
-            Some(view) => Some((view.clone(), memory)),
-            None => Some((everyone.clone().filter(|_| stands)?, memory)),
-        }
+        let members = match (self.neighbours(slot), &self.directory) {
+            (Some(view), Some(directory)) => Remembered::of(view, directory),
+            _ => self.everyone()?,
+        };
+        Some((members, memory))
+    }
+
+    /// Everyone, while whoever starts knows everyone.
+    pub(super) fn everyone(&self) -> Option<Remembered> {
+        self.warmth.everyone.clone().filter(|_| self.stands())
+    }
+
+    /// Whether the cluster stands that starts warm now.
+    fn stands(&self) -> bool {
+        self.warmth.until.is_some_and(|until| self.now() <= until)
     }
 
     /// Whom the processes of `slot` keep in their lists.

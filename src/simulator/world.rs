@@ -1,12 +1,13 @@
 //! `World`: the event heap, the machines, and the loop that drives their nodes.
 
-use std::{collections::BTreeMap, mem, net::Ipv4Addr, time::Duration};
+use std::{collections::BTreeMap, mem, time::Duration};
 
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
     Conditions, End, Fault, Measures, Place, Promise, Run, Slot, Spec, Story, Tapped, Violation,
+    ahead::Ahead,
     applications::Applications,
     audit::AUDIT_EVERY,
     heap::{Heap, What},
@@ -21,7 +22,7 @@ use super::{
     warm::Warmth,
     watch::Watch,
 };
-use crate::swim::{Directory, Input, MemberId, Node, Output, Settings, StopReason, Timestamp};
+use crate::swim::{Directory, Input, MemberId, Output, StopReason, Timestamp};
 
 /// So many things at one instant mean that time stands still.
 const EVENTS_PER_INSTANT_MAX: u32 = 200_000;
@@ -48,7 +49,8 @@ pub struct World {
     /// The interner that all nodes share, unless each process has its own as real ones do.
     pub(super) directory: Option<Directory>,
     pub(super) warmth: Warmth,
-    processes: u32,
+    pub(super) ahead: Ahead,
+    pub(super) processes: u32,
     pub(super) measures: Measures,
     pub(super) violations: Vec<Violation>,
     pub(super) story: Option<Story>,
@@ -59,6 +61,8 @@ pub struct World {
     pub(super) applications: Applications,
     pub(super) meter: Meter,
     pub(super) rumours: Rumours,
+    /// When those go on who are stopped, or slow, for a while.
+    pub(super) stopped_until: BTreeMap<Slot, Timestamp>,
     /// When counting began.
     pub(super) counting_since: Timestamp,
     /// How long processes ran that have ended since.
@@ -86,6 +90,7 @@ impl World {
             trace: Trace::new(seed),
             directory: Some(Directory::new()),
             warmth: Warmth::default(),
+            ahead: Ahead::default(),
             processes: 0,
             measures: Measures::default(),
             violations: Vec::new(),
@@ -96,6 +101,7 @@ impl World {
             applications: Applications::default(),
             meter: Meter::default(),
             rumours: Rumours::default(),
+            stopped_until: BTreeMap::new(),
             counting_since: Timestamp::ZERO,
             ran: Duration::ZERO,
             outputs: Vec::new(),
@@ -253,6 +259,7 @@ impl World {
             What::Datagram { from, to, bytes } => self.arrive(from, to, bytes),
             What::Fault(fault) => self.apply(*fault),
             What::Refused { by, to } => self.arrive_refused(by, to),
+            What::StopOver(slot) => self.stop_over(slot),
             What::StreamClosed { link, side } => {
                 self.arrive_at(link, side, Arrival::StreamClosed { link, side });
             }
@@ -353,52 +360,13 @@ impl World {
         self.end(slot, End::Stopped(reason));
     }
 
-    /// Starts a process in `slot`, if none runs there, with a fresh seed and the next generation.
-    pub fn start(&mut self, slot: Slot) {
-        if self.machines[slot.index()].process.is_some() {
-            return;
-        }
-        let seed = self.rng.random();
-        let (recalled, scope) = (self.recalled(slot), self.scope(slot));
-        let knows_all = recalled.is_some();
-        let machine = &mut self.machines[slot.index()];
-        machine.stored_generation += 1;
-        machine.host_up = true;
-        let mut address = machine.place.address();
-        if !machine.spec.knows_address {
-            address.set_ip(Ipv4Addr::UNSPECIFIED.into());
-        }
-        let mut node = Node::new(Settings {
-            cluster: machine.spec.cluster.clone(),
-            name: machine.spec.name.clone(),
-            address,
-            generation: machine.stored_generation,
-            tags: machine.spec.tags.clone(),
-            tuning: machine.spec.tuning.clone(),
-            seed,
-            directory: self.directory.clone().unwrap_or_default(),
-            scope,
-        });
-        if let Some((view, memory)) = recalled {
-            node.recall(self.now, &view, memory);
-        }
-        self.processes += 1;
-        if self.watch.sees(slot) {
-            self.ledgers[slot.index()] = Ledger::new(node.members());
-        }
-        self.outages.start(slot);
-        self.meter.start(slot, knows_all);
-        machine.process = Some(Process::new(node, self.processes, self.now));
-        self.tell_story_of(slot, || "starts".into());
-        self.join_seeds(slot);
-    }
-
     /// Ends the process in `slot`, if one runs there: its streams break, its node is gone.
     pub(super) fn end(&mut self, slot: Slot, end: End) {
         let now = self.now;
         let Some(process) = self.machines[slot.index()].process.take() else {
             return;
         };
+        self.stopped_until.remove(&slot);
         self.tell_story_of(slot, || format!("ends: {end:?}"));
         let ran = now - process.started.max(self.counting_since);
         self.ran += ran;
@@ -414,24 +382,6 @@ impl World {
             self.hang_up(link, slot);
         }
         self.machines[slot.index()].ended = Some((now, end));
-    }
-
-    /// Tells the process the addresses of its seeds, if they are other than it knows.
-    pub(super) fn join_seeds(&mut self, slot: Slot) {
-        let machine = &self.machines[slot.index()];
-        let found: Vec<_> = machine
-            .spec
-            .seeds
-            .iter()
-            .map(|s| self.address(*s))
-            .collect();
-        let Some(process) = self.process_mut(slot) else {
-            return;
-        };
-        if !process.paused && process.resolved.as_ref() != Some(&found) {
-            process.resolved = Some(found.clone());
-            self.input(slot, Input::Join(&found));
-        }
     }
 
     /// Time that all processes ran since counting began, summed up.

@@ -3,6 +3,8 @@
 
 use std::{cell::RefCell, rc::Rc};
 
+use fragile::Fragile;
+
 use super::{
     Junk, MemberId,
     codec::{CodecError, read},
@@ -14,7 +16,7 @@ use super::{
 
 /// Implements foca's broadcast handler on the shared gate.
 #[derive(Debug)]
-pub(super) struct Broadcasts(Rc<RefCell<Gate>>);
+pub(super) struct Broadcasts(Fragile<Rc<RefCell<Gate>>>);
 
 /// What a piece of news is about: a newer one about the same replaces an older one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +41,8 @@ impl About {
 }
 
 impl Broadcasts {
-    pub(super) const fn new(gate: Rc<RefCell<Gate>>) -> Self {
-        Self(gate)
+    pub(super) fn new(gate: Rc<RefCell<Gate>>) -> Self {
+        Self(Fragile::new(gate))
     }
 }
 
@@ -70,7 +72,7 @@ impl foca::BroadcastHandler<Identity> for Broadcasts {
         data: &[u8],
         sender: Option<&Identity>,
     ) -> Result<Option<About>, CodecError> {
-        let mut gate = self.0.borrow_mut();
+        let mut gate = self.0.get().borrow_mut();
         let update = read::<Update<'_>>(data).map(|(update, _)| update);
         let is_welcome = |update: &Update<'_>| {
             gate.scope.is_partial()

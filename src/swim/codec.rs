@@ -4,6 +4,7 @@ use std::{cell::RefCell, cmp::Ordering, convert::Infallible, rc::Rc};
 
 use bytes::{Buf, BufMut};
 use foca::{Header, Member, Message};
+use fragile::Fragile;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -44,14 +45,15 @@ pub(super) enum CodecError {
 /// Implements foca's codec on the shared gate.
 #[derive(Debug)]
 pub(super) struct Codec {
-    gate: Rc<RefCell<Gate>>,
+    /// Of the thread that made it, while a [`super::List`] is filled on another.
+    gate: Fragile<Rc<RefCell<Gate>>>,
     scratch: Vec<u8>,
 }
 
 impl Codec {
-    pub(super) const fn new(gate: Rc<RefCell<Gate>>) -> Self {
+    pub(super) fn new(gate: Rc<RefCell<Gate>>) -> Self {
         Self {
-            gate,
+            gate: Fragile::new(gate),
             scratch: Vec::new(),
         }
     }
@@ -69,7 +71,7 @@ impl Codec {
     }
 
     fn refuse(&self, junk: Junk) -> CodecError {
-        self.gate.borrow_mut().junk = Some(junk);
+        self.gate.get().borrow_mut().junk = Some(junk);
         CodecError::Junk(junk)
     }
 }
@@ -140,7 +142,7 @@ impl foca::Codec<Identity> for Codec {
         buf: impl BufMut,
     ) -> Result<(), CodecError> {
         let wire = {
-            let mut gate = self.gate.borrow_mut();
+            let mut gate = self.gate.get().borrow_mut();
             gate.note_outgoing(header);
             WireHeader {
                 src_incarnation: header.src_incarnation,
@@ -163,7 +165,7 @@ impl foca::Codec<Identity> for Codec {
         ) {
             return Err(self.refuse(Junk::Malformed));
         }
-        let header = self.gate.borrow_mut().read_header(&wire);
+        let header = self.gate.get().borrow_mut().read_header(&wire);
         header.map_err(|junk| self.refuse(junk))
     }
 
@@ -174,6 +176,7 @@ impl foca::Codec<Identity> for Codec {
     ) -> Result<(), CodecError> {
         let update = self
             .gate
+            .get()
             .borrow()
             .clothe(member)
             .ok_or(CodecError::NoCard)?;
@@ -181,6 +184,7 @@ impl foca::Codec<Identity> for Codec {
         // Members are encoded only when foca queues them for gossip: feeds answer announces,
         // which no node of ours sends.
         self.gate
+            .get()
             .borrow_mut()
             .news
             .push((About::claim(member.id().handle), self.scratch.clone()));
@@ -191,7 +195,7 @@ impl foca::Codec<Identity> for Codec {
         let Some((update, used)) = read::<Update<'_>>(buf.chunk()) else {
             return Err(self.refuse(Junk::Malformed));
         };
-        let member = self.gate.borrow_mut().judge(&update);
+        let member = self.gate.get().borrow_mut().judge(&update);
         buf.advance(used);
         Ok(member)
     }

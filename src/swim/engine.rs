@@ -19,6 +19,7 @@ use super::{
     directory::Handle,
     gate::{Gate, Touch},
     identity::Identity,
+    list::List,
     mail::Mail,
 };
 
@@ -30,10 +31,16 @@ pub(super) struct Engine {
     transmissions: u8,
 }
 
-/// What foca asked for.
+/// Where what foca asks for goes.
 struct Effects {
     gate: Rc<RefCell<Gate>>,
     mail: Mail,
+    asked: Asked,
+}
+
+/// What foca wants to be woken for, and what it noticed.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
     timers: VecDeque<(Duration, Timer<Identity>)>,
     notes: VecDeque<Note>,
     token: TimerToken,
@@ -72,9 +79,7 @@ impl Engine {
             effects: Effects {
                 gate,
                 mail,
-                timers: VecDeque::new(),
-                notes: VecDeque::new(),
-                token: 0,
+                asked: Asked::default(),
             },
             tuning,
             transmissions,
@@ -88,6 +93,11 @@ impl Engine {
     /// Active members, ourselves not counted.
     pub(super) const fn active(&self) -> usize {
         self.foca.num_members()
+    }
+
+    /// foca's list, to be filled.
+    pub(super) const fn list(&mut self) -> List<'_> {
+        List::new(&mut self.foca, &mut self.effects.asked)
     }
 
     /// foca's list, in its own order.
@@ -121,7 +131,7 @@ impl Engine {
         if self.find(member_id.handle) != Some(&accused) {
             return Ok(());
         }
-        let token = self.effects.token;
+        let token = self.effects.asked.token;
         self.timer(Timer::ChangeSuspectToDown {
             member_id,
             incarnation,
@@ -177,12 +187,12 @@ impl Engine {
 
     /// The next thing foca wants to be woken for, in the order it asked.
     pub(super) fn next_timer(&mut self) -> Option<(Duration, Timer<Identity>)> {
-        self.effects.timers.pop_front()
+        self.effects.asked.timers.pop_front()
     }
 
     /// The next thing foca noticed.
     pub(super) fn next_note(&mut self) -> Option<Note> {
-        self.effects.notes.pop_front()
+        self.effects.asked.notes.pop_front()
     }
 
     /// Claims that rounds of gossip have yet to say.
@@ -205,6 +215,19 @@ impl fmt::Debug for Engine {
     }
 }
 
+impl Asked {
+    pub(super) fn note(&mut self, note: Note) {
+        self.notes.push_back(note);
+    }
+
+    pub(super) fn wake(&mut self, timer: Timer<Identity>, after: Duration) {
+        if let Timer::ProbeRandomMember(token) = timer {
+            self.token = token;
+        }
+        self.timers.push_back((after, timer));
+    }
+}
+
 impl foca::Runtime<Identity> for &mut Effects {
     fn notify(&mut self, notification: Notification<'_, Identity>) {
         let mut gate = self.gate.borrow_mut();
@@ -216,12 +239,12 @@ impl foca::Runtime<Identity> for &mut Effects {
                     replaces: Some(old.life),
                 });
             }
-            Notification::Active => self.notes.push_back(Note::Active),
-            Notification::Idle => self.notes.push_back(Note::Idle),
+            Notification::Active => self.asked.note(Note::Active),
+            Notification::Idle => self.asked.note(Note::Idle),
             Notification::Rejoin(me) => {
                 gate.me = *me;
                 gate.incarnation = 0;
-                self.notes.push_back(Note::Renewed);
+                self.asked.note(Note::Renewed);
             }
             // Only when we leave: `Identity::renew` always answers.
             Notification::Defunct => {}
@@ -239,22 +262,19 @@ impl foca::Runtime<Identity> for &mut Effects {
     }
 
     fn submit_after(&mut self, timer: Timer<Identity>, after: Duration) {
-        match timer {
-            Timer::ProbeRandomMember(token) => self.token = token,
-            // Asked for once for each probe that failed. Suspicions have clocks of our own, which
-            // other members' words can move.
-            Timer::ChangeSuspectToDown {
-                member_id,
-                incarnation,
-                ..
-            } => {
-                let accused = Member::new(member_id, incarnation, State::Suspect);
-                self.gate.borrow_mut().accuse(&accused);
-                return;
-            }
-            _ => {}
+        // Asked for once for each probe that failed. Suspicions have clocks of our own, which
+        // other members' words can move.
+        if let Timer::ChangeSuspectToDown {
+            member_id,
+            incarnation,
+            ..
+        } = timer
+        {
+            let accused = Member::new(member_id, incarnation, State::Suspect);
+            self.gate.borrow_mut().accuse(&accused);
+        } else {
+            self.asked.wake(timer, after);
         }
-        self.timers.push_back((after, timer));
     }
 }
 

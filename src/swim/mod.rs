@@ -23,6 +23,7 @@ mod foca_facts;
 mod gate;
 mod health;
 mod identity;
+mod list;
 mod mail;
 mod member;
 mod node;
@@ -41,6 +42,7 @@ pub use contract::{
 pub use directory::Directory;
 pub use doubt::{Patience, Refusals};
 pub use facts::{APP_REASON_BYTES_MAX, AppReason, AppStatus, ReasonTooLong};
+pub use list::{List, Remembered};
 pub use member::{
     CLUSTER_BYTES_MAX, Card, Evidence, InvalidCard, Life, MemberId, MemberState, MemberView,
     NAME_BYTES_MAX, Suspicion, TAG_BYTES_MAX, Tags, check_cluster, check_name, check_tags,

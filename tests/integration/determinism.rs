@@ -1,9 +1,9 @@
 //! The same seed gives the same run, to the byte. Everything else that the simulator proves
 //! stands on this.
 
-use std::{sync::mpsc::channel, thread};
+use std::{num::NonZeroUsize, ops::ControlFlow, sync::mpsc::channel, thread, time::Duration};
 
-use headcount::simulator::{Plan, Story};
+use headcount::simulator::{Plan, Scenario, Story};
 
 /// Trace hashes of these seeds, by seed.
 fn hashes(seeds: &[u64]) -> Vec<(u64, u64)> {
@@ -25,6 +25,26 @@ fn neither_threads_nor_order_change_what_a_seed_does() {
     });
     shared.sort_unstable();
     assert_eq!(shared, alone);
+}
+
+/// Large enough that threads fill lists at the same time.
+#[test]
+fn threads_that_fill_lists_change_nothing() {
+    let crash = Scenario::built_in("crash").unwrap();
+    let crash = crash.with_duration(Duration::from_secs(15)).unwrap();
+    let crash = crash.with_nodes(600).unwrap();
+    let hash = |threads| {
+        let threads = NonZeroUsize::new(threads).unwrap();
+        let scenario = crash.clone().with_threads(threads);
+        // What follows the first seconds cannot differ if they do not.
+        let mut watcher = |_, spent| match spent < Duration::from_secs(3) {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        };
+        scenario.run(1, &mut watcher).run.trace_hash
+    };
+    let alone = hash(1);
+    assert_eq!((hash(2), hash(5)), (alone, alone));
 }
 
 #[test]

@@ -234,7 +234,16 @@ fn names_and_sizes_that_cannot_be_are_refused() {
     run(["simulate", "crash", "--nodes", "9000000"]).refused(2, &["9000000", "MB", "--view 128"]);
     run(["simulate", "crash", "--nodes", "20000000"]).refused(2, &["20000000", "2 to"]);
     run(["simulate", "swarm", "--nodes", "9"]).refused(2, &["swarm", "draws"]);
-    run(["simulate", "crash", "--seeds", "0"]).refused(2, &["--seeds"]);
+    for (flag, value, allowed) in [
+        ("--nodes", "abc", "a whole number, 2 to 10000000"),
+        ("--nodes", "-3", "2 to 10000000"),
+        ("--seed", "x", "0 to 18446744073709551615"),
+        ("--seeds", "0", "1 to 10000000"),
+        ("--view", "1.5", "1 to 10000000"),
+        ("--duration", "soon", "a time such as 90s"),
+    ] {
+        run(["simulate", "crash", flag, value]).refused(2, &[flag, value, allowed]);
+    }
 }
 
 #[test]

@@ -238,7 +238,25 @@ fn what_contradicts_itself_or_cannot_be_written_is_refused_before_anything_runs(
 }
 
 #[test]
+fn a_file_does_not_take_a_built_ins_name() {
+    let desk = Desk::new();
+    for name in ["crash", "mine"] {
+        fs::write(desk.path(name), "# Mine.\nnodes = 2\nduration = \"1s\"\n").expect("written");
+    }
+    assert!(desk.passes(&["crash"]).contains("crash: One node of 32"));
+    for path in ["./crash", "mine"] {
+        assert!(desk.passes(&[path]).contains(": Mine."), "{path}");
+    }
+}
+
+#[test]
 fn who_interrupts_gets_the_report_of_what_ran() {
+    for signal in [Signal::INT, Signal::TERM] {
+        reports_after(signal);
+    }
+}
+
+fn reports_after(signal: Signal) {
     let desk = Desk::new();
     let said = fs::File::create(desk.path("said")).expect("a file");
     let mut command = headcount();
@@ -255,7 +273,7 @@ fn who_interrupts_gets_the_report_of_what_ran() {
     until("the settings", || {
         desk.read("said").contains("nodes").then_some(())
     });
-    running.signal(Signal::INT);
+    running.signal(signal);
     assert_eq!(running.end().code(), Some(1));
     assert!(desk.read("said").contains("INTERRUPTED after "));
     assert!(desk.read("page.html").contains("INTERRUPTED after "));

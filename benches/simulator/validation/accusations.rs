@@ -36,7 +36,7 @@ pub(crate) fn table(size: Size) -> Table {
             (0.1, 3, 50_000),
         ],
     };
-    let case = |&case: &(f64, u8, u32)| Case::new(NODES, move || vec![row(case)]);
+    let case = |&case: &(f64, u8, u32)| Case::new(NODES, named(case), move || vec![row(case)]);
     Table {
         title: "False accusations of one live member per probe period (SWIM §3.1)",
         reference: "theory",
@@ -45,7 +45,12 @@ pub(crate) fn table(size: Size) -> Table {
     }
 }
 
-fn row((loss, helpers, periods): (f64, u8, u32)) -> Row {
+fn named((loss, helpers, _): (f64, u8, u32)) -> String {
+    format!("loss {:.0} %, k = {helpers}", loss * 100.0)
+}
+
+fn row(case: (f64, u8, u32)) -> Row {
+    let (loss, helpers, periods) = case;
     let mut tuning = Tuning::swim(Profile::Lan);
     tuning.fanout = helpers.into();
     // Accusations are answered, and nobody is lost to one: all go on being probed.
@@ -57,7 +62,7 @@ fn row((loss, helpers, periods): (f64, u8, u32)) -> Row {
     let failed = failed_probes(&cluster) - before;
     let theory = theory::false_accusation(1.0 - loss, helpers.into());
     Row {
-        case: format!("loss {:.0} %, k = {helpers}", loss * 100.0),
+        case: named(case),
         theory,
         slack: 0.0,
         // Everybody probes one member in each period, so everybody is probed once on average.

@@ -1,6 +1,6 @@
 //! `Cluster`: a world that stands, to be experimented on.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, thread, time::Duration};
 
 use headcount::{
     simulator::{Conditions, Fault, Slot, Spec, World},
@@ -54,6 +54,7 @@ impl Cluster {
             world.limit_views(view);
         }
         world.look_away();
+        world.use_threads(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
         let interval = tuning.probe_interval;
         world.warm_start(up.iter().copied(), interval.mul_f64(0.99));
         let dice = Xoshiro256PlusPlus::seed_from_u64(seed ^ SALT);

@@ -40,7 +40,10 @@ pub(crate) fn table(size: Size) -> Table {
         ],
     };
     let case = |&(nodes, crashes): &(u32, usize)| {
-        Case::new(nodes, move || rows(nodes, &crashes_of(nodes, crashes)))
+        let name = format!("n = {nodes}");
+        Case::new(nodes, name, move || {
+            rows(nodes, &crashes_of(nodes, crashes))
+        })
     };
     Table {
         title: "From a crash to its detection, in probe periods (SWIM §3.1, §4.3)",

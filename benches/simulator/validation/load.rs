@@ -25,7 +25,9 @@ pub(crate) fn table(size: Size) -> Table {
         Size::Small => &[(8, 90), (128, 270)],
         Size::Full => &[(8, 600), (128, 900), (1_000, 540), (10_000, 60)],
     };
-    let case = |&(nodes, periods): &(u32, u32)| Case::new(nodes, move || rows(nodes, periods));
+    let case = |&(nodes, periods): &(u32, u32)| {
+        Case::new(nodes, format!("n = {nodes}"), move || rows(nodes, periods))
+    };
     Table {
         title: "Load without failures, per member and probe period (SWIM §5.1)",
         reference: "theory",

@@ -28,6 +28,12 @@ struct Spreading {
     eager: u8,
 }
 
+impl Spreading {
+    fn name(&self) -> String {
+        format!("n = {}, {} at once", self.group.nodes, self.eager)
+    }
+}
+
 /// How long rumours took from the first node to the last that heard them, in milliseconds, and
 /// how many updates somebody did not hear of before everybody stopped telling.
 #[derive(Default)]
@@ -61,23 +67,19 @@ pub(crate) fn table(size: Size) -> Table {
         reference: "theory",
         beside: "synchronous rounds, or sends",
         cases: cases
-            .map(|case| Case::new(case.group.nodes, move || rows(case)))
+            .map(|case| Case::new(case.group.nodes, case.name(), move || rows(case)))
             .collect(),
     }
 }
 
 fn rows(case: Spreading) -> Vec<Row> {
-    let Spreading {
-        group: Group { nodes, .. },
-        eager,
-        ..
-    } = case;
+    let nodes = case.group.nodes;
     let mut tuning = Tuning::new(Profile::Lan);
-    tuning.eager_sends = eager;
+    tuning.eager_sends = case.eager;
     let spread = spread(case, &tuning);
     let round = tuning.gossip_interval.as_secs_f64() * 1e3;
     let beside = theory::synchronous(nodes, tuning.fanout as f64) * round;
-    let named = |what: &str| format!("n = {nodes}, {eager} at once: {what}");
+    let named = |what: &str| format!("{}: {what}", case.name());
     let row = |what: &str, observed: &[f64]| Row {
         case: named(what),
         theory: expected(nodes, &tuning),

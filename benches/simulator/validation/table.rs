@@ -108,14 +108,16 @@ impl Row {
 pub(crate) struct Case {
     /// Nodes in each of its worlds: what it costs.
     pub(crate) nodes: u32,
+    /// What its rows have in common.
+    pub(crate) name: String,
     /// Runs it.
     pub(crate) rows: Box<dyn Fn() -> Vec<Row>>,
 }
 
 impl Case {
-    pub(crate) fn new(nodes: u32, rows: impl Fn() -> Vec<Row> + 'static) -> Self {
+    pub(crate) fn new(nodes: u32, name: String, rows: impl Fn() -> Vec<Row> + 'static) -> Self {
         let rows = Box::new(rows);
-        Self { nodes, rows }
+        Self { nodes, name, rows }
     }
 }
 

@@ -26,6 +26,12 @@ struct Twice {
     crashes: usize,
 }
 
+impl Twice {
+    fn name(&self) -> String {
+        format!("n = {}, loss {:.0} %", self.nodes, self.loss * 100.0)
+    }
+}
+
 /// What came out, all worlds together.
 #[derive(Default)]
 struct Observed {
@@ -66,16 +72,15 @@ pub(crate) fn table(size: Size) -> Table {
         beside: "full views' samples",
         cases: cases
             .into_iter()
-            .map(|case| Case::new(case.nodes, move || rows(&case)))
+            .map(|case| Case::new(case.nodes, case.name(), move || rows(&case)))
             .collect(),
     }
 }
 
 fn rows(case: &Twice) -> Vec<Row> {
     let [full, part] = [None, Some(VIEW)].map(|view| observe(case, view));
-    let Twice { nodes, loss, .. } = case;
     let row = |what: &str, full: Estimate, part: Estimate| Row {
-        case: format!("n = {nodes}, loss {:.0} %: {what}", loss * 100.0),
+        case: format!("{}: {what}", case.name()),
         theory: full.value,
         slack: SLACK,
         measured: part.with_doubt_of(&full),

@@ -3,8 +3,10 @@
 mod command;
 mod draft;
 mod html;
+mod interrupts;
 mod json;
 mod memory;
+mod number;
 mod progress;
 mod show;
 mod shrink;
@@ -18,14 +20,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    time::interval,
-};
+use tokio::time::interval;
 
 use super::{Failure, Output, moment::Stopwatch};
-use crate::simulator::{Plan, Scenario};
+use crate::simulator::{NODES_MAX, Plan, Scenario};
 use draft::Draft;
+use interrupts::Interrupts;
 use progress::Progress;
 use show::Shown;
 use tally::Tally;
@@ -40,23 +40,40 @@ pub(super) struct Args {
     #[arg(value_name = "SCENARIO")]
     scenario: String,
     /// Number of nodes [default: the scenario's]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = number::whole(2..=NODES_MAX)
+    )]
     nodes: Option<u32>,
     /// Neighbours that each node knows [default: all others; 128 above 10,000 nodes]
-    #[arg(long, value_name = "K", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "K",
+        allow_negative_numbers = true,
+        value_parser = number::whole(1..=NODES_MAX)
+    )]
     view: Option<u32>,
     /// How long faults may strike, such as 90s or 5m [default: the scenario's]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = number::time)]
     duration: Option<Duration>,
     /// What decides everything that the scenario leaves open
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 1,
+        allow_negative_numbers = true,
+        value_parser = number::whole(0..=u64::MAX)
+    )]
     seed: u64,
     /// Run this many seeds, from --seed on, on every core
     #[arg(
         long,
         value_name = "K",
         default_value_t = 1,
-        value_parser = clap::value_parser!(u64).range(1..=10_000_000)
+        allow_negative_numbers = true,
+        value_parser = number::whole(1..=10_000_000_u64)
     )]
     seeds: u64,
     /// Print one JSON object
@@ -100,8 +117,7 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
     let page = args.html.as_deref().map(Draft::begin).transpose()?;
     let trace = trace(&args, &scenario)?;
     // From here on who interrupts gets a report.
-    let mut interrupts = signal(SignalKind::interrupt())
-        .map_err(|error| Failure::trouble(format!("cannot listen to signals: {error}")))?;
+    let mut interrupts = Interrupts::listen()?;
     let settings = show::lines_of(show::settings(&args, &scenario));
     let mut settings = settings.into_iter().filter(|_| !args.json);
     let announced = settings.try_for_each(|line| output.data(line));
@@ -123,7 +139,7 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
     }
     if !args.json
         && let Some(plan) = broken(&scenario, &ran)
-        && let Some(command) = shrink::shrunk(plan, output).await
+        && let Some(command) = shrink::shrunk(plan, &mut interrupts, output).await
     {
         printed = printed.and_then(|()| output.data(format!("shrunk:    {command}")));
     }
@@ -155,7 +171,10 @@ fn broken(scenario: &Scenario, ran: &Ran) -> Option<Plan> {
 /// The scenario that the command line names.
 fn read(args: &Args) -> Result<Scenario, Failure> {
     let name = &args.scenario;
-    let is_path = name.contains('/') || name.ends_with(".toml") || Path::new(name).is_file();
+    // A file that lies here by chance does not change what a built-in's name means.
+    let is_built_in = Scenario::built_ins().any(|known| known == name);
+    let is_file = || !is_built_in && Path::new(name).is_file();
+    let is_path = name.contains('/') || name.ends_with(".toml") || is_file();
     let scenario = match is_path {
         true => {
             let text = fs::read_to_string(name)
@@ -223,7 +242,7 @@ fn trace(args: &Args, scenario: &Scenario) -> Result<Option<Trace>, Failure> {
 }
 
 /// Runs every seed, until all are done or somebody interrupts; who does so twice does not wait.
-async fn simulate(job: Job, interrupts: &mut Signal, output: &mut Output) -> Ran {
+async fn simulate(job: Job, interrupts: &mut Interrupts, output: &mut Output) -> Ran {
     let watch = Stopwatch::start();
     let progress = Progress::begin(&job, output);
     let mut ran = Ran::of_nothing(job.first);
@@ -237,7 +256,7 @@ async fn simulate(job: Job, interrupts: &mut Signal, output: &mut Output) -> Ran
                 Some(timed) => ran.add(timed),
                 None => break,
             },
-            _ = interrupts.recv() => {
+            () = interrupts.next() => {
                 work.stop();
                 if mem::replace(&mut ran.interrupted, true) {
                     break;

@@ -23,6 +23,8 @@ pub(super) struct Progress {
     /// Virtual time of one seed; more when views take long to become equal. `None`: the seed
     /// draws it.
     each: Option<Duration>,
+    /// Virtual time in which a warm cluster forms.
+    forms: Duration,
     bar: Option<ProgressBar>,
     began: Stopwatch,
 }
@@ -32,6 +34,7 @@ impl Progress {
         Self {
             seeds: job.count,
             each: job.scenario.planned(),
+            forms: job.scenario.forming(),
             bar: output.bar(),
             began: Stopwatch::start(),
         }
@@ -77,10 +80,20 @@ impl Progress {
         )
     }
 
+    /// What a warm cluster costs is that its nodes start, one after the other.
+    fn of_forming(&self, virtual_time: Duration, spent: Duration) -> (f64, String) {
+        let share = virtual_time.div_duration_f64(self.forms).clamp(0.0, 1.0);
+        let (percent, seconds) = (share * 100.0, spent.as_secs_f64());
+        let left = left(share, spent);
+        (
+            share,
+            format!("the cluster forms, {percent:.0} %, {seconds:.0} s{left}"),
+        )
+    }
+
     fn of_one(&self, reached: Reached, spent: Duration) -> (f64, String) {
         if reached.phase == Phase::Forming {
-            let text = format!("the cluster forms, {:.0} s", spent.as_secs_f64());
-            return (0.0, text);
+            return self.of_forming(reached.virtual_time, spent);
         }
         let (now, speed) = (reached.virtual_time.as_secs_f64(), speed(reached));
         let Some(all) = self.each.map(|all| all.as_secs_f64()) else {
@@ -134,6 +147,7 @@ mod tests {
         Progress {
             seeds,
             each: Some(Duration::from_secs(80)),
+            forms: Duration::from_secs(4),
             bar: None,
             began: Stopwatch::start(),
         }
@@ -161,7 +175,9 @@ mod tests {
             };
             one.of_one(reached, spent)
         };
-        assert_eq!(text(Phase::Forming, 1).1, "the cluster forms, 30 s");
+        let expected = "the cluster forms, 25 %, 30 s, about 1m 30s left";
+        assert_eq!(text(Phase::Forming, 1), (0.25, expected.into()));
+        assert_eq!(text(Phase::Forming, 0).1, "the cluster forms, 0 %, 30 s");
         let expected = "20 of 80 virtual s, 2.0 × real time, about 30s left";
         assert_eq!(text(Phase::Safety, 20), (0.25, expected.into()));
         let expected = "90 virtual s, views become and stay equal, 9.0 × real time";

@@ -76,6 +76,8 @@ impl Shown<'_> {
             Verdict::Failed => {
                 let shown = tally.failures.iter().take(FAILURES_SHOWN);
                 let mut lines: Vec<_> = shown.map(|f| format!("FAILED {}", f.text)).collect();
+                let more = tally.failures_count - lines.len();
+                lines.extend((more > 0).then(|| format!("FAILED {more} times more")));
                 let first = tally.failures.first();
                 lines.extend(first.map(|f| format!("reproduce: {}", self.command(f.seed))));
                 lines

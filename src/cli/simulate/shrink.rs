@@ -2,19 +2,23 @@
 
 use std::{fs, thread};
 
-use tokio::{signal::ctrl_c, sync::oneshot};
+use tokio::sync::oneshot;
 
-use super::Output;
+use super::{Interrupts, Output};
 use crate::simulator::{Plan, Shrunk};
 
 /// Shrinks a plan that broke a promise, writes what is left to a file here, and gives the command
 /// that runs it. `None` when somebody interrupts, or when the file cannot be written, which is
 /// said.
-pub(super) async fn shrunk(plan: Plan, output: &mut Output) -> Option<String> {
+pub(super) async fn shrunk(
+    plan: Plan,
+    interrupts: &mut Interrupts,
+    output: &mut Output,
+) -> Option<String> {
     output.talk(format!("shrinking seed {}", plan.seed));
     let shrunk = tokio::select! {
         shrunk = in_background(plan) => shrunk?,
-        _ = ctrl_c() => return None,
+        () = interrupts.next() => return None,
     };
     output.talk(&shrunk);
     let file = shrunk.file_name();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::simulator::{Outcome, Report};
 
-/// So many failures are kept; the others are counted.
+/// The texts of so many failures are kept; the others are counted.
 const FAILURES_MAX: usize = 1_000;
 /// So many seeds are kept as points of a plot.
 const POINTS_MAX: usize = 2_000;
@@ -43,6 +43,8 @@ pub(super) struct Tally {
     pub(super) report: Report,
     /// The first failures, in order of seeds.
     pub(super) failures: Vec<Failed>,
+    /// All of them; one seed may fail in several ways.
+    pub(super) failures_count: usize,
     pub(super) failed_seeds: u64,
     pub(super) points: Vec<Point>,
     /// Nodes of the largest world.
@@ -57,6 +59,7 @@ impl Tally {
             waiting: BTreeMap::new(),
             report: Report::default(),
             failures: Vec::new(),
+            failures_count: 0,
             failed_seeds: 0,
             points: Vec::new(),
             nodes: 0,
@@ -92,6 +95,7 @@ impl Tally {
 
     fn fail(&mut self, failures: Vec<Failed>) {
         self.failed_seeds += u64::from(!failures.is_empty());
+        self.failures_count += failures.len();
         let room = FAILURES_MAX.saturating_sub(self.failures.len());
         self.failures.extend(failures.into_iter().take(room));
     }

@@ -1,8 +1,9 @@
 //! `Work`: seeds on threads, one for each core. Threads never share a world, so they cannot change
-//! what a seed does.
+//! what a seed does; cores that are left over help to make the worlds.
 
 use std::{
     any::Any,
+    num::NonZeroUsize,
     ops::ControlFlow,
     panic::{self, AssertUnwindSafe},
     sync::{
@@ -69,12 +70,17 @@ struct Shared {
 
 /// How many threads run `seeds` seeds.
 pub(super) fn workers(seeds: u64) -> usize {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    cores.min(usize::try_from(seeds).unwrap_or(usize::MAX))
+    cores().min(usize::try_from(seeds).unwrap_or(usize::MAX))
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl Work {
-    pub(super) fn start(job: Job, workers: usize) -> Self {
+    pub(super) fn start(mut job: Job, workers: usize) -> Self {
+        let each = NonZeroUsize::new(cores() / workers.max(1));
+        job.scenario = job.scenario.with_threads(each.unwrap_or(NonZeroUsize::MIN));
         let shared = Arc::new(Shared {
             job,
             taken: AtomicU64::new(0),

@@ -5,6 +5,14 @@ use std::time::Duration;
 use super::{Scenario, ScenarioError, census::Census, entry::Entry, script, zones};
 
 impl Scenario {
+    /// Nodes that are gone for good in the end; none that a seed draws are counted.
+    pub fn lost(&self) -> u64 {
+        match self.nodes() {
+            Some(_) => lost(&self.file.fault, &self.census()),
+            None => 0,
+        }
+    }
+
     /// Says what cannot be, if anything.
     pub(super) fn check_events(&self) -> Result<(), ScenarioError> {
         let census = self.census();
@@ -42,14 +50,18 @@ impl Scenario {
     }
 }
 
+/// How many do not come back.
+fn lost(faults: &[Entry], census: &Census<'_>) -> u64 {
+    let finals = faults.iter().filter(|entry| entry.is_final());
+    finals.map(|entry| u64::from(entry.struck(census))).sum()
+}
+
 /// Two nodes stay.
 fn check_count(entry: &Entry, faults: &[Entry], census: &Census<'_>) -> Result<(), String> {
-    let finals = faults.iter().filter(|entry| entry.is_final());
-    let doomed: u64 = finals.map(|entry| u64::from(entry.struck(census))).sum();
-    let nodes = census.nodes;
-    match entry.is_final() && doomed + 2 > u64::from(nodes) {
+    let (lost, nodes) = (lost(faults, census), census.nodes);
+    match entry.is_final() && lost + 2 > u64::from(nodes) {
         true => Err(format!(
-            "of {nodes} nodes {doomed} would be struck, and two must stay"
+            "of {nodes} nodes {lost} would be struck, and two must stay"
         )),
         false => Ok(()),
     }

@@ -20,12 +20,11 @@ mod values;
 mod view;
 mod zones;
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
 use serde::Deserialize;
 
 pub use error::ScenarioError;
-pub(super) use play::WATCHED_EVERY;
 pub use play::{Outcome, Phase, Watcher};
 pub use telling::Telling;
 
@@ -39,8 +38,8 @@ use settings::Overrides;
 use values::Time;
 use zones::{Between, ZoneEntry};
 
-/// Addresses there are in the simulated network, rounded down.
-pub(super) const NODES_MAX: u32 = 10_000_000;
+/// The most nodes of a scenario: addresses in the simulated network, rounded down.
+pub const NODES_MAX: u32 = 10_000_000;
 /// Unless a scenario says otherwise, views must be equal so long after everything was healed.
 const CONVERGE_WITHIN: Duration = Duration::from_secs(120);
 /// How long a safety phase may be.
@@ -59,6 +58,7 @@ pub struct Scenario {
     name: String,
     sentence: String,
     file: File,
+    threads: NonZeroUsize,
 }
 
 /// What a scenario's file may say.
@@ -157,6 +157,7 @@ impl Scenario {
             name: name.into(),
             sentence: sentence.join(" "),
             file,
+            threads: NonZeroUsize::MIN,
         };
         scenario.check()?;
         Ok(scenario)

@@ -1,13 +1,13 @@
 //! Running a scenario: the cluster forms, faults strike, all is healed, views must be equal.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{num::NonZeroUsize, ops::ControlFlow, time::Duration};
 
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
     super::{
-        Fault, Percentiles, Plan, Promise, Report, Run, STABLE_FOR, Slot, Story, World,
+        Fault, Percentiles, Plan, Report, Run, STABLE_FOR, Slot, Story, World, liveness::Patience,
         struck::struck,
     },
     EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start, Telling,
@@ -23,8 +23,6 @@ const FORM_STEPS: u32 = 100;
 /// Views are compared this often while they converge; to compare all is n².
 const COMPARED_EVERY: Duration = Duration::from_millis(100);
 const COMPARED_EVERY_IF_MANY: Duration = Duration::from_millis(500);
-/// Whoever watches is asked this often, in virtual time.
-pub(in crate::simulator) const WATCHED_EVERY: Duration = Duration::from_secs(1);
 
 /// What a run is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +57,13 @@ pub struct Outcome {
 }
 
 impl Scenario {
+    /// The same on so many threads, where a run has work for several: see [`World::use_threads`].
+    #[must_use]
+    pub const fn with_threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = threads;
+        self
+    }
+
     /// Runs it with `seed`. The same seed gives the same outcome, on any machine.
     pub fn run(&self, seed: u64, watcher: &mut Watcher<'_>) -> Outcome {
         self.run_told(seed, watcher, None)
@@ -79,6 +84,7 @@ impl Scenario {
         let script = script::draw(&self.file.fault, &self.file.rule, &self.census(), &mut rng);
         let struck = struck(&script.faults);
         let mut world = World::new(seed, self.file.network.healed());
+        world.use_threads(self.threads);
         for spec in self.specs() {
             world.add(spec);
         }
@@ -123,6 +129,12 @@ impl Scenario {
     /// when the seed draws it.
     pub fn planned(&self) -> Option<Duration> {
         Some(self.file.duration?.0 + STABLE_FOR)
+    }
+
+    /// Virtual time in which the nodes of a warm cluster start.
+    pub fn forming(&self) -> Duration {
+        let interval = self.tuning().probe_interval;
+        interval - interval / FORM_STEPS
     }
 
     fn outcome(&self, run: Run, struck: Vec<Slot>, interrupted: bool) -> Outcome {
@@ -203,7 +215,7 @@ impl Play<'_, '_> {
     /// All start knowing everybody, and get into their stride: first probes come an interval later.
     fn form(&mut self, nodes: u32) {
         let interval = self.scenario.tuning().probe_interval;
-        let spread = interval - interval / FORM_STEPS;
+        let spread = self.scenario.forming();
         self.world.warm_start((0..nodes).map(Slot), spread);
         for _ in 0..2 * FORM_STEPS {
             self.advance(Phase::Forming, interval / FORM_STEPS);
@@ -212,77 +224,41 @@ impl Play<'_, '_> {
 
     /// Waits until all views are equal, and some more.
     fn live(&mut self) -> Option<Duration> {
-        let after = self.agree(Phase::Liveness, self.scenario.converge_within())?;
-        let before = self.world.measures;
-        self.advance(Phase::Liveness, STABLE_FOR);
         if self.interrupted {
             return None;
         }
-        // Views that nobody told a change of are what they were.
-        let changed = self.world.measures.changes > before.changes;
-        let disagreement = || self.world.disagreement();
-        if let Some(seen) = changed.then(disagreement).flatten() {
-            self.violate(Promise::ViewsConverge, seen);
-        } else if self.world.measures.false_failures > before.false_failures {
-            let seen = "a living member was called failed after convergence".into();
-            self.violate(Promise::HealthyStay, seen);
-        }
-        Some(after)
-    }
-
-    /// Waits until all views are equal, at most for `limit`.
-    fn agree(&mut self, phase: Phase, limit: Duration) -> Option<Duration> {
-        let begin = self.world.now();
-        let every = match self.scenario.nodes() {
-            Some(nodes) if nodes > EVERYBODY_MAX => COMPARED_EVERY_IF_MANY,
-            _ => COMPARED_EVERY,
+        let nodes = self.scenario.file.nodes.unwrap_or_default();
+        let patience = Patience {
+            within: self.scenario.converge_within(),
+            every: match self.scenario.nodes() {
+                Some(nodes) if nodes > EVERYBODY_MAX => COMPARED_EVERY_IF_MANY,
+                _ => COMPARED_EVERY,
+            },
         };
-        loop {
-            let seen = self.unstarted().or_else(|| self.world.disagreement());
-            let spent = self.world.now() - begin;
-            match seen {
-                None => return Some(spent),
-                Some(_) if self.is_over() => return None,
-                Some(seen) if spent >= limit => {
-                    self.violate(Promise::ViewsConverge, seen);
-                    return None;
-                }
-                Some(_) => self.advance(phase, every),
-            }
-        }
+        let (watcher, interrupted) = (&mut *self.watcher, &mut self.interrupted);
+        let mut watcher = |phase, spent| {
+            let answer = watcher(phase, spent);
+            *interrupted = answer.is_break();
+            answer
+        };
+        let unfinished = |world: &World| unstarted(world, nodes);
+        self.world.live(patience, unfinished, &mut watcher)
     }
 
     fn advance(&mut self, phase: Phase, span: Duration) {
-        let end = self.world.now() + span;
-        while self.world.now() < end && !self.is_over() {
-            let since = self.world.now() - self.world.counting_since;
-            self.interrupted = (self.watcher)(phase, since).is_break();
-            self.world
-                .run_for(WATCHED_EVERY.min(end - self.world.now()));
+        if !self.interrupted {
+            let answer = self.world.run_watched(phase, span, self.watcher);
+            self.interrupted = answer.is_break();
         }
     }
+}
 
-    /// Says who has not started that all begin with: a few who agree are no cluster yet.
-    fn unstarted(&self) -> Option<String> {
-        let nodes = self.scenario.file.nodes.unwrap_or_default();
-        let mut slots = (0..nodes).map(Slot);
-        let never = |slot: &Slot| self.world.machine(*slot).stored_generation == 0;
-        slots
-            .find(never)
-            .map(|slot| format!("{} has not started", self.world.label(slot)))
-    }
-
-    fn is_over(&self) -> bool {
-        self.interrupted || !self.world.violations().is_empty()
-    }
-
-    fn violate(&mut self, promise: Promise, seen: String) {
-        match promise {
-            _ if self.is_over() => {}
-            Promise::ViewsConverge => self.world.violate_convergence(seen),
-            _ => self.world.violate_all(promise, seen),
-        }
-    }
+/// Says who of the first `nodes` has not started: a few who agree are no cluster yet.
+fn unstarted(world: &World, nodes: u32) -> Option<String> {
+    let mut slots = (0..nodes).map(Slot);
+    let never = |slot: &Slot| world.machine(*slot).stored_generation == 0;
+    let slot = slots.find(never)?;
+    Some(format!("{} has not started", world.label(slot)))
 }
 
 impl Expect {

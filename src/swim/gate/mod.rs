@@ -8,6 +8,7 @@
 mod beyond;
 mod clothe;
 mod findings;
+mod ourselves;
 mod probes;
 mod seen;
 mod state;
@@ -276,36 +277,6 @@ impl Gate {
     fn card_for(&self, update: &Update<'_>) -> Option<Arc<Card>> {
         let handle = self.directory.handle(update.id(&self.cluster))?;
         self.card(handle, update.life().generation())
-    }
-
-    fn judge_ourselves(&mut self, update: &Update<'_>) -> Member<Identity> {
-        let life = update.life();
-        match update {
-            Update::Suspect { incarnation, .. } if life == self.me.life => {
-                return Member::new(self.me, *incarnation, State::Suspect);
-            }
-            Update::Alive { card, .. }
-                if card.address() != self.card.address
-                    && life.is_plausible_after(self.me.life.generation())
-                    && life.generation() >= self.me.life.generation() =>
-            {
-                self.sightings.push(Sighting::Twin {
-                    address: card.address(),
-                    life,
-                });
-            }
-            _ if life < self.me.life => {}
-            _ if !life.is_plausible_after(self.me.life.generation()) => {}
-            Update::Alive { incarnation, .. } if life == self.me.life => {
-                if *incarnation > self.incarnation {
-                    self.sightings.push(Sighting::Predecessor(life));
-                }
-            }
-            Update::Known { .. } => {}
-            Update::Left { .. } => self.sightings.push(Sighting::Predecessor(life)),
-            _ => self.sightings.push(Sighting::Down(life)),
-        }
-        self.nothing()
     }
 
     fn judge_other(&mut self, update: &Update<'_>) -> Option<Member<Identity>> {

@@ -1,0 +1,39 @@
+//! What others say of us, and what of it foca may hear.
+
+use foca::{Member, State};
+
+use super::{Gate, Sighting};
+use crate::swim::{identity::Identity, wire::Update};
+
+impl Gate {
+    /// An accusation of this life is foca's to refute; everything else is the node's business.
+    pub(super) fn judge_ourselves(&mut self, update: &Update<'_>) -> Member<Identity> {
+        let life = update.life();
+        match update {
+            Update::Suspect { incarnation, .. } if life == self.me.life => {
+                return Member::new(self.me, *incarnation, State::Suspect);
+            }
+            Update::Alive { card, .. }
+                if card.address() != self.card.address
+                    && life.is_plausible_after(self.me.life.generation())
+                    && life.generation() >= self.me.life.generation() =>
+            {
+                self.sightings.push(Sighting::Twin {
+                    address: card.address(),
+                    life,
+                });
+            }
+            _ if life < self.me.life => {}
+            _ if !life.is_plausible_after(self.me.life.generation()) => {}
+            Update::Alive { incarnation, .. } if life == self.me.life => {
+                if *incarnation > self.incarnation {
+                    self.sightings.push(Sighting::Predecessor(life));
+                }
+            }
+            Update::Known { .. } => {}
+            Update::Left { .. } => self.sightings.push(Sighting::Predecessor(life)),
+            _ => self.sightings.push(Sighting::Down(life)),
+        }
+        self.nothing()
+    }
+}
