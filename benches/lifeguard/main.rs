@@ -1,6 +1,6 @@
 //! Lifeguard's experiments again (Dadgar, Phillips, Currey 2017, §V): 128 nodes, of which C at a
 //! time neither send nor receive for D, once (threshold) or again and again with I between
-//! (interval). `cargo bench --bench lifeguard [-- threshold|interval|mixes] [REPEATS]`.
+//! (interval). `cargo bench --bench lifeguard [-- threshold|interval|mixes|choice] [REPEATS]`.
 //!
 //! `simulations/VALIDATION.md` has the results, and what differs from the paper's set-up.
 
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use settings::Setting;
 
-const TABLES: [&str; 3] = ["threshold", "interval", "mixes"];
+const TABLES: [&str; 4] = ["threshold", "interval", "mixes", "choice"];
 
 #[expect(
     clippy::print_stdout,
@@ -43,6 +43,10 @@ fn main() -> ExitCode {
     }
     if wanted("mixes") {
         println!("{}", tables::mixes(repeats));
+    }
+    if wanted("choice") {
+        println!("{}", tables::threshold(&Setting::CHOICE, repeats));
+        println!("{}", tables::interval(&Setting::CHOICE, repeats));
     }
     ExitCode::SUCCESS
 }

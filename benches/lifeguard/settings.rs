@@ -13,6 +13,8 @@ pub(crate) enum Setting {
     Lifeguard(f64, f64),
     /// Everything, as the `lan` profile has it.
     Ours,
+    /// The same with another α.
+    OursWith(f64),
 }
 
 impl Setting {
@@ -26,6 +28,15 @@ impl Setting {
         Self::Ours,
     ];
 
+    /// What the default was chosen from.
+    pub(crate) const CHOICE: [Self; 5] = [
+        Self::Swim,
+        Self::OursWith(2.0),
+        Self::OursWith(2.5),
+        Self::OursWith(3.0),
+        Self::OursWith(4.0),
+    ];
+
     pub(crate) fn name(self) -> String {
         match self {
             Self::Swim => "SWIM".into(),
@@ -34,6 +45,7 @@ impl Setting {
             Self::Buddy => "Buddy System".into(),
             Self::Lifeguard(alpha, beta) => format!("Lifeguard α{alpha} β{beta}"),
             Self::Ours => "headcount".into(),
+            Self::OursWith(alpha) => format!("headcount α{alpha}"),
         }
     }
 
@@ -63,6 +75,10 @@ impl Setting {
                 ..swim
             },
             Self::Ours => Tuning::new(Profile::Lan),
+            Self::OursWith(alpha) => Tuning {
+                suspicion_multiplier: alpha,
+                ..Tuning::new(Profile::Lan)
+            },
         }
     }
 }
