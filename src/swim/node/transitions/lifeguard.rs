@@ -236,6 +236,7 @@ fn each_further_return_of_a_member_is_told_after_it_lasted_longer() {
         suspect 2.0/1 | word 2.0/2 | 8  | refuted
         suspect 2.0/2 | word 2.0/3 | 16 | refuted
         failed 2.0/3  | word 2.1/0 | 32 | join after failed
+        failed 2.1/0  | word 2.2/0 | 64 | join after failed
     ";
     let mut stage = Stage::holding("alive 2.0/0");
     for row in rows(table) {
