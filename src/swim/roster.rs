@@ -178,7 +178,9 @@ impl Roster {
     /// Notes what is told now.
     pub(super) fn tell(&mut self, handle: Handle, record: Record) {
         self.recall(handle);
-        let is_plain = record.told().standing == Standing::Alive && record.incarnation == 0;
+        let is_plain = record.told().standing == Standing::Alive
+            && record.incarnation == 0
+            && record.unrest == Unrest::CALM;
         // foca's list has the lives of those that it keeps.
         let is_first = self.place(handle).is_some() || record.life == Life::first(1);
         if is_plain && is_first {

@@ -494,3 +494,5 @@ impl Iterator for Outputs<'_> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transitions;

@@ -24,7 +24,7 @@ enum Arrival {
     Closed(StreamId),
 }
 
-fn address(index: usize) -> SocketAddr {
+pub(super) fn address(index: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, u8::try_from(index).unwrap()], 7946))
 }
 
@@ -33,7 +33,11 @@ fn accepted(dialler: usize, stream: StreamId) -> StreamId {
 }
 
 fn node(name: &str, at: usize, generation: u32, seed: u64) -> Node {
-    Node::new(Settings {
+    Node::new(settings(name, at, generation, seed))
+}
+
+pub(super) fn settings(name: &str, at: usize, generation: u32, seed: u64) -> Settings {
+    Settings {
         cluster: "blue".into(),
         name: name.into(),
         address: address(at),
@@ -45,7 +49,7 @@ fn node(name: &str, at: usize, generation: u32, seed: u64) -> Node {
         seed,
         directory: Directory::new(),
         scope: Scope::Everyone,
-    })
+    }
 }
 
 impl Few {
