@@ -81,7 +81,7 @@ fn main() -> ExitCode {
 
 const HEAD: &str = "| fault | settings | views, worst second | seconds with several views | \
     final view after, s | failures told of a bad node, each observer | \
-    flaps of a bad node, each observer | false positives | messages/s of a node |\n\
+    flaps of a bad node, each observer | false positives, at healthy nodes | messages/s of a node |\n\
     |---|---|---:|---:|---:|---:|---:|---:|---:|";
 
 impl Fault {
@@ -106,7 +106,7 @@ impl Fault {
         let bad = (nodes / 100.0).max(1.0).floor();
         let told = number(&said["failed_while_paused"]) + number(&said["crashes"]["told"]);
         format!(
-            "| {} | {settings} | {:.0} | {:.0} | {:.0} | {:.2} | {:.2} | {} | {:.1} |",
+            "| {} | {settings} | {:.0} | {:.0} | {:.0} | {:.2} | {:.2} | {}, {} | {:.1} |",
             self.name,
             number(&said["distinct_views"]["max"]),
             several as f64 * step,
@@ -114,6 +114,7 @@ impl Fault {
             told / bad / number(&said["seeds_run"]) / (nodes - bad),
             number(&said["flaps_per_bad_node"]["p50"]) / (nodes - 1.0),
             said["false_positives"]["total"],
+            said["false_positives"]["at_healthy"],
             number(&said["messages_per_node_per_s"]),
         )
     }
