@@ -4,8 +4,9 @@ use std::{fmt, fs, time::Duration};
 
 use super::pauses::Told;
 
-pub(crate) const HEAD: &str = "| what | repeats | min, median, max, s | wanted | | Serf: min, median, max, s (repeats) |\n\
-     |---|---:|---:|---:|---|---:|";
+pub(crate) const HEAD: &str = "| what | repeats | min, median, max, s | wanted | | \
+    Serf: min, median, max, s (repeats) |\n\
+    |---|---:|---:|---:|---|---:|";
 
 /// A line of the table.
 pub(crate) struct Row {

@@ -81,7 +81,8 @@ fn main() -> ExitCode {
 
 const HEAD: &str = "| fault | settings | views, worst second | seconds with several views | \
     final view after, s | failures told of a bad node, each observer | \
-    flaps of a bad node, each observer | false positives, at healthy nodes | messages/s of a node |\n\
+    flaps of a bad node, each observer | \
+    false positives, at healthy nodes | messages/s of a node |\n\
     |---|---|---:|---:|---:|---:|---:|---:|---:|";
 
 impl Fault {
