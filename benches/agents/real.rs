@@ -5,7 +5,7 @@ use std::{ops::Range, time::Duration};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::support::{Agent, Lab, Network, Stopwatch, Watch, await_members, pause};
+use crate::support::{Lab, Network, Stopwatch, Watched, pause};
 
 /// Between the return of one victim and the death of the next, so that the dice and not the last
 /// kill decide when in the probe period it happens.
@@ -24,8 +24,7 @@ pub(crate) struct Noticed {
 
 /// Agents on hosts of their own, each with a consumer.
 pub(crate) struct Cluster {
-    agents: Vec<Agent>,
-    watches: Vec<Watch>,
+    watched: Watched,
     dice: Xoshiro256PlusPlus,
     // Dropped last: the agents live in it.
     _lab: Lab,
@@ -37,10 +36,8 @@ impl Cluster {
     pub(crate) fn start(agents: usize, seed: u64) -> Option<Self> {
         let network = Network::new(agents)?;
         let lab = Lab::new();
-        let agents = network.cluster(&lab);
         Some(Self {
-            watches: agents.iter().map(Agent::watch).collect(),
-            agents,
+            watched: Watched::new(network.cluster(&lab)),
             dice: Xoshiro256PlusPlus::seed_from_u64(seed),
             _lab: lab,
             _network: network,
@@ -51,26 +48,22 @@ impl Cluster {
     pub(crate) fn kill_one(&mut self) -> Noticed {
         pause(Duration::from_millis(self.dice.random_range(BREATH_MS)));
         // The first one stays: all others join through it.
-        let index = self.dice.random_range(1..self.agents.len());
-        let victim = self.agents.remove(index);
-        drop(self.watches.remove(index));
+        let index = self.dice.random_range(1..self.watched.agents.len());
+        let victim = self.watched.take(index);
         let name = victim.name().to_owned();
         let killed = Stopwatch::start();
         let launch = victim.kill();
         let noticed = self.await_failure(&name, killed);
-        let back = launch.start();
-        self.watches.push(back.watch());
-        self.agents.push(back);
-        await_members(&self.agents, "alive", self.agents.len());
+        self.watched.bring_back(launch);
         noticed
     }
 
     fn await_failure(&self, name: &str, killed: Stopwatch) -> Noticed {
-        let watches = self.watches.iter();
+        let watches = self.watched.watches.iter();
         let failed = watches.map(|watch| watch.wait_received("failed", name, killed));
         let failed: Vec<_> = failed.map(|at| killed.until(at)).collect();
         // Suspicions come before failures, where they come at all.
-        let watches = self.watches.iter();
+        let watches = self.watched.watches.iter();
         let suspected = watches.filter_map(|watch| watch.received("suspect", name, killed));
         Noticed {
             suspected: killed.until(suspected.min().expect("somebody accused it")),

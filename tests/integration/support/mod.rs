@@ -9,6 +9,7 @@ mod lab;
 mod network;
 mod wait;
 mod watch;
+mod watched;
 
 pub(crate) use agent::{Agent, Launch};
 pub(crate) use http::{Body, Response, exchange, read_head};
@@ -16,3 +17,4 @@ pub(crate) use lab::{Finished, Lab, Running, await_members, finish, headcount, r
 pub(crate) use network::Network;
 pub(crate) use wait::{PATIENCE, Stopwatch, draws, pause, until};
 pub(crate) use watch::Watch;
+pub(crate) use watched::Watched;

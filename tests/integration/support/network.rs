@@ -88,11 +88,14 @@ impl Network {
 
     fn drop_between(&self, one: &[usize], other: &[usize], what: &str) {
         for (hosts, foreign) in [(one, other), (other, one)] {
+            // All in one call, so that a host is cut from everybody at one moment.
+            let foreign: Vec<_> = foreign
+                .iter()
+                .map(|host| format!("10.77.0.{host}"))
+                .collect();
+            let rule = format!("-A INPUT -s {} {what}-j DROP", foreign.join(","));
             for host in hosts {
-                for peer in foreign {
-                    let rule = format!("-A INPUT -s 10.77.0.{peer} {what}-j DROP");
-                    self.iptables(*host, &rule).expect("a rule");
-                }
+                self.iptables(*host, &rule).expect("a rule");
             }
         }
     }
