@@ -41,10 +41,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const KILLED: i32 = 128;
 
 /// Signals that are passed on.
-const PASSED_ON: [Signal; 5] = [
+const PASSED_ON: [Signal; 6] = [
     Signal::TERM,
     Signal::INT,
     Signal::HUP,
+    Signal::QUIT,
     Signal::USR1,
     Signal::USR2,
 ];

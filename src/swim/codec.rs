@@ -12,7 +12,7 @@ use super::{
     broadcasts::About,
     gate::{Gate, Sighting},
     identity::Identity,
-    wire::{Accused, Update},
+    wire::Update,
 };
 
 /// A header without its sender, whom the envelope names.
@@ -21,8 +21,8 @@ struct WireHeader {
     src_incarnation: u16,
     dst: WireIdentity,
     message: Message<WireIdentity>,
-    /// The buddy system.
-    accused: Option<Accused>,
+    /// The buddy system: the target is accused in this incarnation.
+    accused: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -48,8 +48,8 @@ impl Patience {
 /// A member that is accused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Doubt {
-    /// Each from another member; the first is the one that consumers are told. Never empty, and
-    /// never more than the confirmations that count and one.
+    /// Each from another member; the first is the one that consumers are told. Never empty; the
+    /// confirmations that count and a few refusals follow.
     accusations: Vec<Accusation>,
     since: Timestamp,
     /// When it is confirmed unless it is refuted.

@@ -110,6 +110,9 @@ impl Stated {
     }
 }
 
+/// Versions that may pass unheard.
+const LEAP_MAX: u32 = 1 << 20;
+
 /// The newest facts of every member that ever stated any, ourselves included. Whoever never did
 /// costs nothing.
 #[derive(Debug, Default)]
@@ -128,11 +131,18 @@ impl FactBook {
         Some((*generation, facts))
     }
 
-    /// Whether this is a later word than the one held.
+    /// Whether this is a later word than the one held. One that skips more versions than
+    /// [`LEAP_MAX`] is damaged or forged: believed, it would leave the member none to use.
     pub(super) fn is_news(&self, stated: &Stated) -> bool {
         let held = self.0.get(&stated.handle);
         let held = held.map_or((0, 0), |(generation, facts)| (*generation, facts.version));
-        stated.facts.version > 0 && stated.rank() > held
+        let spoken = if held.0 == stated.generation {
+            held.1
+        } else {
+            0
+        };
+        let leaps = stated.facts.version > spoken.saturating_add(LEAP_MAX);
+        stated.facts.version > 0 && !leaps && stated.rank() > held
     }
 
     /// Keeps the facts in place of what was held of the member.

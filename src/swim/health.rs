@@ -35,7 +35,7 @@ impl Health {
 
     /// Something went as it does with a node that is slow or cut off.
     pub(super) fn worse(&mut self) {
-        self.score = self.max.min(self.score + 1);
+        self.score = self.max.min(self.score.saturating_add(1));
     }
 }
 

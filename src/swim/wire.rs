@@ -204,13 +204,6 @@ pub(super) enum Update<'a> {
     },
 }
 
-/// What a ping tells its target: that it is accused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Accused {
-    pub(super) incarnation: u16,
-    pub(super) accusation: Accusation,
-}
-
 /// What a member says of itself. The id follows from the name, the generation from the life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct WireCard<'a> {

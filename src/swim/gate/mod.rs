@@ -53,8 +53,12 @@ pub(super) struct Gate {
     errands: Vec<Errand>,
     /// One that was asked for just now.
     errand: Option<Errand>,
-    /// A ping told us that we are accused.
+    /// The sender believes us accused, or did: it should hear from us.
     accused: bool,
+    /// foca is to refute an accusation that was heard just now.
+    refuting: bool,
+    /// The packet that is made is a call of our own, which foca knows nothing of.
+    pub(super) calling: bool,
     /// What we saw ourselves of members in doubt.
     seen: BTreeMap<Identity, Seen>,
     /// Probes that nobody answered for.
@@ -133,6 +137,8 @@ impl Gate {
             errands: Vec::new(),
             errand: None,
             accused: false,
+            refuting: false,
+            calling: false,
             seen: BTreeMap::new(),
             probes_failed: 0,
             unsaid: false,
@@ -307,6 +313,9 @@ impl Gate {
                 ..
             } => {
                 self.card_of(identity)?;
+                if accusation.by == update.id(&self.cluster) {
+                    return None; // Nobody accuses itself.
+                }
                 let accused = Member::new(identity, *incarnation, State::Suspect);
                 self.hear(&accused, Claim::Suspect(*accusation), 0);
                 Some(accused)
@@ -480,6 +489,7 @@ impl Gate {
 
     pub(super) fn forget_heard(&mut self) {
         self.heard.clear();
+        self.refuting = false;
     }
 }
 

@@ -11,7 +11,7 @@ impl Gate {
         let life = update.life();
         match update {
             Update::Suspect { incarnation, .. } if life == self.me.life => {
-                return Member::new(self.me, *incarnation, State::Suspect);
+                return self.refute(*incarnation);
             }
             Update::Alive { card, .. }
                 if card.address() != self.card.address
@@ -35,5 +35,18 @@ impl Gate {
             _ => self.sightings.push(Sighting::Down(life)),
         }
         self.nothing()
+    }
+
+    /// foca refutes by gossip, once for each accusation it hears: it hears one at a time, and none
+    /// that was refuted before. Whoever passed such a one on hears from us who we are now.
+    fn refute(&mut self, incarnation: u16) -> Member<Identity> {
+        if incarnation < self.incarnation {
+            self.accused = true;
+            return self.nothing();
+        }
+        if std::mem::replace(&mut self.refuting, true) {
+            return self.nothing();
+        }
+        Member::new(self.me, incarnation, State::Suspect)
     }
 }

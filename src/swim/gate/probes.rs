@@ -7,7 +7,7 @@ use super::Gate;
 use crate::swim::{
     health::{Errand, Probe},
     identity::Identity,
-    wire::{Accused, Nack},
+    wire::Nack,
 };
 
 /// Errands that we keep in mind. More are run, but their askers hear no nack.
@@ -21,8 +21,7 @@ impl Gate {
         self.incarnation = header.src_incarnation;
         self.unsaid = matches!(header.message, Message::TurnUndead) && self.over(header.dst).left;
         match header.message {
-            // Our own last calls have number zero, and foca does not wait for their answers.
-            Message::Ping(number @ 1..) => {
+            Message::Ping(number) if !self.calling => {
                 self.probes += 1;
                 self.probe = Some(Probe::new(header.dst, number));
             }
@@ -61,14 +60,12 @@ impl Gate {
             Message::PingReq {
                 target,
                 probe_number,
-            } if self.errands.len() < ERRANDS_MAX => {
-                let errand = Errand {
+            } => {
+                self.errand = Some(Errand {
                     asker: self.sender,
                     target,
                     number: probe_number,
-                };
-                self.errands.push(errand);
-                self.errand = Some(errand);
+                });
             }
             _ => {}
         }
@@ -94,6 +91,15 @@ impl Gate {
         }
     }
 
+    /// Whether there is room to keep one more in mind.
+    pub(in crate::swim) fn begin_errand(&mut self, errand: Errand) -> bool {
+        let has_room = self.errands.len() < ERRANDS_MAX;
+        if has_room {
+            self.errands.push(errand);
+        }
+        has_room
+    }
+
     /// Whether the errand was still open.
     pub(in crate::swim) fn end_errand(&mut self, errand: Errand) -> bool {
         let open = self.errands.len();
@@ -102,27 +108,24 @@ impl Gate {
     }
 
     /// What a ping says to a suspect (Lifeguard §IV-C, the buddy system).
-    pub(in crate::swim) fn charge(&self, header: &Header<Identity>) -> Option<Accused> {
+    pub(in crate::swim) fn charge(&self, header: &Header<Identity>) -> Option<u16> {
         let pings = matches!(
             header.message,
             Message::Ping(_) | Message::IndirectPing { .. }
         );
         let record = self.roster.record(header.dst.handle)?;
-        let doubt = record.standing.doubt()?;
+        record.standing.doubt()?;
         let charged = self.buddy && pings && record.life == header.dst.life;
-        charged.then(|| Accused {
-            incarnation: record.incarnation,
-            accusation: doubt.first(),
-        })
+        charged.then_some(record.incarnation)
     }
 
     /// Somebody who pings us holds us suspect: foca will hear of it after the packet. What we have
     /// refuted already, our answer refutes by its incarnation.
-    pub(in crate::swim) fn hear_charge(&mut self, accused: Accused) {
-        if accused.incarnation < self.incarnation {
+    pub(in crate::swim) fn hear_charge(&mut self, incarnation: u16) {
+        if incarnation < self.incarnation {
             return;
         }
-        let suspect = Member::new(self.me, accused.incarnation, State::Suspect);
+        let suspect = Member::new(self.me, incarnation, State::Suspect);
         self.overheard.push(suspect);
         self.accused = true;
     }

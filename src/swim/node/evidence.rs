@@ -151,7 +151,10 @@ impl Node {
         envelope: &Envelope<'_>,
         claim: Option<&Update<'_>>,
     ) {
-        let claim = claim.filter(|claim| self.is_member(envelope) && self.accuses_us(claim));
+        if !self.is_member(envelope) {
+            return self.push(Output::CloseStream(stream));
+        }
+        let claim = claim.filter(|claim| self.accuses_us(claim));
         if let Some(claim) = claim {
             let accused = self.gate.borrow_mut().judge(claim);
             let result = self.engine.apply(std::iter::once(accused), true);

@@ -60,14 +60,15 @@ impl Node {
         }
     }
 
+    /// Whoever is alone says nothing of others that could be doubted.
     fn tell_degraded(&mut self) {
-        if !std::mem::replace(&mut self.degraded, true) {
+        if self.engine.active() > 0 && !std::mem::replace(&mut self.degraded, true) {
             self.change(Change::Degraded);
         }
     }
 
-    fn tell_recovered(&mut self) {
-        if self.degraded && self.health.score() == 0 {
+    pub(super) fn tell_recovered(&mut self) {
+        if self.degraded && (self.health.score() == 0 || self.engine.active() == 0) {
             self.degraded = false;
             self.change(Change::Recovered);
         }
@@ -75,7 +76,7 @@ impl Node {
 
     /// Somebody asked us to probe for it. If nothing comes of it we say so before it gives up.
     pub(super) fn run_errand(&mut self, errand: Errand) {
-        if self.tuning.health_max > 0 {
+        if self.tuning.health_max > 0 && self.gate.borrow_mut().begin_errand(errand) {
             self.schedule(self.tuning.nack_after(), Alarm::Nack(errand));
         }
     }

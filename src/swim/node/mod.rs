@@ -214,6 +214,7 @@ impl Node {
     fn begin(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
         self.gate.borrow_mut().now = self.now;
+        self.forgive_stall();
         if !std::mem::replace(&mut self.started, true) {
             self.schedule_exchange();
             self.schedule_reconnect();
@@ -239,7 +240,6 @@ impl Node {
     }
 
     fn fire(&mut self) {
-        self.forgive_stall();
         while let Some(alarm) = self.timers.pop_due(self.now) {
             self.ring(alarm);
             self.settle();
@@ -376,6 +376,7 @@ impl Node {
             Note::Active => self.reconnects = 0,
             Note::Idle => {
                 self.lost_everyone = true;
+                self.tell_recovered();
                 self.reconnect_soon();
             }
         }

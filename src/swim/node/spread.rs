@@ -101,9 +101,11 @@ impl Node {
             message,
         };
         let mut packet = Vec::with_capacity(SWIM_BYTES_MAX);
+        self.gate.borrow_mut().calling = true;
         Codec::new(self.gate.clone())
             .encode_header(&header, &mut packet)
             .expect("a growing buffer takes a header");
+        self.gate.borrow_mut().calling = false;
         packet.put_u16(count);
         packet.extend_from_slice(updates);
         self.send_swim(address, &packet);

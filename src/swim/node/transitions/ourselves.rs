@@ -21,7 +21,7 @@ alive 4.0/0           | alive 5.0/0 | update | alive 5.0/0
 suspect 2.0/9         | alive 3.1/5 | -      | -
 suspect 3.0/9         | alive 3.1/5 | -      | -
 # Refuted already: whoever believes it has yet to hear from us.
-suspect 3.1/4         | alive 3.1/5 | -      | word 3.1/5
+suspect 3.1/4         | alive 3.1/5 | -      | alive 3.1/5
 # SuspectNode_Refute.
 suspect 3.1/5         | alive 3.1/6 | update | word 3.1/6
 suspect 3.1/6         | alive 3.1/7 | update | word 3.1/7

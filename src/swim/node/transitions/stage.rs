@@ -7,8 +7,8 @@ use foca::{Codec as _, Header, Message};
 
 use super::super::{Node, tests};
 use crate::swim::{
-    Card, Change, Directory, Enrolled, Input, Life, MemberId, Memory, Output, Settings, StreamId,
-    Tags, Timestamp, View,
+    Card, Change, Directory, Enrolled, Input, Life, MemberId, Memory, Output, Remembered, Settings,
+    StreamId, Tags, Timestamp, View,
     codec::{Codec, read},
     envelope::{Kind, Sealer},
     identity::Identity,
@@ -66,7 +66,8 @@ impl Stage {
         let peers: Vec<_> = (1..=5).map(|at| join(&format!("p{at}"), at, 1)).collect();
         let view: View = (1..=5).map(Enrolled).collect();
         let now = Timestamp::from_micros(1_000_000);
-        me.recall(now, &view, Memory::Mutual);
+        me.list().fill(&Remembered::of(&view, &directory));
+        me.recall(now, Memory::Mutual);
         let subject = Node::new(tests::settings(SUBJECT, SUBJECT_AT, 2, 9));
         let known = subject.gate.borrow().directory.clone();
         known.enter((*me.gate.borrow().card).clone());
