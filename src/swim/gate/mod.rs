@@ -8,6 +8,7 @@
 mod beyond;
 mod clothe;
 mod findings;
+mod import;
 mod ourselves;
 mod probes;
 mod seen;
@@ -18,7 +19,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use foca::{Member, State};
 
 use super::{
-    Card, Evidence, Junk, Life, MemberId, Scope, Timestamp,
+    Card, Junk, Life, MemberId, Scope, Timestamp,
     broadcasts::About,
     directory::{Directory, Handle},
     facts::{FactBook, Stated},
@@ -241,48 +242,6 @@ impl Gate {
             Some(claim) => self.route(claim),
             None => self.nothing(),
         }
-    }
-
-    /// What foca hears of a claim in an exchange, where `held` is what foca holds of the member.
-    /// A failure that we do not see ourselves is only an accusation, which the member can refute.
-    pub(super) fn import(
-        &mut self,
-        update: &Update<'_>,
-        held: Option<&Member<Identity>>,
-        forget_after: Duration,
-    ) -> Member<Identity> {
-        let stale = |age_s: u32| Duration::from_secs(age_s.into()) >= forget_after;
-        match (update, held) {
-            (
-                Update::Failed {
-                    life, incarnation, ..
-                },
-                Some(held),
-            ) if held.state() != State::Down && held.id().life == *life => {
-                if held.incarnation() > *incarnation {
-                    return self.nothing();
-                }
-                let claim = Claim::Suspect(Accusation {
-                    by: self.directory.id(self.sender.handle),
-                    evidence: Evidence::HeldFailed,
-                });
-                let accused = Member::new(*held.id(), held.incarnation(), State::Suspect);
-                self.hear(&accused, claim, 0);
-                self.route(accused)
-            }
-            (Update::Failed { age_s, .. } | Update::Left { age_s, .. }, None)
-                if stale(*age_s) || self.card_for(update).is_none() =>
-            {
-                self.nothing()
-            }
-            (Update::Removed { .. }, None) => self.nothing(),
-            _ => self.judge(update),
-        }
-    }
-
-    fn card_for(&self, update: &Update<'_>) -> Option<Arc<Card>> {
-        let handle = self.directory.handle(update.id(&self.cluster))?;
-        self.card(handle, update.life().generation())
     }
 
     fn judge_other(&mut self, update: &Update<'_>) -> Option<Member<Identity>> {

@@ -1,7 +1,7 @@
 use std::{borrow::Cow, net::SocketAddr};
 
 use super::*;
-use crate::swim::{Enrolled, Profile, Tags, Tuning, doubt::Doubt};
+use crate::swim::{Enrolled, Evidence, Profile, Tags, Tuning, doubt::Doubt};
 
 const ACCUSATION: Accusation = Accusation {
     by: MemberId(9),
