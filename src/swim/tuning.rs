@@ -181,8 +181,9 @@ impl Tuning {
             .mul_f64(self.suspicion_multiplier * scale)
     }
 
-    /// When a helper says that it had no answer either: after 80 % of the probe time-out, or of the
-    /// time that the asker has left where that is less (Lifeguard §IV-A; memberlist waits the whole time, so that its nacks come too late).
+    /// When a helper says that it had no answer either: after 80 % of the probe time-out, or of
+    /// the time that the asker has left where that is less (Lifeguard §IV-A; memberlist waits for
+    /// the whole time-out, so that its nacks come too late).
     pub fn nack_after(&self) -> Duration {
         let left = self.probe_interval.saturating_sub(self.probe_timeout);
         left.min(self.probe_timeout).mul_f64(0.8)
