@@ -38,5 +38,6 @@ pub mod cli;
 #[cfg(feature = "agent")]
 pub mod config;
 pub mod feed;
+mod nearest;
 pub mod simulator;
 pub mod swim;

@@ -6,6 +6,8 @@
 //!
 //! `benches/README.md` has the numbers. Exit code 1 when a wanted number is missed.
 
+#[path = "../arguments/mod.rs"]
+mod arguments;
 mod blows;
 mod pauses;
 mod serf;
@@ -20,6 +22,7 @@ mod table;
 
 use std::{process::ExitCode, time::Duration};
 
+use arguments::Arguments;
 use blows::Cluster;
 use pauses::Pause;
 use serf::Serf;
@@ -45,30 +48,16 @@ const FIGURES: [Figure; 6] = [
     ("pauses", pauses),
 ];
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a bench prints its results"
-)]
+#[expect(clippy::print_stdout, reason = "a bench prints its results")]
 fn main() -> ExitCode {
-    let args: Vec<_> = std::env::args().skip(1).collect();
-    let args = args.iter().filter(|arg| *arg != "--bench");
-    let (numbers, names): (Vec<_>, Vec<_>) = args.partition(|arg| arg.parse::<usize>().is_ok());
-    let known = FIGURES.map(|(name, _)| name);
-    if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        eprintln!(
-            "error: no figure {unknown:?}\nhint: one of {}",
-            known.join(", ")
-        );
-        return ExitCode::from(2);
-    }
-    let repeats = numbers.first().and_then(|repeats| repeats.parse().ok());
-    let repeats = repeats.unwrap_or(REPEATS).max(1);
+    let arguments = Arguments::read("figure", &FIGURES.map(|(name, _)| name));
+    let repeats = arguments.number(0).map_or(Ok(REPEATS), usize::try_from);
+    let repeats = repeats.expect("a number of repeats").max(1);
     println!("{AGENTS} agents, load {}", table::load());
     println!("\n{}", table::HEAD);
     let mut missed = false;
     for (name, measure) in FIGURES {
-        if names.is_empty() || names.iter().any(|wanted| *wanted == name) {
+        if arguments.wants(name) {
             let row = measure(repeats);
             println!("{row}");
             missed |= !row.holds();

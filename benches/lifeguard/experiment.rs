@@ -54,9 +54,6 @@ impl Lab {
         let mut dice = Xoshiro256PlusPlus::seed_from_u64(point.seed);
         let chosen = index::sample(&mut dice, slots.len(), point.concurrent as usize);
         let struck: Vec<_> = chosen.into_iter().map(|index| slots[index]).collect();
-        for slot in &slots {
-            world.follow(*slot, "failed");
-        }
         world.begin_counting();
         Self { world, struck }
     }
@@ -89,6 +86,9 @@ pub(crate) fn interval(point: &Point, tuning: &Tuning) -> Outcome {
 /// The threshold experiment: struck once; what was told of each of the struck.
 pub(crate) fn threshold(point: &Point, tuning: &Tuning) -> Vec<Detection> {
     let mut lab = Lab::new(point, tuning);
+    for slot in &lab.struck {
+        lab.world.follow(*slot, "failed");
+    }
     let begin = lab.world.now();
     lab.strike(point.lasts);
     lab.world.run_for(LASTS.saturating_sub(point.lasts));

@@ -13,8 +13,8 @@ pub(crate) enum Setting {
     Lifeguard(f64, f64),
     /// Everything, as the `lan` profile has it.
     Ours,
-    /// The same with another α.
-    OursWith(f64),
+    /// The same with another α and K.
+    OursWith(f64, u8),
 }
 
 impl Setting {
@@ -29,12 +29,13 @@ impl Setting {
     ];
 
     /// What the default was chosen from.
-    pub(crate) const CHOICE: [Self; 5] = [
+    pub(crate) const CHOICE: [Self; 6] = [
         Self::Swim,
-        Self::OursWith(2.0),
-        Self::OursWith(2.5),
-        Self::OursWith(3.0),
-        Self::OursWith(4.0),
+        Self::OursWith(2.0, 3),
+        Self::OursWith(2.5, 3),
+        Self::OursWith(2.9, 2),
+        Self::OursWith(2.9, 3),
+        Self::OursWith(4.0, 3),
     ];
 
     pub(crate) fn name(self) -> String {
@@ -45,7 +46,7 @@ impl Setting {
             Self::Buddy => "Buddy System".into(),
             Self::Lifeguard(alpha, beta) => format!("Lifeguard α{alpha} β{beta}"),
             Self::Ours => "headcount".into(),
-            Self::OursWith(alpha) => format!("headcount α{alpha}"),
+            Self::OursWith(alpha, k) => format!("headcount α{alpha} K{k}"),
         }
     }
 
@@ -75,8 +76,9 @@ impl Setting {
                 ..swim
             },
             Self::Ours => Tuning::new(Profile::Lan),
-            Self::OursWith(alpha) => Tuning {
+            Self::OursWith(alpha, confirmations) => Tuning {
                 suspicion_multiplier: alpha,
+                confirmations,
                 ..Tuning::new(Profile::Lan)
             },
         }

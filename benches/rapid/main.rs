@@ -4,12 +4,12 @@
 //!
 //! `simulations/VALIDATION.md` has the results, beside the paper's.
 
-use std::{
-    env, fs,
-    path::Path,
-    process::{Command, ExitCode},
-};
+#[path = "../arguments/mod.rs"]
+mod arguments;
 
+use std::{fs, path::Path, process::Command};
+
+use arguments::Arguments;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -47,36 +47,21 @@ const FAULTS: [Fault; 4] = [
     },
 ];
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a bench prints its results"
-)]
-fn main() -> ExitCode {
-    let args: Vec<_> = env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    let (numbers, names): (Vec<_>, Vec<_>) =
-        args.into_iter().partition(|arg| arg.parse::<u32>().is_ok());
-    let known: Vec<_> = FAULTS.iter().map(|fault| fault.name).collect();
-    if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        eprintln!(
-            "error: no fault {unknown:?}\nhint: one of {}",
-            known.join(", ")
-        );
-        return ExitCode::from(2);
-    }
-    let number = |index: usize, default: &str| numbers.get(index).map_or(default, |n| n).to_owned();
-    let (nodes, seeds) = (number(0, "1000"), number(1, "3"));
+#[expect(clippy::print_stdout, reason = "a bench prints its results")]
+fn main() {
+    let arguments = Arguments::read("fault", &FAULTS.map(|fault| fault.name));
+    let number = |index, default| arguments.number(index).unwrap_or(default).to_string();
+    let (nodes, seeds) = (number(0, 1_000), number(1, 3));
     let dir = tempfile::tempdir().expect("a temporary directory");
     println!("{nodes} nodes, {seeds} seeds\n\n{HEAD}");
     for fault in FAULTS {
-        if names.is_empty() || names.iter().any(|name| name == fault.name) {
+        if arguments.wants(fault.name) {
             for (settings, added) in [("ours", ""), ("SWIM", SWIM)] {
                 let said = fault.simulate(added, &dir, [&nodes, &seeds]);
                 println!("{}", fault.row(settings, &said));
             }
         }
     }
-    ExitCode::SUCCESS
 }
 
 const HEAD: &str = "| fault | settings | views, worst second | seconds with several views | \

@@ -95,11 +95,7 @@ pub(super) fn names() -> Vec<&'static str> {
 /// The name that looks most like `text`.
 pub(super) fn nearest(text: &str) -> &'static str {
     let text = text.to_lowercase().replace('_', "-");
-    let likeness = |name: &&str| strsim::jaro_winkler(&text, name);
-    let names = names().into_iter();
-    names
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-        .expect("KEYS is not empty")
+    crate::nearest::nearest(&text, names()).expect("KEYS is not empty")
 }
 
 /// The variable of the key called `name`.

@@ -137,9 +137,8 @@ impl World {
             return;
         };
         let anomaly = process.anomaly.as_ref();
-        let blocks = anomaly.is_some();
         process.paused |= anomaly.is_some_and(|anomaly| anomaly.stops());
-        if process.paused || blocks {
+        if process.paused || anomaly.is_some() {
             process.queue(arrival);
             return;
         }

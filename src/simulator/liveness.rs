@@ -34,8 +34,8 @@ impl World {
         ControlFlow::Continue(())
     }
 
-    /// Waits until `unfinished` has nothing to say any more and all views are equal; then nothing
-    /// may change for a while. Tells how long the views took, unless they did not become equal or
+    /// Waits until `unfinished` has nothing to say any more and all views are equal; then nobody
+    /// may fail for a while, and views are equal again once no return is held back. Tells how long the views took, unless they did not become equal or
     /// `watcher` wants no more.
     pub(super) fn live(
         &mut self,
@@ -52,13 +52,24 @@ impl World {
         if !self.violations.is_empty() {
             return Some(took);
         }
-        if let Some(seen) = self.disagreement() {
-            self.violate_convergence(seen);
-        } else if self.measures.false_failures > failures {
+        if self.measures.false_failures > failures {
             let seen = "a living member was called failed after convergence".into();
             self.violate_all(Promise::HealthyStay, seen);
+            return Some(took);
         }
+        // A rumour of old that was refuted meanwhile: the return may be held back.
+        let within = self.longest_hold();
+        self.agree(Patience { within, ..patience }, |_| None, watcher)?;
         Some(took)
+    }
+
+    /// How long a return may be held back by anybody.
+    fn longest_hold(&self) -> Duration {
+        let holds = self
+            .machines
+            .iter()
+            .map(|machine| machine.spec.tuning.longest_hold());
+        holds.max().unwrap_or_default()
     }
 
     fn agree(

@@ -321,7 +321,7 @@ impl World {
             match output {
                 Output::Change(change) => {
                     changed = true;
-                    self.book(slot, change);
+                    self.book(slot, *change);
                 }
                 Output::CloseStream(stream) => self.close_stream(slot, stream),
                 Output::Joined(address) => {
@@ -330,7 +330,7 @@ impl World {
                 }
                 Output::Notice(notice) => {
                     self.tell_story_of(slot, || notice.to_string());
-                    self.machines[slot.index()].notices.push(notice);
+                    self.machines[slot.index()].notices.push(*notice);
                 }
                 Output::OpenStream { stream, to, frame } => self.dial(slot, stream, to, frame),
                 Output::Remember { generation } => {

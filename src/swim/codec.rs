@@ -118,9 +118,9 @@ impl Gate {
             Ordering::Less => self.addressed_before = true,
             Ordering::Equal => {
                 self.note_incoming(&message);
-                wire.accused
-                    .into_iter()
-                    .for_each(|accused| self.hear_charge(accused));
+                if let Some(incarnation) = wire.accused {
+                    self.hear_charge(incarnation);
+                }
             }
             Ordering::Greater => self.sightings.push(Sighting::Down(wire.dst.life)),
         }

@@ -80,14 +80,14 @@ pub enum Input<'a> {
 /// Everything that a node asks of its driver.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// Tell the consumers.
-    Change(Change),
+    /// Tell the consumers. Boxed, as every datagram would else be as large as a change.
+    Change(Box<Change>),
     /// Close the stream once everything written before is out.
     CloseStream(StreamId),
     /// An address given by [`Input::Join`] answered, and its whole state is ours now.
     Joined(SocketAddr),
     /// Something the operator should read in the log. Already rate-limited.
-    Notice(Notice),
+    Notice(Box<Notice>),
     /// Dial `to` and write this first frame.
     OpenStream {
         /// The new stream's number.

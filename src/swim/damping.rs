@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{
-    MemberId, Timestamp,
+    MemberId, Timestamp, Tuning,
     doubt::Doubt,
     roster::{Record, Standing},
 };
@@ -15,6 +15,16 @@ const CALM_AFTER: Duration = Duration::from_secs(600);
 /// The second return is held back for eight probe intervals, each further one twice as long.
 const HOLD_INTERVALS: u32 = 8;
 const DOUBLINGS_MAX: u8 = 3;
+
+impl Tuning {
+    /// For how long consumers may not be told of a return: 64 probe intervals, if at all.
+    pub fn longest_hold(&self) -> Duration {
+        match self.damping {
+            true => self.probe_interval * (HOLD_INTERVALS << DOUBLINGS_MAX),
+            false => Duration::ZERO,
+        }
+    }
+}
 
 /// How often a member came back lately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,8 +104,7 @@ mod tests {
     }
 
     fn suspect(by: u64) -> Standing {
-        let patience = crate::swim::Tuning::new(crate::swim::Profile::Lan).patience(9);
-        Standing::Suspect(Doubt::new(accusation(by), Timestamp::ZERO, &patience))
+        Standing::Suspect(Doubt::open(accusation(by)))
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! independently, because an accuser may be at fault itself and several hardly are. Every node
 //! that hears of a suspicion runs the clock, not only the accuser.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Evidence, MemberId, Timestamp, roster::Accusation};
 
@@ -49,8 +49,9 @@ impl Patience {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Doubt {
     /// Each from another member; the first is the one that consumers are told. Never empty; the
-    /// confirmations that count and a few refusals follow.
-    accusations: Vec<Accusation>,
+    /// confirmations that count and a few refusals follow. Shared, as records are copied whenever
+    /// somebody repeats what is known.
+    accusations: Arc<Vec<Accusation>>,
     since: Timestamp,
     /// When it is confirmed unless it is refuted.
     pub(super) deadline: Timestamp,
@@ -67,7 +68,7 @@ impl Doubt {
             _ => patience.after(0),
         };
         Self {
-            accusations: vec![first],
+            accusations: Arc::new(vec![first]),
             since: now,
             deadline: now + span,
             patient: now + span,
@@ -119,7 +120,7 @@ impl Doubt {
     pub(super) fn confirm(&mut self, by: Accusation, patience: &Patience, earliest: Timestamp) {
         if self.takes(by, patience) {
             let deadline = self.since + patience.after(self.accusations.len());
-            self.accusations.push(by);
+            Arc::make_mut(&mut self.accusations).push(by);
             self.patient = self.patient.min(deadline.max(earliest));
             self.deadline = self.deadline.min(self.patient);
             self.hasten(by, patience, earliest);
@@ -145,6 +146,15 @@ impl Doubt {
     /// Further accusations that were taken, oldest first.
     pub(super) fn confirmations(&self) -> &[Accusation] {
         &self.accusations[1..]
+    }
+}
+
+#[cfg(test)]
+impl Doubt {
+    /// For tests to which the clock is nothing.
+    pub(super) fn open(first: Accusation) -> Self {
+        let patience = super::Tuning::new(super::Profile::Lan).patience(3);
+        Self::new(first, Timestamp::ZERO, &patience)
     }
 }
 

@@ -110,6 +110,12 @@ impl Record {
         }
     }
 
+    /// The open accusation of exactly this life and incarnation.
+    pub(super) fn doubt_in(&self, life: Life, incarnation: u16) -> Option<&Doubt> {
+        let same = (self.life, self.incarnation) == (life, incarnation);
+        self.standing.doubt().filter(|_| same)
+    }
+
     /// The member as consumers hold it.
     pub(super) fn told(&self) -> &Self {
         self.held.as_ref().map_or(self, |held| &held.told)

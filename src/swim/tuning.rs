@@ -93,7 +93,7 @@ impl Tuning {
                 fanout: 3,
                 gossip_interval: Duration::from_millis(200),
                 eager_sends: 3,
-                suspicion_multiplier: 4.0,
+                suspicion_multiplier: 2.9,
                 patience_multiplier: 6.0,
                 confirmations: 3,
                 health_max: 8,

@@ -302,6 +302,13 @@ pub(super) fn put(out: &mut Vec<u8>, message: &impl Serialize) {
         .expect("a growing buffer takes every message");
 }
 
+/// The bytes of `message`.
+pub(super) fn encoded(message: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put(&mut bytes, message);
+    bytes
+}
+
 /// Reads one message; what follows it is padding.
 pub(super) fn take<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
     postcard::take_from_bytes(bytes)

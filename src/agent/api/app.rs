@@ -19,6 +19,7 @@ use crate::{
         app::{self, Ended, Lease, Process},
         shared::Shared,
     },
+    nearest::nearest,
     swim::AppStatus,
 };
 
@@ -215,11 +216,8 @@ fn refused(key: &str, value: &Value) -> Problem {
 }
 
 fn unknown(key: &str) -> Problem {
-    let likeness = |known: &&&str| strsim::jaro_winkler(key, known);
-    let nearest = KEYS
-        .iter()
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    let nearest = nearest.map_or_else(String::new, |known| format!(": did you mean {known}?"));
+    let nearest =
+        nearest(key, KEYS).map_or_else(String::new, |known| format!(": did you mean {known}?"));
     let keys = KEYS.join(", ");
     Problem::bad_request(format!("unknown key {key:?}{nearest} The keys are {keys}"))
 }

@@ -1,6 +1,7 @@
 //! `Census`: who there is, by number, by name and by zone.
 
-use super::{super::Slot, error::nearest, values::Chosen, zones::ZoneEntry};
+use super::{super::Slot, values::Chosen, zones::ZoneEntry};
+use crate::nearest::nearest;
 
 /// The nodes of a scenario that do not join late, and their zones.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,7 @@
 //! `ScenarioError`: why a scenario cannot be run.
 
 use super::BUILT_IN;
+use crate::nearest::nearest;
 
 /// Why a scenario cannot be run. Nothing was run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,10 +66,4 @@ impl ScenarioError {
             _ => Self::new(place, format!("{line}: {}", message.replace('\n', " "))),
         }
     }
-}
-
-/// Which of `allowed` looks most like `given`.
-pub(super) fn nearest<'a>(given: &str, allowed: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |name: &&str| strsim::jaro_winkler(given, name);
-    allowed.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }

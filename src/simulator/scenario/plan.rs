@@ -10,10 +10,10 @@ use toml::ser::ValueSerializer;
 use super::{
     super::{CONVERGENCE_MAX, Conditions, Fault, Plan, Slot, Spec, time_text},
     CONVERGE_WITHIN, Expect, File, Profiled, Scenario, ScenarioError,
-    error::nearest,
     settings::Overrides,
     values::Time,
 };
+use crate::nearest::nearest;
 use crate::swim::{Profile, Tags, Tuning, check_cluster, check_name, check_tags};
 
 /// The cluster of a node that names none.

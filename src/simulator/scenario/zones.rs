@@ -5,9 +5,9 @@ use serde::Deserialize;
 use super::{
     super::{Latency, Zones},
     census::{Census, node_number},
-    error::nearest,
     values::Count,
 };
+use crate::nearest::nearest;
 
 /// One `[[zone]]`.
 #[derive(Clone, Debug, Deserialize)]

@@ -5,12 +5,7 @@ use std::{sync::Arc, time::Duration};
 use foca::{Member, State};
 
 use super::Gate;
-use crate::swim::{
-    Card, Evidence,
-    identity::Identity,
-    roster::{Accusation, Claim},
-    wire::Update,
-};
+use crate::swim::{Card, Evidence, identity::Identity, roster::Accusation, wire::Update};
 
 impl Gate {
     /// What foca hears of a claim in an exchange, where `held` is what foca holds of the member.
@@ -32,12 +27,11 @@ impl Gate {
                 if held.incarnation() > *incarnation {
                     return self.nothing();
                 }
-                let claim = Claim::Suspect(Accusation {
+                let accusation = Accusation {
                     by: self.directory.id(self.sender.handle),
                     evidence: Evidence::HeldFailed,
-                });
-                let accused = Member::new(*held.id(), held.incarnation(), State::Suspect);
-                self.hear(&accused, claim, 0);
+                };
+                let accused = self.hear_accusation(*held.id(), held.incarnation(), accusation);
                 self.route(accused)
             }
             (Update::Failed { age_s, .. } | Update::Left { age_s, .. }, None)

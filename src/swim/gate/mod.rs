@@ -275,9 +275,7 @@ impl Gate {
                 if accusation.by == update.id(&self.cluster) {
                     return None; // Nobody accuses itself.
                 }
-                let accused = Member::new(identity, *incarnation, State::Suspect);
-                self.hear(&accused, Claim::Suspect(*accusation), 0);
-                Some(accused)
+                Some(self.hear_accusation(identity, *incarnation, *accusation))
             }
             Update::Failed {
                 incarnation,
@@ -292,9 +290,7 @@ impl Gate {
                 if self.corroborate && self.holds_alive(identity) {
                     // Whoever hears nobody fails everybody. A failure that others saw, too, was an
                     // accusation before, and we should have heard of it.
-                    let accused = Member::new(identity, *incarnation, State::Suspect);
-                    self.hear(&accused, Claim::Suspect(*accusation), 0);
-                    return Some(accused);
+                    return Some(self.hear_accusation(identity, *incarnation, *accusation));
                 }
                 let failed = Member::new(identity, *incarnation, State::Down);
                 self.hear(&failed, Claim::Failed(*accusation), *age_s);
@@ -409,6 +405,18 @@ impl Gate {
             .iter()
             .rev()
             .find(|heard| heard.about == identity && fits(&heard.claim))
+    }
+
+    /// Somebody accuses a member in this incarnation.
+    fn hear_accusation(
+        &mut self,
+        about: Identity,
+        incarnation: u16,
+        accusation: Accusation,
+    ) -> Member<Identity> {
+        let accused = Member::new(about, incarnation, State::Suspect);
+        self.hear(&accused, Claim::Suspect(accusation), 0);
+        accused
     }
 
     /// Our own probe failed: we accuse, whether or not somebody did before.

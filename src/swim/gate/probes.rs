@@ -113,10 +113,10 @@ impl Gate {
             header.message,
             Message::Ping(_) | Message::IndirectPing { .. }
         );
+        (self.buddy && pings).then_some(())?;
         let record = self.roster.record(header.dst.handle)?;
         record.standing.doubt()?;
-        let charged = self.buddy && pings && record.life == header.dst.life;
-        charged.then_some(record.incarnation)
+        (record.life == header.dst.life).then_some(record.incarnation)
     }
 
     /// Somebody who pings us holds us suspect: foca will hear of it after the packet. What we have

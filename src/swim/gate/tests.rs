@@ -1,7 +1,7 @@
 use std::{borrow::Cow, net::SocketAddr};
 
 use super::*;
-use crate::swim::{Enrolled, Evidence, Profile, Tags, Tuning, doubt::Doubt};
+use crate::swim::{Enrolled, Evidence, Tags, doubt::Doubt};
 
 const ACCUSATION: Accusation = Accusation {
     by: MemberId(9),
@@ -9,8 +9,7 @@ const ACCUSATION: Accusation = Accusation {
 };
 
 fn suspected() -> Standing {
-    let patience = Tuning::new(Profile::Lan).patience(3);
-    Standing::Suspect(Doubt::new(ACCUSATION, Timestamp::ZERO, &patience))
+    Standing::Suspect(Doubt::open(ACCUSATION))
 }
 
 fn card(name: &str, generation: u32) -> Card {

@@ -52,10 +52,7 @@ impl Node {
         self.heard_from_beyond(Member::new(sender, header.src_incarnation, State::Alive));
         let result = self.engine.apply(claims.into_iter(), true);
         self.check(result);
-        self.apply_overheard(noticed.overheard);
-        if noticed.accused {
-            self.introduce_to(sender);
-        }
+        self.heed(sender, noticed.overheard, noticed.accused);
         self.answer_beyond(sender, header.message);
         Ok(())
     }

@@ -291,7 +291,6 @@ impl Node {
 
 /// Whether somebody was refused by this very life in this incarnation before.
 fn was_refused(prior: Option<&Record>, next: &Record) -> bool {
-    let same = |prior: &&Record| (prior.life, prior.incarnation) == (next.life, next.incarnation);
-    let doubt = prior.filter(same).and_then(|prior| prior.standing.doubt());
+    let doubt = prior.and_then(|prior| prior.doubt_in(next.life, next.incarnation));
     doubt.is_some_and(|doubt| doubt.refusals() > 0)
 }

@@ -428,7 +428,7 @@ impl Node {
     }
 
     fn change(&mut self, change: Change) {
-        self.push(Output::Change(change));
+        self.push(Output::Change(Box::new(change)));
     }
 
     fn schedule(&mut self, after: Duration, alarm: Alarm) {
@@ -468,7 +468,7 @@ impl Node {
         self.noticed.retain(|_, at| now - *at < NOTICE_INTERVAL);
         if self.noticed.len() < NOTICED_MAX && !self.noticed.contains_key(&about) {
             self.noticed.insert(about, now);
-            self.push(Output::Notice(notice));
+            self.push(Output::Notice(Box::new(notice)));
         }
     }
 

@@ -83,19 +83,24 @@ impl Node {
         if let Some(errand) = noticed.errand {
             self.run_errand(errand);
         }
-        self.apply_overheard(noticed.overheard);
-        if noticed.accused {
-            // Whoever accuses us hears first that we live.
-            self.introduce_to(sender);
-        }
+        self.heed(sender, noticed.overheard, noticed.accused);
         self.check_packet(result, noticed.junk)
     }
 
-    /// Lets foca hear what came as broadcasts and is about members in its list.
-    pub(super) fn apply_overheard(&mut self, overheard: Vec<Member<Identity>>) {
+    /// Lets foca hear what it does not look for in packets: claims that came as broadcasts, and an
+    /// accusation of ours in the header. Whoever accuses us hears first that we live.
+    pub(super) fn heed(
+        &mut self,
+        sender: Identity,
+        overheard: Vec<Member<Identity>>,
+        accused: bool,
+    ) {
         if !overheard.is_empty() {
             let result = self.engine.apply(overheard.into_iter(), true);
             self.check(result);
+        }
+        if accused {
+            self.introduce_to(sender);
         }
     }
 

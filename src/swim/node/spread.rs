@@ -10,8 +10,13 @@ use rand::RngExt;
 
 use super::Node;
 use crate::swim::{
-    Timestamp, broadcasts::About, codec::Codec, identity::Identity, mail::SWIM_BYTES_MAX,
-    timers::Alarm, wire::Update,
+    Timestamp,
+    broadcasts::About,
+    codec::Codec,
+    identity::Identity,
+    mail::SWIM_BYTES_MAX,
+    timers::Alarm,
+    wire::{self, Update},
 };
 
 /// News that comes closer together than this travels together.
@@ -62,17 +67,26 @@ impl Node {
 
     /// Gossips what foca does not: it goes out at once and with the next packets.
     pub(super) fn broadcast(&mut self, about: About, update: &Update<'_>) {
-        let bytes = postcard::to_stdvec(update).expect("a growing buffer takes an update");
+        let bytes = wire::encoded(update);
         let result = self.engine.broadcast(&bytes);
         self.check(result);
+        self.gate.borrow_mut().news.push((about, bytes));
+    }
+
+    /// Passes on what most should hear soon and nobody must hear: at once, and never again. It
+    /// reaches all but e^(−3(1−s)) = 6 % of the members (Demers 1987).
+    pub(super) fn mention(&mut self, about: About, update: &Update<'_>) {
+        if self.tuning.eager_sends == 0 {
+            return self.broadcast(about, update);
+        }
+        let bytes = wire::encoded(update);
         self.gate.borrow_mut().news.push((about, bytes));
     }
 
     /// Tells one member who we are now: it addressed an earlier life of ours.
     pub(super) fn introduce_to(&mut self, member: Identity) {
         let introduction = self.gate.borrow().introduction();
-        let bytes = postcard::to_stdvec(&introduction).expect("a growing buffer takes our card");
-        self.send_gossip(member, 1, &bytes);
+        self.send_gossip(member, 1, &wire::encoded(&introduction));
     }
 
     fn send_gossip(&mut self, to: Identity, count: u16, updates: &[u8]) {
@@ -100,7 +114,7 @@ impl Node {
             dst: to,
             message,
         };
-        let mut packet = Vec::with_capacity(SWIM_BYTES_MAX);
+        let mut packet = Vec::with_capacity(HEADER_BYTES_MAX + updates.len());
         self.gate.borrow_mut().calling = true;
         Codec::new(self.gate.clone())
             .encode_header(&header, &mut packet)
@@ -134,8 +148,10 @@ impl Node {
     }
 }
 
+/// Header and count of a packet.
+const HEADER_BYTES_MAX: usize = 64;
 /// Header, count and updates must fit one packet.
-const UPDATES_BYTES_MAX: usize = SWIM_BYTES_MAX - 64;
+const UPDATES_BYTES_MAX: usize = SWIM_BYTES_MAX - HEADER_BYTES_MAX;
 
 /// Whole updates packed into as few packets as their order allows, with their count.
 fn pack<'a>(updates: impl Iterator<Item = &'a [u8]>) -> Vec<(u16, Vec<u8>)> {

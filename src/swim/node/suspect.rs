@@ -1,6 +1,9 @@
 //! Suspicions: who confirms them, whom they are passed on to, the suspect's last word, the end.
 
+use std::cell::LazyCell;
+
 use foca::{Member, Message, State};
+use rand::RngExt;
 
 use super::Node;
 use crate::swim::{
@@ -10,8 +13,11 @@ use crate::swim::{
     identity::Identity,
     roster::{Accusation, Record},
     timers::Alarm,
-    wire::Update,
+    wire::{self, Update},
 };
+
+/// So many reach a suspect through any loss that is worth a thought.
+const CALLERS: usize = 32;
 
 impl Node {
     pub(super) fn patience(&self) -> Patience {
@@ -20,18 +26,17 @@ impl Node {
 
     /// The open accusation of a member that is held suspect, with all that was heard just now.
     pub(super) fn doubt(&self, held: &Member<Identity>, prior: Option<&Record>) -> Doubt {
-        let patience = self.patience();
+        let patience = LazyCell::new(|| self.patience());
         let gate = self.gate.borrow();
-        let same = |prior: &&Record| {
-            (prior.life, prior.incarnation) == (held.id().life, held.incarnation())
-        };
-        let open = prior.filter(same).and_then(|prior| prior.standing.doubt());
+        let open = prior.and_then(|prior| prior.doubt_in(held.id().life, held.incarnation()));
         let mut doubt = match open {
             Some(doubt) => doubt.clone(),
             None => Doubt::new(gate.accusation(*held.id()), self.now, &patience),
         };
         for accusation in gate.accusations(held) {
-            doubt.confirm(accusation, &patience, self.earliest_end());
+            if !doubt.is_by(accusation.by) {
+                doubt.confirm(accusation, &patience, self.earliest_end());
+            }
         }
         doubt
     }
@@ -44,21 +49,19 @@ impl Node {
         }
     }
 
-    /// Passes confirmations on: the first K of them travel as far as the accusation did, because
-    /// every node runs the clock (Lifeguard §IV-B).
+    /// Passes confirmations on: every node runs the clock, and should hear of the first K of them
+    /// (Lifeguard §IV-B). Whoever misses one is more patient, and hears of the failure from others.
     pub(super) fn pass_on(&mut self, prior: Option<&Record>, suspect: Identity, next: &Record) {
         let Some(doubt) = next.standing.doubt() else {
             return;
         };
-        let same =
-            |prior: &&Record| (prior.life, prior.incarnation) == (next.life, next.incarnation);
-        let known = prior.filter(same).and_then(|prior| prior.standing.doubt());
+        let known = prior.and_then(|prior| prior.doubt_in(next.life, next.incarnation));
         let known = known.map_or(0, |known| known.confirmations().len());
         let new = doubt.confirmations().get(known..).unwrap_or_default();
         for confirmation in new {
             self.relay(suspect, next.incarnation, *confirmation);
         }
-        if !new.is_empty() && self.tuning.last_calls {
+        if !new.is_empty() && self.tuning.last_calls && self.is_drawn_to_call() {
             self.call(suspect, next.incarnation);
         }
     }
@@ -70,7 +73,11 @@ impl Node {
             incarnation,
             accusation,
         };
-        self.broadcast(About::claim(suspect.handle), &update);
+        let about = About::Claim {
+            member: suspect.handle,
+            accuser: Some(accusation.by),
+        };
+        self.mention(about, &update);
     }
 
     /// The suspicion's time may be over: a confirmation may have shortened it since the alarm was
@@ -97,25 +104,36 @@ impl Node {
         Some((doubt.clone(), record.incarnation))
     }
 
-    /// At half of the time that is left, unless that is too little for an answer.
-    pub(super) fn schedule_last_call(&mut self, suspect: Identity, doubt: &Doubt) {
+    /// At half of the time that is left, unless that is too little for an answer. Whether it is.
+    pub(super) fn schedule_last_call(&mut self, suspect: Identity, doubt: &Doubt) -> bool {
         let wait = (doubt.deadline - self.now) / 2;
-        if self.tuning.last_calls && wait >= self.tuning.probe_timeout / 2 {
+        let is_due = self.tuning.last_calls && wait >= self.tuning.probe_timeout / 2;
+        if is_due {
             let confirmed = doubt.confirmations().len();
             self.schedule(wait, Alarm::LastCall { suspect, confirmed });
         }
+        is_due
     }
 
     /// Asks a suspect for a word, again and again: gossip is chance, and whoever misses the
-    /// refutation would otherwise fail a healthy member by itself.
+    /// refutation would otherwise fail a healthy member by itself. In a large cluster some ask;
+    /// just before the end everybody does who still doubts.
     pub(super) fn last_call(&mut self, suspect: Identity, confirmed: usize) {
         if let Some((doubt, incarnation)) = self.suspicion_of(suspect)
             && doubt.confirmations().len() == confirmed
         {
-            self.call(suspect, incarnation);
+            let is_last = !self.schedule_last_call(suspect, &doubt);
+            if is_last || self.is_drawn_to_call() {
+                self.call(suspect, incarnation);
+            }
             self.last_call_by_stream(suspect);
-            self.schedule_last_call(suspect, &doubt);
         }
+    }
+
+    /// Thousands who doubt one member must not all ask it at once.
+    fn is_drawn_to_call(&mut self) -> bool {
+        let members = self.cluster_size();
+        members <= CALLERS || self.rng.random_range(0..members) < CALLERS
     }
 
     /// Tells a suspect of the accusation and asks for an answer.
@@ -123,8 +141,7 @@ impl Node {
         let held = Member::new(suspect, incarnation, State::Suspect);
         let update = self.gate.borrow().clothe(&held);
         if let Some(update) = update {
-            let bytes = postcard::to_stdvec(&update).expect("a growing buffer takes an update");
-            self.send_packet(suspect, Message::Ping(0), 1, &bytes);
+            self.send_packet(suspect, Message::Ping(0), 1, &wire::encoded(&update));
         }
     }
 }

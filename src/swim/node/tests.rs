@@ -106,7 +106,7 @@ impl Few {
                 let (to, far) = self.far_end(at, stream);
                 self.post(to, Arrival::Closed(far));
             }
-            Output::Change(change) => self.changes[at].push(change),
+            Output::Change(change) => self.changes[at].push(*change),
             Output::Stop(reason) => {
                 self.stops.insert(at, reason);
                 self.nodes[at] = None;

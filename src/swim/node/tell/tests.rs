@@ -1,5 +1,5 @@
 use super::*;
-use crate::swim::{Evidence, Life, MemberId, Profile, Tuning, doubt::Doubt};
+use crate::swim::{Evidence, Life, MemberId, doubt::Doubt};
 
 const ACCUSATION: Accusation = Accusation {
     by: MemberId(9),
@@ -8,8 +8,7 @@ const ACCUSATION: Accusation = Accusation {
 const FAILED: Standing = Standing::Failed(ACCUSATION);
 
 fn suspect() -> Standing {
-    let patience = Tuning::new(Profile::Lan).patience(3);
-    Standing::Suspect(Doubt::new(ACCUSATION, Timestamp::ZERO, &patience))
+    Standing::Suspect(Doubt::open(ACCUSATION))
 }
 
 fn left() -> Standing {

@@ -67,17 +67,17 @@ impl Stage {
     }
 }
 
-/// Lifeguard §IV-B among seven members: 4 s to 24 s, K = 3. We are none of the accusers.
+/// Lifeguard §IV-B among seven members: 2.9 s to 17.4 s, K = 3. We are none of the accusers.
 #[test]
 fn a_hearer_runs_the_clock_and_passes_on_as_many_confirmations_as_count() {
     // who accuses | time in ms | passed on
     let table = "
-        p1 | 24000 | -
-        p2 | 14000 | suspect 2.1/5 by p2
-        p2 | 14000 | -
-        p3 | 8150  | suspect 2.1/5 by p3
-        p4 | 4000  | suspect 2.1/5 by p4
-        p5 | 4000  | -
+        p1 | 17400 | -
+        p2 | 10150 | suspect 2.1/5 by p2
+        p2 | 10150 | -
+        p3 | 5909  | suspect 2.1/5 by p3
+        p4 | 2900  | suspect 2.1/5 by p4
+        p5 | 2900  | -
     ";
     let mut stage = Stage::holding("suspect 2.1/5");
     let began = stage.now;

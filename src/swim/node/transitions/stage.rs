@@ -192,7 +192,7 @@ impl Stage {
         let mut outcome = Outcome::default();
         for output in outputs {
             match output {
-                Output::Change(change) => outcome.changes.push(change),
+                Output::Change(change) => outcome.changes.push(*change),
                 Output::Send { to, bytes } => self.sent(to, &bytes, &mut outcome),
                 _ => {}
             }
