@@ -7,7 +7,8 @@
 //!
 //! ```text
 //! cli ──► agent ──► feed ──► swim ──► foca
-//!  └────► simulator ───────► swim          (the simulator may use feed to check replay)
+//!  ├────► simulator ───────► swim          (the simulator may use feed to check replay)
+//!  └────► client ┄┄ HTTP ┄┄► an agent
 //! ```
 //!
 //! | folder | verb | change it when |
@@ -15,6 +16,7 @@
 //! | [`swim`] | DECIDES | the protocol changes: what is believed, sent, when. Pure |
 //! | [`feed`] | TELLS | the event stream changes: records, numbering, resume. Pure |
 //! | [`agent`] | DOES | sockets, clock, signals, files, the local HTTP API |
+//! | [`client`] | LISTENS | programs in Rust talk to an agent otherwise: watches, views, requests |
 //! | [`simulator`] | PROVES | virtual time, network, faults, checkers. Pure |
 //! | [`cli`] | SPEAKS | flags, tables, messages; the only place that prints |
 //!
@@ -35,6 +37,8 @@
 pub mod agent;
 #[cfg(feature = "agent")]
 pub mod cli;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "agent")]
 pub mod config;
 pub mod feed;

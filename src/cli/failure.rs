@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, io};
 
-use crate::{agent, config::ConfigError, simulator::ScenarioError};
+use crate::{agent, client, config::ConfigError, simulator::ScenarioError};
 
 /// The end of a command that did not succeed.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl fmt::Display for Failure {
 }
 
 /// An error and, after colons, what it was caused by.
-pub(super) fn chain(error: &dyn Error) -> String {
+fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -116,6 +116,22 @@ impl From<ScenarioError> for Failure {
 impl From<agent::Error> for Failure {
     fn from(error: agent::Error) -> Self {
         let failure = Self::trouble(chain(&error));
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// What an agent said no to: the caller's request is trouble, the members' state a no.
+impl From<client::Error> for Failure {
+    fn from(error: client::Error) -> Self {
+        let failure = match &error {
+            client::Error::Refused {
+                status: 404 | 409, ..
+            } => Self::no(chain(&error)),
+            _ => Self::trouble(chain(&error)),
+        };
         match error.hint() {
             Some(hint) => failure.hint(hint),
             None => failure,

@@ -1,9 +1,7 @@
 //! `headcount join`: makes a running agent join a cluster.
 
-use serde::Deserialize;
-use serde_json::json;
-
 use super::{Failure, Output, Target};
+use crate::client::Joined;
 
 /// Make the agent join the cluster of other agents
 #[derive(Debug, clap::Args)]
@@ -18,19 +16,10 @@ pub(super) struct Args {
     json: bool,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    joined: Vec<String>,
-    pending: Vec<String>,
-}
-
 pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
-    let client = args.target.client()?;
-    let body = json!({"addresses": args.addresses});
-    let said = client.post("/v1/join", &body).await?;
-    let answer: Answer = said.read()?;
+    let answer = args.target.client()?.join(&args.addresses).await?;
     if args.json {
-        output.data(said)?;
+        output.data(answer.json())?;
     } else {
         for address in &answer.joined {
             output.data(format_args!("joined {address}"))?;
@@ -40,7 +29,7 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
 }
 
 /// One answer makes us a member; who is silent is tried on.
-fn verdict(answer: &Answer, output: &mut Output) -> Result<(), Failure> {
+fn verdict(answer: &Joined, output: &mut Output) -> Result<(), Failure> {
     let pending = answer.pending.join(", ");
     let silence = format!("no answer from {pending} yet; the agent keeps trying");
     match (answer.joined.is_empty(), answer.pending.is_empty()) {

@@ -1,7 +1,5 @@
 //! `headcount leave`: makes a running agent say goodbye and end.
 
-use serde_json::{Value, json};
-
 use super::{Failure, Output, Target};
 
 /// Make the agent say goodbye to the cluster and end
@@ -18,19 +16,13 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
-    let client = args.target.client()?;
-    let body = match args.reason {
-        Some(reason) => json!({"reason": reason}),
-        None => json!({}),
-    };
-    let answer = client.post("/v1/leave", &body).await?;
-    let has_left = answer.read::<Value>()?["left"] == true;
+    let answer = args.target.client()?.leave(args.reason.as_deref()).await?;
     if args.json {
-        output.data(answer)?;
-    } else if has_left {
+        output.data(answer.json())?;
+    } else if answer.left {
         output.data("left")?;
     }
-    match has_left {
+    match answer.left {
         true => Ok(()),
         false => {
             Err(Failure::no("the agent is still leaving").hint("its log says why it takes long"))

@@ -5,17 +5,14 @@
 //! in the way. A reader that closes the pipe is no failure.
 
 mod agent;
-mod client;
 mod demo;
 mod failure;
-mod follow;
 mod join;
 mod leave;
 mod log;
 mod members;
 mod moment;
 mod output;
-mod record;
 mod remove;
 mod simulate;
 mod status;
@@ -29,8 +26,10 @@ use std::{future::Future, process::ExitCode, sync::mpsc, thread, time::Duration}
 use anstream::ColorChoice;
 use clap::{Parser, Subcommand};
 
-use crate::config::{self, Surroundings};
-use client::Client;
+use crate::{
+    client::Client,
+    config::{self, Surroundings},
+};
 use failure::Failure;
 use output::Output;
 

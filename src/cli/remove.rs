@@ -1,6 +1,6 @@
 //! `headcount remove`: makes the whole cluster forget a member.
 
-use super::{Failure, Output, Target, client::escaped};
+use super::{Failure, Output, Target};
 
 /// Make the whole cluster forget a failed or departed member
 #[derive(Debug, clap::Args)]
@@ -15,15 +15,13 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
-    let client = args.target.client()?;
-    let path = format!("/v1/members/{}", escaped(&args.name));
-    let answered = client.delete(&path).await;
-    let answer = answered.map_err(|failure| match failure.advice() {
-        Some(_) => failure,
-        None => failure.hint("`headcount members` lists everyone and their states"),
+    let removed = args.target.client()?.remove(&args.name).await;
+    let answer = removed.map_err(|error| match Failure::from(error) {
+        failure if failure.advice().is_some() => failure,
+        failure => failure.hint("`headcount members` lists everyone and their states"),
     })?;
     match args.json {
-        true => output.data(answer),
+        true => output.data(answer.json()),
         false => output.data(format_args!("removed {}", args.name)),
     }
 }

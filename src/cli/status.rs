@@ -1,13 +1,13 @@
 //! `headcount status`: how the agent itself is doing.
 
-use serde_json::Value;
-
 use super::{
     Failure, Output, Target,
     moment::span,
     output::{shown, style},
+    story,
     table::{self, Cell},
 };
+use crate::client::{App, Counts, Status};
 
 /// Show how the agent itself is doing
 #[derive(Debug, clap::Args)]
@@ -20,89 +20,77 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
-    let status = args.target.client()?.get("/v1/status").await?;
+    let status = args.target.client()?.status().await?;
     if args.json {
-        return output.data(status);
+        return output.data(status.json());
     }
-    for line in table::lines(&rows(&status.read()?)) {
+    for line in table::lines(&rows(&status)) {
         output.data(line)?;
     }
     Ok(())
 }
 
-/// What people ask first comes first. What an agent does not say is left out.
-fn rows(status: &Value) -> Vec<Vec<Cell>> {
-    let health = match status["health"].as_str() {
-        Some("ok") => Cell::styled("ok", style("alive")),
-        Some(other) => Cell::styled(shown(other), style("suspect")),
-        None => "".into(),
-    };
+/// What people ask first comes first. What there is nothing to say of is left out.
+fn rows(status: &Status) -> Vec<Vec<Cell>> {
+    let http = status
+        .http
+        .map_or_else(String::new, |http| http.to_string());
     let rows = [
-        ("name", text(&status["name"])),
-        ("health", health),
-        ("members", counts(&status["counts"])),
-        ("cluster", text(&status["cluster"])),
-        ("address", text(&status["address"])),
-        ("tags", tags(&status["tags"])),
-        ("app", app(status)),
-        ("id", text(&status["id"])),
-        ("generation", text(&status["generation"])),
-        ("incarnation", text(&status["incarnation"])),
-        ("profile", text(&status["profile"])),
-        ("uptime", uptime(&status["uptime_s"])),
-        ("socket", text(&status["socket"])),
-        ("http", text(&status["http"])),
-        ("subscribers", text(&status["subscribers"])),
-        ("epoch:seq", position(status)),
-        ("version", text(&status["version"])),
-        ("pid", text(&status["pid"])),
+        ("name", text(&status.name)),
+        ("health", health(&status.health)),
+        ("members", counts(status.counts)),
+        ("cluster", text(&status.cluster)),
+        ("address", status.address.to_string().into()),
+        ("tags", text(&story::tags(&status.tags))),
+        (
+            "app",
+            status
+                .app()
+                .map_or_else(|| "".into(), |app| self::app(&app)),
+        ),
+        ("id", text(&status.id)),
+        ("generation", status.generation.to_string().into()),
+        ("incarnation", status.incarnation.to_string().into()),
+        ("profile", text(&status.profile)),
+        ("uptime", span(status.uptime.as_secs()).into()),
+        ("socket", text(&status.socket.display().to_string())),
+        ("http", http.into()),
+        ("subscribers", status.subscribers.to_string().into()),
+        (
+            "epoch:seq",
+            text(&format!("{}:{}", status.epoch, status.seq)),
+        ),
+        ("version", text(&status.version)),
+        ("pid", status.pid.to_string().into()),
     ];
     let told = rows.into_iter().filter(|(_, cell)| !cell.is_empty());
     told.map(|(label, cell)| vec![label.into(), cell]).collect()
 }
 
-fn text(value: &Value) -> Cell {
-    match value {
-        Value::Null => "".into(),
-        Value::String(text) => shown(text).into(),
-        other => other.to_string().into(),
-    }
+fn text(text: &str) -> Cell {
+    shown(text).into()
 }
 
-fn counts(counts: &Value) -> Cell {
-    let states = ["alive", "suspect", "failed", "left"];
-    let count = |state: &str| Some(format!("{} {state}", counts[state].as_u64()?));
-    let counts: Vec<_> = states.into_iter().filter_map(count).collect();
-    counts.join(", ").into()
+fn health(word: &str) -> Cell {
+    let style = style(if word == "ok" { "alive" } else { "suspect" });
+    Cell::styled(shown(word), style)
 }
 
-fn tags(tags: &Value) -> Cell {
-    let pairs = tags.as_object().into_iter().flatten();
-    let pair = |(key, value): (&String, &Value)| {
-        shown(&format!("{key}={}", value.as_str().unwrap_or_default()))
-    };
-    pairs.map(pair).collect::<Vec<_>>().join(" ").into()
+fn counts(counts: Counts) -> Cell {
+    let Counts {
+        alive,
+        suspect,
+        failed,
+        left,
+    } = counts;
+    format!("{alive} alive, {suspect} suspect, {failed} failed, {left} left").into()
 }
 
-fn app(status: &Value) -> Cell {
-    let (Some(app), reason) = (status["app"].as_str(), &status["app_reason"]) else {
-        return "".into();
-    };
-    let style = style(if app == "up" { "alive" } else { "failed" });
-    match reason.as_str() {
-        Some(reason) => Cell::styled(shown(&format!("{app}: {reason}")), style),
-        None => Cell::styled(shown(app), style),
-    }
-}
-
-fn uptime(seconds: &Value) -> Cell {
-    seconds.as_u64().map(span).unwrap_or_default().into()
-}
-
-fn position(status: &Value) -> Cell {
-    match (status["epoch"].as_str(), status["seq"].as_u64()) {
-        (Some(epoch), Some(seq)) => shown(&format!("{epoch}:{seq}")).into(),
-        _ => "".into(),
+fn app(app: &App) -> Cell {
+    let style = style(if *app == App::Up { "alive" } else { "failed" });
+    match app.reason() {
+        Some(reason) => Cell::styled(shown(&format!("down: {reason}")), style),
+        None => Cell::styled(shown(app.as_str()), style),
     }
 }
 
@@ -115,26 +103,37 @@ mod tests {
     #[test]
     fn it_shows_what_is_there() {
         let status = json!({
-            "name": "n1", "health": "isolated", "uptime_s": 192, "http": null,
-            "epoch": "5f", "seq": 4,
-            "app": "down", "app_reason": "killed by signal 9",
-            "counts": {"alive": 1, "suspect": 0, "failed": 2, "left": 0}, "tags": {"role": "web"},
+            "name": "n1", "id": "1f", "generation": 2, "incarnation": 0,
+            "address": "127.0.0.1:7946", "cluster": "default", "version": "0.1.0",
+            "health": "isolated", "profile": "lan", "uptime_s": 192, "http": null,
+            "epoch": "5f", "seq": 4, "pid": 77, "bind": "127.0.0.1:7946",
+            "app": "down", "app_reason": "killed by signal 9", "socket": "/run/x.sock",
+            "counts": {"alive": 1, "suspect": 0, "failed": 2, "left": 0},
+            "tags": {"role": "web"}, "subscribers": 3,
         });
-        let lines = table::lines(&rows(&status));
-        let plain: Vec<_> = lines
-            .iter()
-            .map(|line| anstream::adapter::strip_str(line).to_string())
-            .collect();
+        let lines = table::lines(&rows(&serde_json::from_value(status).unwrap()));
+        let strip = |line: &String| anstream::adapter::strip_str(line).to_string();
+        let plain: Vec<_> = lines.iter().map(strip).collect();
         assert_eq!(
             plain,
             [
-                "name       n1",
-                "health     isolated",
-                "members    1 alive, 0 suspect, 2 failed, 0 left",
-                "tags       role=web",
-                "app        down: killed by signal 9",
-                "uptime     3m12s",
-                "epoch:seq  5f:4",
+                "name         n1",
+                "health       isolated",
+                "members      1 alive, 0 suspect, 2 failed, 0 left",
+                "cluster      default",
+                "address      127.0.0.1:7946",
+                "tags         role=web",
+                "app          down: killed by signal 9",
+                "id           1f",
+                "generation   2",
+                "incarnation  0",
+                "profile      lan",
+                "uptime       3m12s",
+                "socket       /run/x.sock",
+                "subscribers  3",
+                "epoch:seq    5f:4",
+                "version      0.1.0",
+                "pid          77",
             ]
         );
     }

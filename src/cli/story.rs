@@ -1,11 +1,13 @@
 //! `Story`: the stream as aligned lines for people.
 
+use std::{collections::BTreeMap, time::SystemTime};
+
 use super::{
     moment::{local_second, local_time},
     output::{shown, style},
-    record::{Member, Record},
     table::{Cell, Columns},
 };
+use crate::client::{Change, Member, Record, Suspicion, What};
 
 /// Turns records into lines, the columns as wide as anything seen so far.
 #[derive(Debug, Default)]
@@ -14,10 +16,13 @@ pub(super) struct Story(Columns);
 impl Story {
     /// The record's lines: one for a change, one a member for a snapshot, none for a heartbeat.
     pub(super) fn lines(&mut self, record: &Record) -> Vec<String> {
-        let rows: Vec<_> = match record.kind.as_str() {
-            "heartbeat" | "gap" => Vec::new(),
-            "snapshot" => record.everyone().iter().map(|m| known(record, m)).collect(),
-            _ => vec![change(record)],
+        let rows: Vec<_> = match record {
+            Record::Change(change) => vec![told(change)],
+            Record::Snapshot(snapshot) => {
+                let known = |member| known(snapshot.at, member);
+                snapshot.members.iter().map(known).collect()
+            }
+            Record::Gap(_) | Record::Heartbeat(_) | Record::Other(_) => Vec::new(),
         };
         for row in &rows {
             self.0.widen(row);
@@ -27,123 +32,127 @@ impl Story {
 }
 
 /// Somebody who was there when the stream began.
-fn known(record: &Record, member: &Member) -> Vec<Cell> {
-    let state = &member.state;
-    let mut detail = format!("{state}, generation {}", member.generation);
-    if let Some(application) = member.application() {
+fn known(at: SystemTime, member: &Member) -> Vec<Cell> {
+    let mut detail = format!("{}, generation {}", member.state, member.generation);
+    if let Some(application) = application(member) {
         detail = format!("{detail}, {}", shown(&application));
     }
-    row(record, member, Cell::styled(detail, style(state)))
+    let detail = Cell::styled(detail, style(member.state.as_str()));
+    row(at, "snapshot", subject(member), detail)
 }
 
-fn change(record: &Record) -> Vec<Cell> {
-    match &record.member {
-        Some(member) => row(record, member, detail(record, member).into()),
-        None => {
-            let subject = Member {
-                name: record.name.clone().unwrap_or_default(),
-                address: record.ours.clone().unwrap_or_default(),
-                ..Member::default()
-            };
-            row(record, &subject, shown(&own_detail(record)).into())
-        }
-    }
+fn told(change: &Change) -> Vec<Cell> {
+    let subject = match (&change.member, &change.what) {
+        (Some(member), _) => subject(member),
+        (None, What::Conflict { name, ours, .. }) => (name.clone(), ours.to_string()),
+        (None, What::User { from, .. }) => (from.clone(), String::new()),
+        (None, _) => (String::new(), String::new()),
+    };
+    let detail = shown(&detail(change)).into();
+    row(change.at, &change.kind, subject, detail)
 }
 
-fn row(record: &Record, subject: &Member, detail: Cell) -> Vec<Cell> {
-    // As wide as the longest word, so that the columns stay where they are.
-    let kind = format!("{:9}", record.kind);
+/// Whom it is about, and where that is.
+fn subject(member: &Member) -> (String, String) {
+    (member.name.clone(), member.address.to_string())
+}
+
+fn row(at: SystemTime, kind: &str, (name, place): (String, String), detail: Cell) -> Vec<Cell> {
     vec![
-        local_time(&record.at).into(),
-        Cell::styled(kind, style(&record.kind)),
-        shown(&subject.name).into(),
-        shown(&subject.address).into(),
+        local_time(at).into(),
+        // As wide as the longest word, so that the columns stay where they are.
+        Cell::styled(shown(&format!("{kind:9}")), style(kind)),
+        shown(&name).into(),
+        place.into(),
         detail,
     ]
 }
 
+/// What else there is to know of a change.
+fn detail(change: &Change) -> String {
+    match &change.what {
+        What::Conflict { theirs, .. } => format!("the same name is used at {theirs}"),
+        What::Degraded => "this agent was stopped or hears too few answers".into(),
+        What::Healed { members: 1 } => "1 other member is reached".into(),
+        What::Healed { members } => format!("{members} other members are reached"),
+        What::Isolated => "no other member is reached".into(),
+        What::Recovered => "this agent hears answers as it should".into(),
+        What::User { name, payload, .. } => format!("{name}: {payload}"),
+        what => change
+            .member
+            .as_ref()
+            .map_or_else(String::new, |member| fate(what, member)),
+    }
+}
+
 /// What else there is to know of a change about a member.
-fn detail(record: &Record, member: &Member) -> String {
-    let text = match record.kind.as_str() {
-        "join" => match &record.previous {
-            Some(previous) => format!("was {previous}, generation {}", member.generation),
-            None => format!("generation {}", member.generation),
-        },
-        "left" => {
-            let reason = record.reason.as_ref().or(member.reason.as_ref());
-            format!("reason: {}", reason.map_or("none given", String::as_str))
+fn fate(what: &What, member: &Member) -> String {
+    let generation = member.generation;
+    match what {
+        What::Join {
+            previous: Some(previous),
+        } => format!("was {previous}, generation {generation}"),
+        What::Join { previous: None } => format!("generation {generation}"),
+        What::Left => format!(
+            "reason: {}",
+            member.reason.as_deref().unwrap_or("none given")
+        ),
+        What::Refuted => format!("incarnation {}", member.incarnation),
+        What::Restart {
+            previous_generation,
+        } => {
+            format!("generation {generation}, was {previous_generation}")
         }
-        "refuted" => format!("incarnation {}", member.incarnation),
-        "restart" => {
-            let previous = record.previous_generation.unwrap_or_default();
-            format!("generation {}, was {previous}", member.generation)
-        }
-        "suspect" => accusation(record),
-        "update" => update(member),
+        What::Suspect => member
+            .suspicion
+            .as_ref()
+            .map_or_else(String::new, accusation),
+        What::Update => update(member),
         _ => String::new(),
-    };
-    shown(&text)
+    }
 }
 
 /// The record does not say what is new: all that can be.
 fn update(member: &Member) -> String {
-    let parts = [member.application().unwrap_or_default(), tags(member)];
+    let parts = [application(member).unwrap_or_default(), tags(&member.tags)];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join(", ")
 }
 
-fn accusation(record: &Record) -> String {
-    let unknown = || "unknown".into();
-    let by = record.by.clone().unwrap_or_else(unknown);
-    let evidence = record.evidence.clone().unwrap_or_else(unknown);
-    match &record.deadline {
-        Some(deadline) => {
-            let deadline = local_second(deadline);
-            format!("by {by} ({evidence}), failed at {deadline} unless refuted")
-        }
-        None => format!("by {by} ({evidence})"),
-    }
+/// Its application in words, `None` when it never said anything of one.
+fn application(member: &Member) -> Option<String> {
+    let app = member.app.as_ref()?;
+    let reason = app.reason().filter(|reason| !reason.is_empty());
+    let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+    Some(format!("app {}{reason}", app.as_str()))
 }
 
-/// What there is to know of a change about ourselves or the cluster.
-fn own_detail(record: &Record) -> String {
-    match record.kind.as_str() {
-        "conflict" => {
-            let theirs = record.theirs.as_deref().unwrap_or("another address");
-            format!("the same name is used at {theirs}")
-        }
-        "healed" => match record.members {
-            super::record::Members::Count(1) => "1 other member is reached".into(),
-            super::record::Members::Count(others) => format!("{others} other members are reached"),
-            _ => String::new(),
-        },
-        "degraded" => "this agent was stopped or hears too few answers".into(),
-        "recovered" => "this agent hears answers as it should".into(),
-        "isolated" => "no other member is reached".into(),
-        "user" => {
-            let payload = record.payload.as_deref().unwrap_or_default();
-            format!("from {}: {payload}", record.from)
-        }
-        _ => String::new(),
-    }
+fn accusation(suspicion: &Suspicion) -> String {
+    let Suspicion { by, evidence, .. } = suspicion;
+    let deadline = local_second(suspicion.deadline);
+    format!("by {by} ({evidence}), failed at {deadline} unless refuted")
 }
 
-/// A member's tags as they are given to `--tag`.
-pub(super) fn tags(member: &Member) -> String {
-    let pairs = member
-        .tags
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"));
+/// Tags as they are given to `--tag`.
+pub(super) fn tags(tags: &BTreeMap<String, String>) -> String {
+    let pairs = tags.iter().map(|(key, value)| format!("{key}={value}"));
     pairs.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
-    fn told(lines: &[&str]) -> Vec<String> {
+    const AT: &str = "2026-01-05T10:00:00.000Z";
+
+    fn told(lines: impl IntoIterator<Item = Value>) -> Vec<String> {
         let mut story = Story::default();
-        let records = lines.iter().map(|line| serde_json::from_str(line).unwrap());
+        let records = lines.into_iter().map(|mut line| {
+            line["at"] = AT.into();
+            line.to_string().parse().unwrap()
+        });
         let lines: Vec<_> = records.flat_map(|record| story.lines(&record)).collect();
         let strip = |line: &String| anstream::adapter::strip_str(line).to_string();
         lines.iter().map(strip).collect()
@@ -154,25 +163,33 @@ mod tests {
         lines.iter().map(|line| &line[14..]).collect()
     }
 
+    fn n2() -> Value {
+        json!({"name": "n2", "id": "1f", "address": "127.0.0.1:99", "state": "alive",
+            "generation": 3, "incarnation": 0, "tags": {}, "since": AT})
+    }
+
     #[test]
     fn a_failure_reads_in_columns() {
-        let n2 = r#"{"name":"n2","address":"127.0.0.1:99","state":"x","generation":3,"tags":{}}"#;
-        let at = r#""at":"2026-01-05T10:00:00.000Z""#;
-        let lines = told(&[
-            &format!(r#"{{"type":"snapshot","epoch":"5f","seq":1,{at},"members":[{n2}]}}"#),
-            &format!(
-                r#"{{"type":"suspect","seq":2,{at},"member":{n2},"by":"n3","evidence":"seen"}}"#
-            ),
-            &format!(r#"{{"type":"heartbeat","seq":2,{at}}}"#),
-            &format!(r#"{{"type":"failed","seq":3,{at},"member":{n2}}}"#),
-            &format!(r#"{{"type":"join","seq":4,{at},"member":{n2},"previous":"failed"}}"#),
-            &format!(r#"{{"type":"healed","seq":5,{at},"members":1}}"#),
+        let mut accused = n2();
+        accused["by"] = "n3".into();
+        accused["evidence"] = "seen".into();
+        accused["deadline"] = AT.into();
+        let lines = told([
+            json!({"type": "snapshot", "epoch": "5f", "seq": 1, "members": [n2()]}),
+            json!({"type": "suspect", "seq": 2, "member": accused}),
+            json!({"type": "heartbeat", "seq": 2}),
+            json!({"type": "failed", "seq": 3, "member": n2()}),
+            json!({"type": "join", "seq": 4, "member": n2(), "previous": "failed"}),
+            json!({"type": "healed", "seq": 5, "members": 1}),
         ]);
+        let deadline = &lines[1][lines[1].len() - 23..lines[1].len() - 15];
         assert_eq!(
             without_time(&lines),
             [
-                "snapshot   n2  127.0.0.1:99  x, generation 3",
-                "suspect    n2  127.0.0.1:99  by n3 (seen)",
+                "snapshot   n2  127.0.0.1:99  alive, generation 3",
+                &format!(
+                    "suspect    n2  127.0.0.1:99  by n3 (seen), failed at {deadline} unless refuted"
+                ),
                 "failed     n2  127.0.0.1:99",
                 "join       n2  127.0.0.1:99  was failed, generation 3",
                 "healed                       1 other member is reached",
@@ -182,23 +199,40 @@ mod tests {
 
     #[test]
     fn an_update_says_how_the_application_is() {
-        let n2 = r#""name":"n2","state":"alive","tags":{"role":"web"},"app":"down""#;
-        let lines = told(&[
-            &format!(r#"{{"type":"update","seq":2,"member":{{{n2},"app_reason":"x\n"}}}}"#),
-            &format!(r#"{{"type":"snapshot","seq":2,"members":[{{{n2},"generation":1}}]}}"#),
+        let mut down = n2();
+        down["app"] = "down".into();
+        down["tags"]["role"] = "web".into();
+        let snapshot =
+            json!({"type": "snapshot", "epoch": "", "seq": 2, "members": [down.clone()]});
+        down["app_reason"] = "x\n".into();
+        let lines = told([
+            json!({"type": "update", "seq": 2, "member": down}),
+            snapshot,
         ]);
         assert!(lines[0].ends_with(r"app down: x\n, role=web"), "{lines:?}");
         assert!(
-            lines[1].ends_with("alive, generation 1, app down"),
+            lines[1].ends_with("alive, generation 3, app down"),
             "{lines:?}"
         );
     }
 
     #[test]
-    fn what_others_wrote_cannot_move_the_cursor() {
-        let lines = told(&[
-            r#"{"type":"left","seq":2,"at":"","member":{"name":"n","reason":"a\u001b[2Jb\nc"}}"#,
+    fn events_and_what_is_unknown_are_told_too() {
+        let lines = told([
+            json!({"type": "user", "seq": 2, "from": "n1", "name": "deploy", "payload": "v2"}),
+            json!({"type": "invented", "seq": 3, "member": n2()}),
         ]);
+        assert_eq!(
+            without_time(&lines),
+            ["user       n1    deploy: v2", "invented   n2  127.0.0.1:99"]
+        );
+    }
+
+    #[test]
+    fn what_others_wrote_cannot_move_the_cursor() {
+        let mut left = n2();
+        left["reason"] = "a\u{1b}[2Jb\nc".into();
+        let lines = told([json!({"type": "left", "seq": 2, "member": left})]);
         assert!(lines[0].ends_with(r"reason: a\u{1b}[2Jb\nc"), "{lines:?}");
     }
 }

@@ -4,11 +4,10 @@ use tokio::signal::ctrl_c;
 
 use super::{
     Failure, Output, Target,
-    client::Query,
-    follow::{Follower, Told},
-    record::Record,
+    members::{filter, tag},
     story::Story,
 };
+use crate::client::{self, Record, Told};
 
 /// Print every membership change as it happens
 #[derive(Debug, clap::Args)]
@@ -24,8 +23,8 @@ pub(super) struct Args {
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', num_args = 1..)]
     types: Vec<String>,
     /// Only members with this tag; all of them if more than one is given
-    #[arg(long = "tag", value_name = "KEY=VALUE", num_args = 1..)]
-    tags: Vec<String>,
+    #[arg(long = "tag", value_name = "KEY=VALUE", num_args = 1.., value_parser = tag)]
+    tags: Vec<(String, String)>,
     /// Only the member with this name; any of them if more than one is given
     #[arg(long = "name", value_name = "NAME", num_args = 1..)]
     names: Vec<String>,
@@ -40,15 +39,12 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
-    let mut query = Query::default();
-    query.add_all("tag", &args.tags);
-    query.add_all("name", &args.names);
-    if !args.types.is_empty() {
-        query.add("types", &args.types.join(","));
-    }
-    let follower = Follower::new(args.target.clone().client()?, query);
+    let client = args.target.clone().client()?;
+    let stream = client.watch(&filter(&args.tags, &args.names));
+    let stream = stream.types(&args.types);
     let mut watch = Watch {
         story: Story::default(),
+        epoch: None,
         seen: 0,
         args,
         output,
@@ -56,7 +52,7 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
     tokio::select! {
         // Whoever interrupts a watch has seen enough.
         _ = ctrl_c() => Ok(()),
-        end = watch.follow(follower) => end,
+        end = watch.follow(stream) => end,
     }
 }
 
@@ -64,40 +60,40 @@ struct Watch<'a> {
     args: Args,
     output: &'a mut Output,
     story: Story,
+    /// The run of the agent that is told of.
+    epoch: Option<String>,
     /// Changes so far.
     seen: u64,
 }
 
 impl Watch<'_> {
-    async fn follow(&mut self, mut follower: Follower) -> Result<(), Failure> {
+    async fn follow(&mut self, mut stream: client::Watch) -> Result<(), Failure> {
         while self.args.count.is_none_or(|count| self.seen < count) {
-            match follower.next().await? {
+            match stream.next().await? {
                 Told::Back => self.output.talk("reconnected"),
                 Told::Lost(why) => self.output.talk(format_args!("{why}; reconnecting")),
                 Told::Record(record, line) => self.tell(&record, &line)?,
-                Told::Restarted(record, line) => {
-                    self.output
-                        .talk("the agent was started anew: here is everyone again");
-                    self.tell(&record, &line)?;
-                }
             }
         }
         Ok(())
     }
 
     fn tell(&mut self, record: &Record, line: &str) -> Result<(), Failure> {
-        match record.kind.as_str() {
-            "gap" => {
-                let to = record.to.unwrap_or_default();
-                let text = format!("changes {} to {to} were missed", record.from);
+        match record {
+            Record::Change(_) => self.seen += 1,
+            Record::Gap(gap) => {
+                let text = format!("changes {} to {} were missed", gap.from, gap.to);
                 self.output
                     .talk(format_args!("{text}: here is everyone again"));
             }
-            "heartbeat" if self.output.is_unread() => return Err(Failure::unread()),
-            "heartbeat" => {}
-            "snapshot" if self.args.no_snapshot => return Ok(()),
-            "snapshot" => {}
-            _ => self.seen += 1,
+            Record::Heartbeat(_) if self.output.is_unread() => return Err(Failure::unread()),
+            Record::Heartbeat(_) | Record::Other(_) => {}
+            Record::Snapshot(snapshot) => {
+                self.enter(&snapshot.epoch);
+                if self.args.no_snapshot {
+                    return Ok(());
+                }
+            }
         }
         if self.args.json {
             return self.output.data(line);
@@ -106,5 +102,14 @@ impl Watch<'_> {
             self.output.data(line)?;
         }
         Ok(())
+    }
+
+    /// What another run of the agent had told does not count any more.
+    fn enter(&mut self, epoch: &str) {
+        if self.epoch.as_ref().is_some_and(|before| before != epoch) {
+            self.output
+                .talk("the agent was started anew: here is everyone again");
+        }
+        self.epoch = Some(epoch.into());
     }
 }

@@ -7,6 +7,7 @@ mod bad_input; // junk datagrams, mistyped flags, unusable places
 mod bad_requests; // HTTP that nobody should send
 mod children; // the application as a child of the agent
 mod cli; // output, exit codes, the demo
+mod client; // the library that programs in Rust use
 mod clusters; // who may be in a cluster, and what a consumer's copy is worth
 mod determinism; // the same seed gives the same run, to the byte
 mod evidence; // what a suspicion says of what was seen

@@ -15,9 +15,21 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("simulator", &["feed", "swim"]),
     ("config", &["swim"]),
     ("agent", &["config", "feed", "swim"]),
-    ("cli", &["agent", "config", "feed", "simulator", "swim"]),
+    ("client", &[]),
+    (
+        "cli",
+        &["agent", "client", "config", "feed", "simulator", "swim"],
+    ),
 ];
-const LAYERS: &[&str] = &["agent", "cli", "config", "feed", "simulator", "swim"];
+const LAYERS: &[&str] = &[
+    "agent",
+    "cli",
+    "client",
+    "config",
+    "feed",
+    "simulator",
+    "swim",
+];
 
 /// Words that only some places may use, with those places: files, or folders.
 const ONLY_IN: &[(&str, &[&str])] = &[
@@ -129,7 +141,7 @@ fn files(folder: &str, ending: &str) -> Vec<Source> {
 }
 
 fn all_rust() -> Vec<Source> {
-    ["src", "tests", "benches"]
+    ["src", "tests", "benches", "examples"]
         .iter()
         .flat_map(|folder| files(folder, ".rs"))
         .collect()

@@ -2,18 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::time::timeout;
 
 use super::Cluster;
-use crate::cli::{
-    Failure, Output,
-    client::{Client, Query},
-    follow::{Follower, Told},
-    members,
-    output::strong,
-    record::{Listing, Record},
-    story::Story,
+use crate::{
+    cli::{Failure, Output, members, output::strong, story::Story},
+    client::{Client, Filter, Member, Record, State, Told, Watch, What},
 };
 
 /// While waiting for the stream, see this often whether everyone is still there.
@@ -30,7 +24,7 @@ const LEAVER: &str = "n5";
 pub(super) struct Steps<'a> {
     cluster: &'a mut Cluster,
     output: &'a mut Output,
-    stream: Follower,
+    stream: Watch,
     story: Story,
     number: usize,
 }
@@ -45,7 +39,7 @@ impl<'a> Steps<'a> {
         let mut steps = Self {
             cluster,
             output,
-            stream: Follower::new(client, Query::default()).patient(),
+            stream: client.watch(&Filter::default()).patient(),
             story: Story::default(),
             number: 0,
         };
@@ -64,9 +58,11 @@ impl<'a> Steps<'a> {
             "Starting {OBSERVER}, with its files in {dir}. This is what it tells, live:"
         ))?;
         self.cluster.start(OBSERVER, "127.0.0.1:0", None)?;
-        let snapshot = self.until("snapshot", OBSERVER).await?;
-        let own = snapshot.everyone().first();
-        Ok(own.map(|member| member.address.clone()).unwrap_or_default())
+        let seed = self.until("a snapshot", |record| match record {
+            Record::Snapshot(snapshot) => Some(snapshot.members.first()?.address),
+            _ => None,
+        });
+        Ok(seed.await?.to_string())
     }
 
     /// Starts the others; gives the victim's address.
@@ -79,16 +75,16 @@ impl<'a> Steps<'a> {
             self.cluster.start(name, "127.0.0.1:0", Some(seed))?;
         }
         let mut missing = OTHERS.to_vec();
-        let mut place = String::new();
-        while !missing.is_empty() {
-            let record = self.until("join", "").await?;
-            let member = record.member.unwrap_or_default();
-            missing.retain(|name| *name != member.name);
-            if member.name == VICTIM {
-                place = member.address;
+        let mut place = None;
+        let place = self.until("that all of them joined", |record| {
+            let joined = about(record, |what| matches!(what, What::Join { .. }))?;
+            missing.retain(|name| *name != joined.name);
+            if joined.name == VICTIM {
+                place = Some(joined.address);
             }
-        }
-        Ok(place)
+            place.filter(|_| missing.is_empty())
+        });
+        Ok(place.await?.to_string())
     }
 
     async fn kill(&mut self) -> Result<(), Failure> {
@@ -96,9 +92,8 @@ impl<'a> Steps<'a> {
         self.say(&format!(
             "Killed {VICTIM} as `kill -9 {id}` does: suspected first, failed when it stays silent."
         ))?;
-        self.until("suspect", VICTIM).await?;
-        self.until("failed", VICTIM).await?;
-        Ok(())
+        self.until_told(What::Suspect, VICTIM).await?;
+        self.until_told(What::Failed, VICTIM).await
     }
 
     async fn revive(&mut self, place: &str, seed: &str) -> Result<(), Failure> {
@@ -106,13 +101,8 @@ impl<'a> Steps<'a> {
             "Starting {VICTIM} again: the same member, one generation later."
         ))?;
         self.cluster.start(VICTIM, place, Some(seed))?;
-        let join = self.until("join", VICTIM).await?;
-        match join.previous.as_deref() {
-            Some("failed") => Ok(()),
-            _ => Err(Failure::no(format!(
-                "{VICTIM} came back, but not as one that had failed"
-            ))),
-        }
+        let previous = Some(State::Failed);
+        self.until_told(What::Join { previous }, VICTIM).await
     }
 
     async fn leave(&mut self) -> Result<(), Failure> {
@@ -121,18 +111,15 @@ impl<'a> Steps<'a> {
         ))?;
         self.cluster.dismiss(LEAVER);
         let client = Client::new(self.cluster.socket(LEAVER));
-        client
-            .post("/v1/leave", &json!({"reason": "the demo is over"}))
-            .await?;
-        self.until("left", LEAVER).await?;
-        Ok(())
+        client.leave(Some("the demo is over")).await?;
+        self.until_told(What::Left, LEAVER).await
     }
 
     /// Ends with what `headcount members` shows.
     async fn list(&mut self) -> Result<(), Failure> {
         self.say(&format!("Who there is now, as {OBSERVER} knows it:"))?;
         let client = Client::new(self.cluster.socket(OBSERVER));
-        let listing: Listing = client.get("/v1/members").await?.read()?;
+        let listing = client.members(&Filter::default(), &[]).await?;
         for line in members::table(&listing) {
             self.output.data(format_args!("   {line}"))?;
         }
@@ -146,38 +133,58 @@ impl<'a> Steps<'a> {
         self.output.data(heading)
     }
 
-    /// Shows what the observer tells until it tells a `kind` about the member called `name`, or
-    /// about anybody if that is empty.
-    async fn until(&mut self, kind: &str, name: &str) -> Result<Record, Failure> {
+    /// Shows what the observer tells until it tells `what` of the member called `name`.
+    async fn until_told(&mut self, what: What, name: &str) -> Result<(), Failure> {
+        let wanted = format!("`{what:?}` about {name}").to_lowercase();
+        self.until(&wanted, |record| {
+            let member = about(record, |told| *told == what)?;
+            (member.name == name).then_some(())
+        })
+        .await
+    }
+
+    /// Shows what the observer tells until `look` finds in it `what` is waited for.
+    async fn until<T>(
+        &mut self,
+        what: &str,
+        mut look: impl FnMut(&Record) -> Option<T>,
+    ) -> Result<T, Failure> {
         for _ in 0..LOOKS_MAX {
-            if let Ok(found) = timeout(LOOK_EVERY, self.show_until(kind, name)).await {
+            if let Ok(found) = timeout(LOOK_EVERY, self.show_until(&mut look)).await {
                 return found;
             }
             if let Some(failure) = self.cluster.casualty() {
                 return Err(failure);
             }
         }
-        let about = if name.is_empty() { "the others" } else { name };
         let seconds = (LOOK_EVERY * LOOKS_MAX).as_secs();
-        let text = format!("{OBSERVER} told no `{kind}` about {about} within {seconds} s");
+        let text = format!("{OBSERVER} did not tell {what} within {seconds} s");
         Err(Failure::no(text))
     }
 
-    async fn show_until(&mut self, kind: &str, name: &str) -> Result<Record, Failure> {
+    async fn show_until<T>(
+        &mut self,
+        look: &mut impl FnMut(&Record) -> Option<T>,
+    ) -> Result<T, Failure> {
         loop {
-            let record = match self.stream.next().await? {
-                Told::Lost(why) => return Err(Failure::no(format!("{OBSERVER}: {why}"))),
-                Told::Record(record, _) | Told::Restarted(record, _) => *record,
-                Told::Back => continue,
+            // Whether the observer has ended is seen elsewhere.
+            let Told::Record(record, _) = self.stream.next().await? else {
+                continue;
             };
             for line in self.story.lines(&record) {
                 self.output.data(format_args!("   {line}"))?;
             }
-            let subject = record.member.iter().chain(record.everyone()).next();
-            let is_about = name.is_empty() || subject.is_some_and(|member| member.name == name);
-            if record.kind == kind && is_about {
-                return Ok(record);
+            if let Some(found) = look(&record) {
+                return Ok(found);
             }
         }
+    }
+}
+
+/// The member that a change is about, if it is one that is `wanted`.
+fn about(record: &Record, wanted: impl FnOnce(&What) -> bool) -> Option<&Member> {
+    match record {
+        Record::Change(change) if wanted(&change.what) => change.member.as_ref(),
+        _ => None,
     }
 }

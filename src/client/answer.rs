@@ -1,0 +1,150 @@
+//! `Answer`: what the agent said, read and as it came.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    ops::Deref,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+
+use super::{App, Member, time};
+
+/// An answer: what it says, by dereferencing, and the JSON that said it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer<T> {
+    json: String,
+    value: T,
+}
+
+/// The answer of `GET /v1/members`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Listing {
+    /// The run of the agent.
+    pub epoch: String,
+    /// The number of the newest change in it.
+    pub seq: u64,
+    /// Now, on the agent's clock, which its members' times are told by.
+    #[serde(deserialize_with = "time::read")]
+    pub at: SystemTime,
+    /// The members asked for, by name.
+    pub members: Vec<Member>,
+}
+
+/// The answer of `GET /v1/status`: the agent itself.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Status {
+    /// Its name.
+    pub name: String,
+    /// Its id, as its member record has it.
+    pub id: String,
+    /// How often it was started.
+    pub generation: u64,
+    /// Grows with each proof that it lives.
+    pub incarnation: u64,
+    /// Where others reach it.
+    pub address: SocketAddr,
+    /// The cluster's name.
+    pub cluster: String,
+    /// The version of its program.
+    pub version: String,
+    /// `ok`, `degraded` or `isolated`.
+    pub health: String,
+    /// `lan`, `wan` or `local`.
+    pub profile: String,
+    /// How long it has been running, to the second.
+    #[serde(rename = "uptime_s", deserialize_with = "seconds")]
+    pub uptime: Duration,
+    /// Members by state, itself included.
+    pub counts: Counts,
+    /// This run of it.
+    pub epoch: String,
+    /// The number of the newest change.
+    pub seq: u64,
+    /// Its process.
+    pub pid: u32,
+    /// Its socket.
+    pub socket: PathBuf,
+    /// Where it serves the API on TCP.
+    pub http: Option<SocketAddr>,
+    /// Streams that are open.
+    pub subscribers: u64,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    app: Option<String>,
+    app_reason: Option<String>,
+}
+
+/// Members by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Those that are alive.
+    pub alive: u64,
+    /// Those that are accused.
+    pub suspect: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// Those that left.
+    pub left: u64,
+}
+
+/// The answer of `POST /v1/join`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Joined {
+    /// The addresses that answered.
+    pub joined: Vec<String>,
+    /// Those that did not yet; the agent keeps trying.
+    pub pending: Vec<String>,
+}
+
+/// The answer of `POST /v1/leave`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Left {
+    /// Whether it has left; if not, it still is leaving.
+    pub left: bool,
+}
+
+impl Status {
+    /// How its application is, if it ever said anything of one.
+    pub fn app(&self) -> Option<App> {
+        App::of(self.app.clone(), self.app_reason.clone())
+    }
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u64::deserialize(deserializer).map(Duration::from_secs)
+}
+
+impl<T> Answer<T> {
+    /// What the agent said, as it came.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// What it says, without its JSON.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+}
+
+impl<T: DeserializeOwned> Answer<T> {
+    pub(super) fn read(json: String) -> serde_json::Result<Self> {
+        let value = serde_json::from_str(&json)?;
+        Ok(Self { json, value })
+    }
+}
+
+impl<T> Deref for Answer<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}

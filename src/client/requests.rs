@@ -1,0 +1,137 @@
+//! `Client`: what an agent can be asked.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use hyper::Method;
+use serde::de::IgnoredAny;
+use serde_json::json;
+
+use super::{
+    Answer, Error, Filter, Joined, Left, Listing, Member, State, Status, Watch,
+    connection::PATIENCE, filter::escaped,
+};
+
+/// A join waits for answers and, for each name, for a resolver.
+const PATIENCE_JOIN: Duration = Duration::from_secs(60);
+
+/// One agent, by its socket. Every request takes a connection of its own.
+///
+/// Each may fail with any [`Error`]; what a method says of errors is which ones are the agent's
+/// no. An agent that does not answer is given up after 10 s, a join after 60 s.
+#[derive(Clone, Debug)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+impl Client {
+    /// The agent that listens at `socket`. Nothing happens yet.
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        let socket = socket.into();
+        Self { socket }
+    }
+
+    /// Where the agent listens.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The stream of changes about the members that `filter` lets through. Nothing happens until
+    /// it is read.
+    pub fn watch(&self, filter: &Filter) -> Watch {
+        Watch::new(self.clone(), filter.clone())
+    }
+
+    /// The agent itself.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn status(&self) -> Result<Answer<Status>, Error> {
+        self.get("/v1/status").await
+    }
+
+    /// The members that `filter` lets through and that are in one of `states`; in any, if none is
+    /// given.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn members(
+        &self,
+        filter: &Filter,
+        states: &[State],
+    ) -> Result<Answer<Listing>, Error> {
+        let mut query = filter.query();
+        for state in states {
+            query.add("state", state.as_str());
+        }
+        self.get(&query.of("/v1/members")).await
+    }
+
+    /// One member.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 404: there is none of this name.
+    pub async fn member(&self, name: &str) -> Result<Answer<Member>, Error> {
+        self.get(&format!("/v1/members/{}", escaped(name))).await
+    }
+
+    /// Makes the agent contact the agents at these addresses, `HOST:PORT` or `HOST`, and waits up
+    /// to 5 s for their answers. It tries those that are pending for ever.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 400: something is no address, or cannot be resolved.
+    pub async fn join(&self, addresses: &[String]) -> Result<Answer<Joined>, Error> {
+        let body = json!({"addresses": addresses});
+        let request = (Method::POST, "/v1/join");
+        self.ask(request, Some(&body), PATIENCE_JOIN).await
+    }
+
+    /// Makes the agent say goodbye and end. At most 256 bytes of the reason are told.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn leave(&self, reason: Option<&str>) -> Result<Answer<Left>, Error> {
+        let body = reason.map_or_else(|| json!({}), |reason| json!({"reason": reason}));
+        let request = (Method::POST, "/v1/leave");
+        self.ask(request, Some(&body), PATIENCE).await
+    }
+
+    /// Makes the whole cluster forget a failed or departed member.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 404: there is none of this name; with 409: it is alive or suspect.
+    pub async fn remove(&self, name: &str) -> Result<Answer<IgnoredAny>, Error> {
+        let path = format!("/v1/members/{}", escaped(name));
+        self.ask((Method::DELETE, &path), None, PATIENCE).await
+    }
+
+    /// Replaces all tags of the agent.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 400: these cannot be tags, or are too long.
+    pub async fn set_tags(
+        &self,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<Answer<IgnoredAny>, Error> {
+        let request = (Method::PUT, "/v1/tags");
+        self.ask(request, Some(&json!(tags)), PATIENCE).await
+    }
+
+    /// Raises an event that every member's consumers hear of.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 400 or 413: the name or the payload cannot be sent; with 429: too
+    /// many wait to be sent, try again in a moment.
+    pub async fn send_event(&self, name: &str, payload: &str) -> Result<Answer<IgnoredAny>, Error> {
+        let body = json!({"name": name, "payload": payload});
+        let request = (Method::POST, "/v1/events");
+        self.ask(request, Some(&body), PATIENCE).await
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Error> {
+        self.ask((Method::GET, path), None, PATIENCE).await
+    }
+}

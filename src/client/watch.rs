@@ -1,0 +1,185 @@
+//! `Watch`: the agent's stream for as long as anybody wants it, over every interruption.
+
+use std::time::Duration;
+
+use hyper::Method;
+use tokio::time::{sleep, timeout};
+
+use super::{
+    Client, Confidence, Error, Filter, Record, View,
+    cursor::Cursor,
+    filter::{Query, time_text},
+    lines::Lines,
+};
+
+/// A stream says that it is alive every 10 s. One that is silent for longer than three times
+/// that is dead, whatever the connection pretends.
+const SILENCE_MAX: Duration = Duration::from_secs(35);
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// A stream of changes that opens itself again and resumes where it was.
+///
+/// Made by [`Client::watch`]; what it should tell is said before it is first read.
+#[derive(Debug)]
+pub struct Watch {
+    client: Client,
+    filter: Filter,
+    types: Vec<String>,
+    confidence: Option<Confidence>,
+    settle: Option<Duration>,
+    is_patient: bool,
+    cursor: Cursor,
+    lines: Option<Lines>,
+    /// It was told that there is no stream.
+    is_lost: bool,
+    pause: Duration,
+}
+
+/// What a watch has to tell.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// The stream that broke is open again. Whether anything was missed shows in what follows:
+    /// nothing was if that is no snapshot.
+    Back,
+    /// The stream broke, or could not be opened at first; it is tried again from where it was.
+    /// Told once, however often that fails.
+    Lost(Error),
+    /// One record, and the line that it was.
+    Record(Record, String),
+}
+
+impl Watch {
+    pub(super) fn new(client: Client, filter: Filter) -> Self {
+        Self {
+            client,
+            filter,
+            types: Vec::new(),
+            confidence: None,
+            settle: None,
+            is_patient: false,
+            cursor: Cursor::default(),
+            lines: None,
+            is_lost: false,
+            pause: PAUSE_MIN,
+        }
+    }
+
+    /// Tells only changes of these types, such as `failed`; of every type if none is given.
+    #[must_use]
+    pub fn types(mut self, types: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.types.extend(types.into_iter().map(Into::into));
+        self
+    }
+
+    /// Tells failures only when they are this sure.
+    #[must_use]
+    pub const fn confidence(mut self, confidence: Confidence) -> Self {
+        self.confidence = Some(confidence);
+        self
+    }
+
+    /// Begins only when nothing has changed for so long: one that starts together with its
+    /// cluster does not see half of it.
+    #[must_use]
+    pub const fn settle(mut self, quiet: Duration) -> Self {
+        self.settle = Some(quiet);
+        self
+    }
+
+    /// Waits for an agent that is not there yet, too.
+    #[must_use]
+    pub const fn patient(mut self) -> Self {
+        self.is_patient = true;
+        self
+    }
+
+    /// The table of members that this watch keeps current, in a task of its own. It waits for an
+    /// agent that is not there yet, and needs every type of change, whatever was said before.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn into_view(mut self) -> View {
+        self.types.clear();
+        View::new(self.patient())
+    }
+
+    /// What comes next; never ends by itself. May be dropped half-way without losing anything.
+    ///
+    /// # Errors
+    /// Before the first record anything that keeps the stream from being opened, unless the watch
+    /// is [patient](Self::patient). Later only what trying again does not change: see
+    /// [`Error::is_passing`].
+    pub async fn next(&mut self) -> Result<Told, Error> {
+        loop {
+            let Some(lines) = &mut self.lines else {
+                match self.open().await? {
+                    Some(told) => return Ok(told),
+                    None => continue,
+                }
+            };
+            return match timeout(SILENCE_MAX, lines.next()).await {
+                Ok(Some(line)) => self.take(line),
+                Ok(None) => Ok(self.lose(Error::Ended)),
+                Err(_) => Ok(self.lose(self.client.silent(SILENCE_MAX))),
+            };
+        }
+    }
+
+    /// The members that it tells of.
+    pub(super) const fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    fn take(&mut self, line: String) -> Result<Told, Error> {
+        let record = line
+            .parse::<Record>()
+            .map_err(|error| self.client.unreadable(error))?;
+        self.pause = PAUSE_MIN;
+        self.is_patient = true;
+        self.cursor.follow(&record);
+        Ok(Told::Record(record, line))
+    }
+
+    fn lose(&mut self, why: Error) -> Told {
+        self.lines = None;
+        self.is_lost = true;
+        Told::Lost(why)
+    }
+
+    /// Tries once, after a pause if it failed before; gives what is news of it.
+    async fn open(&mut self) -> Result<Option<Told>, Error> {
+        if self.is_lost {
+            sleep(self.pause).await;
+            self.pause = (self.pause * 2).min(PAUSE_MAX);
+        }
+        let path = self.query().of("/v1/watch");
+        match self.client.stream((Method::GET, &path), None).await {
+            Ok(lines) => {
+                self.lines = Some(lines);
+                self.is_lost = false;
+                Ok(self.cursor.position().map(|_| Told::Back))
+            }
+            Err(error) if !self.is_patient || !error.is_passing() => Err(error),
+            Err(_) if self.is_lost => Ok(None),
+            Err(error) => Ok(Some(self.lose(error))),
+        }
+    }
+
+    fn query(&self) -> Query {
+        let mut query = self.filter.query();
+        if !self.types.is_empty() {
+            query.add("types", &self.types.join(","));
+        }
+        if let Some(confidence) = self.confidence {
+            query.add("confidence", &confidence.to_string());
+        }
+        if let Some(quiet) = self.settle {
+            query.add("settle", &time_text(quiet));
+        }
+        if let Some(position) = self.cursor.position() {
+            query.add("resume", &position);
+        }
+        query
+    }
+}
