@@ -11,6 +11,7 @@ mod client; // the library that programs in Rust use
 mod clusters; // who may be in a cluster, and what a consumer's copy is worth
 mod determinism; // the same seed gives the same run, to the byte
 mod evidence; // what a suspicion says of what was seen
+mod examples; // the programs in examples, each through the death of its agent
 mod kills; // real agents beside simulated ones
 mod namespaces; // partitions of real agents by iptables
 mod network; // bad networks and slow processes
