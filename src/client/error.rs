@@ -30,6 +30,10 @@ pub enum Error {
         /// Where one should be.
         socket: PathBuf,
     },
+    /// The members that the stream told of are not those that the agent speaks of, by their
+    /// digests. The stream begins anew.
+    #[error("the members were out of step with the agent's")]
+    OutOfStep,
     /// The agent's answer to what it cannot or will not do. Nothing was done.
     #[error("{detail}")]
     Refused {
@@ -81,9 +85,11 @@ impl Error {
             Self::Unreadable { .. } => {
                 "say where the agent is with --socket or HEADCOUNT_SOCKET".into()
             }
-            Self::Broken { .. } | Self::Ended | Self::Refused { .. } | Self::Unreachable { .. } => {
-                return None;
-            }
+            Self::Broken { .. }
+            | Self::Ended
+            | Self::OutOfStep
+            | Self::Refused { .. }
+            | Self::Unreachable { .. } => return None,
         })
     }
 

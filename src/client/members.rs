@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Change, Filter, Member, Record, State, What};
+use super::{Change, Filter, Heartbeat, Member, Record, State, What, digest::digest};
 
 /// Who there is, by name. Cloning costs a pointer and a name a member.
 ///
@@ -12,6 +12,8 @@ pub struct Members {
     filter: Filter,
     by_name: BTreeMap<String, Arc<Member>>,
     is_known: bool,
+    /// The agent's digests are made as ours are: its snapshot's was the same.
+    is_comparable: bool,
 }
 
 impl Members {
@@ -65,9 +67,17 @@ impl Members {
                 for member in &snapshot.members {
                     self.put(member);
                 }
+                self.is_comparable = snapshot.digest == Some(digest(self.iter()));
             }
             Record::Gap(_) | Record::Heartbeat(_) | Record::Other(_) => {}
         }
+    }
+
+    /// Whether these are the members that the agent speaks of. Also where that cannot be told: its
+    /// heartbeats may have no digest, or one that is made as we do not know. Costs a hash a member.
+    pub fn agree(&self, heartbeat: &Heartbeat) -> bool {
+        let theirs = heartbeat.digest.as_ref().filter(|_| self.is_comparable);
+        theirs.is_none_or(|theirs| *theirs == digest(self.iter()))
     }
 
     fn change(&mut self, change: &Change) {
@@ -147,5 +157,25 @@ mod tests {
         assert_eq!(members.iter().count(), 1);
         members.apply(&change("update", &member("a", "alive", "web")));
         assert_eq!(members.iter().count(), 0);
+    }
+
+    #[test]
+    fn a_digest_tells_when_something_was_missed() {
+        let ours = member("a", "alive", "web");
+        let sum = digest([serde_json::from_str(&ours).unwrap()].iter());
+        let heartbeat = |digest: &str| {
+            let line = format!(r#"{{"type":"heartbeat","seq":2,{AT},"digest":"{digest}"}}"#);
+            serde_json::from_str::<Heartbeat>(&line).unwrap()
+        };
+        for (begun_with, is_comparable) in [(&*sum, true), ("another recipe's", false)] {
+            let digest = format!(r#""digest":"{begun_with}","members""#);
+            let line =
+                format!(r#"{{"type":"snapshot","epoch":"5f","seq":1,{AT},{digest}:[{ours}]}}"#);
+            let mut members = Members::default();
+            members.apply(&line.parse().unwrap());
+            assert!(members.agree(&heartbeat(&sum)));
+            members.apply(&change("failed", &member("a", "failed", "web")));
+            assert_eq!(members.agree(&heartbeat(&sum)), !is_comparable);
+        }
     }
 }

@@ -31,6 +31,7 @@ mod answer;
 mod app;
 mod connection;
 mod cursor;
+mod digest;
 mod error;
 mod filter;
 mod lines;

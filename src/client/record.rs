@@ -34,6 +34,8 @@ pub struct Snapshot {
     /// When it was made.
     #[serde(deserialize_with = "time::read")]
     pub at: SystemTime,
+    /// See [`Heartbeat::digest`].
+    pub digest: Option<String>,
     /// The members asked for, by name; the agent itself is one of them.
     pub members: Vec<Member>,
 }
@@ -124,6 +126,9 @@ pub struct Heartbeat {
     /// Now, on the agent's clock.
     #[serde(deserialize_with = "time::read")]
     pub at: SystemTime,
+    /// Of the members that the stream told of, if it tells everything of them: see
+    /// [`Members::agree`](super::Members::agree).
+    pub digest: Option<String>,
 }
 
 /// Changes that will not come.

@@ -89,7 +89,13 @@ async fn follow(mut watch: Watch, shown: watch::Sender<Shown>) {
         match watch.next().await {
             Ok(Told::Back) => shown.send_modify(|shown| shown.trouble = None),
             Ok(Told::Lost(why)) => shown.send_modify(|shown| shown.trouble = Some(why)),
-            Ok(Told::Record(Record::Heartbeat(_), _)) => {}
+            Ok(Told::Record(Record::Heartbeat(heartbeat), _)) => {
+                let agree = shown.borrow().members.agree(&heartbeat);
+                if !agree {
+                    watch.begin_anew();
+                    shown.send_modify(|shown| shown.trouble = Some(Error::OutOfStep));
+                }
+            }
             Ok(Told::Record(record, _)) => shown.send_modify(|shown| {
                 shown.trouble = None;
                 // Copies the table only while somebody still holds the one before.

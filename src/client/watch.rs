@@ -126,6 +126,12 @@ impl Watch {
         }
     }
 
+    /// Forgets where it was: what comes next is a snapshot.
+    pub fn begin_anew(&mut self) {
+        self.cursor = Cursor::default();
+        self.lines = None;
+    }
+
     /// The members that it tells of.
     pub(super) const fn filter(&self) -> &Filter {
         &self.filter
