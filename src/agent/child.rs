@@ -50,6 +50,16 @@ const PASSED_ON: [Signal; 6] = [
     Signal::USR2,
 ];
 
+/// How a service manager speaks to the process that it started.
+const SERVICE_VARIABLES: [&str; 6] = [
+    "LISTEN_FDNAMES",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
+
 /// A program to run as the application.
 #[derive(Debug)]
 pub(super) struct Program {
@@ -140,13 +150,18 @@ impl Program {
 
 fn spawn(command: &[OsString], facts: &Facts) -> io::Result<process::Child> {
     let (program, args) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    process::Command::new(program)
+    let mut command = process::Command::new(program);
+    command
         .args(args)
         .env("HEADCOUNT_NAME", &facts.name)
         .env("HEADCOUNT_SOCKET", &facts.socket)
         .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
+        .kill_on_drop(true);
+    // What the service manager told us is for us.
+    for variable in SERVICE_VARIABLES {
+        command.env_remove(variable);
+    }
+    command.spawn()
 }
 
 /// Takes care of a child.

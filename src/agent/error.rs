@@ -49,6 +49,13 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The service manager passed on something else than one Unix socket to listen at. Not
+    /// started.
+    #[error("one Unix socket could be passed on to the agent: {why}")]
+    Passed {
+        /// What is wrong.
+        why: String,
+    },
     /// A thread or its runtime could not be made. Not started.
     #[error("cannot start the {part} thread")]
     Runtime {
@@ -100,6 +107,9 @@ impl Error {
             Self::Command { command, source } => command_hint(command, source),
             Self::Conflict { .. } => {
                 Some("names are unique in a cluster: choose another with --name".into())
+            }
+            Self::Passed { .. } => {
+                Some("headcount.socket has one ListenStream=, which is a path".into())
             }
             Self::Runtime { .. } => None,
             Self::Socket { path, source } => socket_hint(path, source),

@@ -1,4 +1,5 @@
-//! The API's Unix socket: made safely, guarded by credentials, removed at the end.
+//! The API's Unix socket: made safely or taken over from the service manager, guarded by
+//! credentials, and removed at the end if we made it.
 
 use std::{
     fs::{self, DirBuilder},
@@ -11,14 +12,26 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use listenfd::ListenFd;
 use rustix::process::geteuid;
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::error::Error;
 use crate::config::SOCKET_PATH_BYTES_MAX;
 
 const MODE: u32 = 0o660;
 const BACKLOG: i32 = 256;
+
+/// An open socket that local programs connect to.
+#[derive(Debug)]
+pub(super) struct Local {
+    pub(super) listener: UnixListener,
+    /// Where it is.
+    pub(super) path: PathBuf,
+    pub(super) guard: Guard,
+    /// None of ours if somebody else made it.
+    pub(super) file: Option<SocketFile>,
+}
 
 /// The socket file. Removed when this is dropped, unless another has taken its place.
 #[derive(Debug)]
@@ -39,34 +52,81 @@ pub(super) struct Guard {
     socket: PathBuf,
 }
 
-/// Listens at `path`: makes its folder if there is none, replaces a stale socket, refuses a
-/// living one.
-pub(super) fn bind(path: &Path) -> Result<(UnixListener, SocketFile, Guard), Error> {
-    let bytes = path.as_os_str().as_bytes().len();
-    if bytes > SOCKET_PATH_BYTES_MAX {
-        let path = path.into();
-        return Err(Error::SocketPathTooLong { path, bytes });
+impl Local {
+    /// The socket that the service manager listens at for us, else one at `path`.
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        match passed()? {
+            Some((listener, path)) => Ok(Self::new(listener, path, None)),
+            None => Self::bind(path),
+        }
     }
-    let failed = |source| Error::Socket {
-        path: path.into(),
-        source,
+
+    /// Listens at `path`: makes its folder if there is none, replaces a stale socket, refuses a
+    /// living one.
+    pub(super) fn bind(path: &Path) -> Result<Self, Error> {
+        let bytes = path.as_os_str().as_bytes().len();
+        if bytes > SOCKET_PATH_BYTES_MAX {
+            let path = path.into();
+            return Err(Error::SocketPathTooLong { path, bytes });
+        }
+        let failed = |source| Error::Socket {
+            path: path.into(),
+            source,
+        };
+        make_folder(path).map_err(failed)?;
+        clear(path)?;
+        let listener = listen(path).map_err(|source| match source.kind() {
+            ErrorKind::AddrInUse => Error::SocketInUse { path: path.into() },
+            _ => failed(source),
+        })?;
+        let made = fs::symlink_metadata(path).map_err(failed)?;
+        let file = SocketFile {
+            path: path.into(),
+            made: mark(&made),
+        };
+        Ok(Self::new(listener, path.into(), Some(file)))
+    }
+
+    fn new(listener: UnixListener, path: PathBuf, file: Option<SocketFile>) -> Self {
+        let guard = Guard {
+            uid: geteuid().as_raw(),
+            socket: path.clone(),
+        };
+        Self {
+            listener,
+            path,
+            guard,
+            file,
+        }
+    }
+}
+
+/// The one socket that was passed on to this process, and where it is: see sd_listen_fds(3).
+fn passed() -> Result<Option<(UnixListener, PathBuf)>, Error> {
+    let mut passed = ListenFd::from_env();
+    if passed.len() > 1 {
+        let why = format!("there are {}", passed.len());
+        return Err(Error::Passed { why });
+    }
+    let failed = |error: io::Error| Error::Passed {
+        why: error.to_string(),
     };
-    make_folder(path).map_err(failed)?;
-    clear(path)?;
-    let listener = listen(path).map_err(|source| match source.kind() {
-        ErrorKind::AddrInUse => Error::SocketInUse { path: path.into() },
-        _ => failed(source),
-    })?;
-    let made = fs::symlink_metadata(path).map_err(failed)?;
-    let file = SocketFile {
-        path: path.into(),
-        made: mark(&made),
+    let Some(listener) = passed.take_unix_listener(0).map_err(failed)? else {
+        return Ok(None);
     };
-    let guard = Guard {
-        uid: geteuid().as_raw(),
-        socket: path.into(),
-    };
-    Ok((listener, file, guard))
+    let path = usable(&listener).map_err(failed)?;
+    Ok(Some((listener, path)))
+}
+
+/// Checks that clients can come in, and finds where.
+fn usable(listener: &UnixListener) -> io::Result<PathBuf> {
+    if !SockRef::from(listener).is_listener()? {
+        return Err(io::Error::other("nobody can connect to it"));
+    }
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let path = address.as_pathname().map(Path::to_owned);
+    path.ok_or_else(|| io::Error::other("it has no path"))
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {
@@ -170,10 +230,10 @@ mod tests {
     fn the_socket_is_for_user_and_group_and_goes_with_the_agent() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("new/folder/s.sock");
-        let (listener, file, _) = bind(&path).unwrap();
+        let local = Local::bind(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, MODE);
-        assert!(matches!(bind(&path), Err(Error::SocketInUse { .. })));
-        drop((listener, file));
+        assert!(matches!(Local::bind(&path), Err(Error::SocketInUse { .. })));
+        drop(local);
         assert!(!path.exists());
     }
 
@@ -181,10 +241,10 @@ mod tests {
     fn a_stale_socket_is_replaced_and_a_successor_is_left_alone() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("s.sock");
-        let (listener, first, _) = bind(&path).unwrap();
+        let Local { listener, file, .. } = Local::bind(&path).unwrap();
         drop(listener);
-        let (_listener, second, _) = bind(&path).unwrap();
-        drop(first);
+        let second = Local::bind(&path).unwrap();
+        drop(file);
         assert!(path.exists());
         drop(second);
         assert!(!path.exists());
@@ -195,14 +255,20 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("notes.txt");
         fs::write(&path, "dear diary").unwrap();
-        assert!(matches!(bind(&path), Err(Error::SocketOccupied { .. })));
+        assert!(matches!(
+            Local::bind(&path),
+            Err(Error::SocketOccupied { .. })
+        ));
         assert_eq!(fs::read_to_string(&path).unwrap(), "dear diary");
-        assert!(matches!(bind(&path.join("s")), Err(Error::Socket { .. })));
+        assert!(matches!(
+            Local::bind(&path.join("s")),
+            Err(Error::Socket { .. })
+        ));
     }
 
     #[test]
     fn a_path_too_long_says_how_long() {
-        let error = bind(Path::new(&format!("/tmp/{}", "x".repeat(120)))).unwrap_err();
+        let error = Local::bind(Path::new(&format!("/tmp/{}", "x".repeat(120)))).unwrap_err();
         assert!(
             error
                 .to_string()

@@ -18,6 +18,7 @@ mod protocol;
 mod refusals;
 mod report;
 mod seeds;
+mod service;
 mod shared;
 mod start;
 mod store;

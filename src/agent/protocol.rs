@@ -17,6 +17,7 @@ use crate::{
 use super::{
     gossip::{Datagrams, Received},
     report,
+    service::Service,
     shared::{Command, Removal, Shared},
     streams::{StreamEvent, Streams},
 };
@@ -61,6 +62,7 @@ struct Hands {
     datagrams: Datagrams,
     streams: Streams,
     generation: watch::Sender<u32>,
+    service: Option<Service>,
     streams_opened: u64,
     stopped: Option<StopReason>,
 }
@@ -76,13 +78,14 @@ enum Event {
 }
 
 impl Protocol {
-    /// Puts the loop together. Generations to remember go to `generation`.
+    /// Puts the loop together. Generations to remember go to `generation`, and
+    /// how we are to `service`.
     pub(super) fn new(
         node: Node,
         shared: Arc<Shared>,
         (datagrams, streams): (Datagrams, Streams),
         (commands, shutdown): (mpsc::Receiver<Command>, mpsc::Receiver<()>),
-        generation: watch::Sender<u32>,
+        (generation, service): (watch::Sender<u32>, Option<Service>),
     ) -> Self {
         Self {
             node,
@@ -91,6 +94,7 @@ impl Protocol {
                 datagrams,
                 streams,
                 generation,
+                service,
                 streams_opened: 0,
                 stopped: None,
             },
@@ -137,7 +141,9 @@ impl Protocol {
 
     async fn next(&mut self) -> io::Result<Event> {
         let clock = self.hands.shared.clock;
-        let wake = [self.node.deadline(), self.leaving_until]
+        let told = self.hands.service.as_ref();
+        let told = told.and_then(|service| service.deadline(self.hands.shared.feed().seq()));
+        let wake = [self.node.deadline(), self.leaving_until, told]
             .into_iter()
             .flatten()
             .min()
@@ -219,12 +225,14 @@ impl Protocol {
                 // Who asked may have gone.
                 let _ = reply.send(removal);
             }
+            Command::Serving => self.hands.tell(Service::ready),
         }
     }
 
     fn leave(&mut self, reason: &str) {
         if self.leaving_until.is_none() {
             info!(reason, "leaving");
+            self.hands.tell(Service::stopping);
             self.audit();
             self.leaving_until = Some(self.hands.shared.clock.now() + LEAVE_TIMEOUT);
             self.handle(Input::Leave { reason });
@@ -316,6 +324,7 @@ impl Hands {
     }
 
     fn stop(&mut self, reason: StopReason) {
+        self.tell(Service::stopping);
         match &reason {
             StopReason::Conflict { holder } => error!(
                 name = self.shared.facts.name, ours = %self.shared.facts.bind, theirs = %holder,
@@ -326,9 +335,19 @@ impl Hands {
         self.stopped.get_or_insert(reason);
     }
 
-    /// Lets the API's thread see what this turn did.
-    fn show(&self, node: &Node) {
-        self.shared.beat();
+    /// Lets the service manager know, if there is one.
+    fn tell(&mut self, what: impl FnOnce(&mut Service)) {
+        if let Some(service) = &mut self.service {
+            what(service);
+        }
+    }
+
+    /// Lets others see what this turn did: the API's thread and the service manager.
+    fn show(&mut self, node: &Node) {
+        let (shared, seq) = (&self.shared, self.shared.beat());
+        if let Some(service) = &mut self.service {
+            service.turned(shared.clock.now(), seq, || shared.feed().counts());
+        }
         let mut vitals = self.shared.vitals();
         vitals.node = *node.stats();
         vitals.send_errors = self.datagrams.send_errors;

@@ -45,6 +45,8 @@ pub(super) enum Command {
         name: String,
         reply: oneshot::Sender<Removal>,
     },
+    /// The API answers from now on.
+    Serving,
 }
 
 /// What became of a request to forget a member.
@@ -150,14 +152,15 @@ impl Shared {
         self.vitals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes everyone who follows the feed if there is news.
-    pub(super) fn beat(&self) {
+    /// Wakes everyone who follows the feed if there is news. Gives the number of the newest.
+    pub(super) fn beat(&self) -> u64 {
         let seq = self.feed().seq();
         self.pulse.send_if_modified(|pulse| {
             let is_news = pulse.seq != seq;
             pulse.seq = seq;
             is_news
         });
+        seq
     }
 
     /// Says that nothing more will come.

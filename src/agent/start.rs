@@ -4,7 +4,6 @@ use std::{
     ffi::OsString,
     io,
     net::{SocketAddr, TcpListener},
-    os::unix::net::UnixListener,
     path::Path,
     sync::Arc,
     thread,
@@ -30,9 +29,10 @@ use super::{
     child::{End, Fate, Program},
     clock::{self, Clock},
     gossip::{self, Datagrams, Gossip},
-    local::{self, Guard, SocketFile},
+    local::{Local, SocketFile},
     protocol::{Outcome, Protocol},
     seeds::Lookup,
+    service::Service,
     shared::{Facts, Shared},
     store::Store,
     streams::Streams,
@@ -79,19 +79,22 @@ pub enum Exit {
 pub struct Agent {
     config: Config,
     gossip: Gossip,
-    local: (UnixListener, SocketFile, Guard),
+    local: Local,
     http: Option<(TcpListener, SocketAddr)>,
 }
 
 impl Agent {
-    /// Opens every socket that `config` asks for. Nothing is sent yet.
+    /// Opens every socket that `config` asks for. Nothing is sent yet. A Unix socket that the
+    /// service manager passed on to this process (`LISTEN_FDS`) takes the place of the configured
+    /// one; the first agent of the process has it.
     ///
     /// # Errors
     /// The socket that could not be opened and why. Those opened before are closed again.
-    pub fn bind(config: Config) -> Result<Self, Error> {
+    pub fn bind(mut config: Config) -> Result<Self, Error> {
         raise_file_limit();
         // The local socket first: it tells most surely that an agent is running already.
-        let local = local::bind(&config.socket)?;
+        let local = Local::open(&config.socket)?;
+        config.socket.clone_from(&local.path);
         let gossip = Gossip::bind(config.bind).map_err(|source| Error::Bind {
             address: config.bind,
             source,
@@ -176,7 +179,10 @@ impl Agent {
     }
 
     /// Starts everything but the protocol loop. Must be called inside its runtime.
-    fn start(self, shutdown: mpsc::Receiver<()>) -> Result<(Running, Protocol, SocketFile), Error> {
+    fn start(
+        self,
+        shutdown: mpsc::Receiver<()>,
+    ) -> Result<(Running, Protocol, Option<SocketFile>), Error> {
         let http = self.http_address();
         let facts = Facts::new(&self.config, self.gossip.address, http);
         let (store, generation) = Store::open(&self.config.data_dir);
@@ -193,9 +199,8 @@ impl Agent {
         let listener = tokio::net::TcpListener::from_std(self.gossip.tcp).map_err(failed)?;
         let streams = Streams::new(listener, self.gossip.address.ip());
         let (remember, generations) = watch::channel(generation);
-        let (listener, file, guard) = self.local;
         let doors = Doors {
-            local: (listener, guard),
+            local: (self.local.listener, self.local.guard),
             http: self.http.map(|(listener, _)| listener),
         };
         announce(&shared.facts, generation);
@@ -205,8 +210,10 @@ impl Agent {
             shared: shared.clone(),
         };
         let ports = (datagrams, streams);
-        let protocol = Protocol::new(node, shared, ports, (commands, shutdown), remember);
-        Ok((running, protocol, file))
+        let service = self.config.supervisor.as_ref().and_then(Service::connect);
+        let listeners = (remember, service);
+        let protocol = Protocol::new(node, shared, ports, (commands, shutdown), listeners);
+        Ok((running, protocol, self.local.file))
     }
 }
 

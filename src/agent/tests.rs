@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use super::{
     api::Doors,
     clock::Clock,
+    local::Local,
     shared::{Facts, Shared},
     *,
 };
@@ -57,6 +58,7 @@ fn config(temp: &TempDir, name: &str, join: &[SocketAddr]) -> Config {
         data_dir: temp.path().join(name),
         tags: [("role".into(), "web".into())].into_iter().collect(),
         insecure: false,
+        supervisor: None,
     }
 }
 
@@ -371,7 +373,12 @@ fn serve(temp: &TempDir) -> (PathBuf, Arc<Shared>, thread::JoinHandle<()>) {
     let facts = Facts::new(&config, address, None);
     let feed = Feed::new(Epoch(1), clock.now(), &big("n1", 0));
     let (shared, _) = Shared::new(clock, facts, feed);
-    let (listener, file, guard) = local::bind(&config.socket).unwrap();
+    let Local {
+        listener,
+        file,
+        guard,
+        ..
+    } = Local::bind(&config.socket).unwrap();
     let doors = Doors {
         local: (listener, guard),
         http: None,

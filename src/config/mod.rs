@@ -10,6 +10,7 @@ mod error;
 mod keys;
 mod seed;
 mod sources;
+mod supervisor;
 mod surroundings;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use std::{
 pub use error::{ConfigError, InvalidValue, Origin};
 pub use seed::{InvalidSeed, Seed};
 pub use sources::Flags;
+pub use supervisor::Supervisor;
 pub use surroundings::Surroundings;
 
 use crate::swim::{Profile, Tags};
@@ -59,6 +61,8 @@ pub struct Config {
     pub tags: Tags,
     /// The operator accepts plaintext off loopback.
     pub insecure: bool,
+    /// Who wants to hear how we are.
+    pub supervisor: Option<Supervisor>,
 }
 
 /// How the agent logs on standard error.

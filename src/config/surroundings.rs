@@ -10,6 +10,8 @@ pub struct Surroundings {
     pub(super) variables: BTreeMap<String, String>,
     pub(super) host_name: String,
     pub(super) root: bool,
+    /// Our number.
+    pub(super) process: u32,
 }
 
 impl Surroundings {
@@ -21,6 +23,7 @@ impl Surroundings {
             variables: variables.map(|(k, v)| (text(k), text(v))).collect(),
             host_name: text(gethostname::gethostname()),
             root: rustix::process::geteuid().is_root(),
+            process: std::process::id(),
         }
     }
 

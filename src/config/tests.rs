@@ -10,6 +10,7 @@ fn around(variables: &[(&str, &str)]) -> Surroundings {
             .collect(),
         host_name: "box".into(),
         root: true,
+        process: 77,
     }
 }
 
@@ -52,6 +53,7 @@ fn nothing_given_is_enough() {
         data_dir: "/var/lib/headcount/box".into(),
         tags: Tags::default(),
         insecure: false,
+        supervisor: None,
     };
     assert_eq!(launch.config, expected);
     assert_eq!(launch.warnings, Vec::<String>::new());
@@ -255,4 +257,32 @@ fn clients_find_the_socket_the_agent_made() {
     assert_eq!(socket(None, &around).unwrap(), agent);
     let given = socket(Some("/tmp/b.sock".into()), &around).unwrap();
     assert_eq!(given, Path::new("/tmp/b.sock"));
+}
+
+#[test]
+fn a_service_manager_is_heard_of_by_its_variables() {
+    let found = |variables: &[(&str, &str)]| {
+        let launch = load(Flags::default(), &around(variables)).unwrap();
+        let supervisor = launch.config.supervisor?;
+        let watchdog = supervisor.watchdog.map(|time| time.as_millis());
+        Some((supervisor.socket.display().to_string(), watchdog))
+    };
+    let notify = ("NOTIFY_SOCKET", "/run/systemd/notify");
+    let watchdog = ("WATCHDOG_USEC", "30000000");
+    let plain = |watchdog| Some(("/run/systemd/notify".to_owned(), watchdog));
+    assert_eq!(found(&[watchdog]), None);
+    assert_eq!(found(&[notify]), plain(None));
+    assert_eq!(found(&[notify, watchdog]), plain(Some(30_000)));
+    assert_eq!(
+        found(&[notify, watchdog, ("WATCHDOG_PID", "77")]),
+        plain(Some(30_000))
+    );
+    assert_eq!(
+        found(&[notify, watchdog, ("WATCHDOG_PID", "78")]),
+        plain(None)
+    );
+    assert_eq!(found(&[notify, ("WATCHDOG_USEC", "0")]), plain(None));
+    let abstract_name = found(&[("NOTIFY_SOCKET", "@headcount")]);
+    assert_eq!(abstract_name, Some(("@headcount".to_owned(), None)));
+    assert_eq!(found(&[("NOTIFY_SOCKET", "vsock:2:1")]), None);
 }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Config, ConfigError, Logging, Origin, PORT_DEFAULT, SOCKET_PATH_BYTES_MAX, Seed, Surroundings,
-    is_loopback,
+    Config, ConfigError, Logging, Origin, PORT_DEFAULT, SOCKET_PATH_BYTES_MAX, Seed, Supervisor,
+    Surroundings, is_loopback,
     keys::{self, Key, Refusal, refusal},
     sources::Values,
 };
@@ -34,6 +34,7 @@ impl Values {
             data_dir: self.data_dir(&name, around)?,
             tags: self.tags()?,
             insecure,
+            supervisor: Supervisor::find(around),
             name,
         })
     }

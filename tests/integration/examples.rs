@@ -2,12 +2,11 @@
 
 use std::{
     fs::{self, File},
-    io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use crate::support::{Lab, Relay, Running, finish, until};
+use crate::support::{Lab, Relay, Running, finish, have, until};
 
 /// A program that runs and what it said so far.
 struct Example {
@@ -88,19 +87,6 @@ fn follows(program: &Path, args: &[&str]) {
     example.says("n1=alive");
 }
 
-/// Whether the machine has `program`; says so if it has not.
-fn have(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").output().is_ok();
-    if !found {
-        // Around the test harness, which would keep it for itself.
-        let line = format!("skipped: examples/ for {program}, which is not installed\n");
-        std::io::stderr()
-            .write_all(line.as_bytes())
-            .expect("stderr");
-    }
-    found
-}
-
 fn file(name: &str) -> String {
     format!("{}/examples/{name}", env!("CARGO_MANIFEST_DIR"))
 }
@@ -130,21 +116,21 @@ fn the_rust_example_follows() {
 
 #[test]
 fn the_python_example_follows() {
-    if have("python3") {
+    if have("python3", "its example is not tested") {
         follows(Path::new("python3"), &[&file("follow.py")]);
     }
 }
 
 #[test]
 fn the_node_example_follows() {
-    if have("node") {
+    if have("node", "its example is not tested") {
         follows(Path::new("node"), &[&file("follow.mjs")]);
     }
 }
 
 #[test]
 fn the_shell_example_follows() {
-    if have("curl") {
+    if have("curl", "its example is not tested") {
         follows(Path::new("bash"), &[&file("follow.sh")]);
     }
 }

@@ -21,6 +21,7 @@ mod readme; // what the README shows is what the program does
 mod regressions; // bugs that the swarm found
 mod restarts; // what stays the same member, whatever changes around it
 mod scenarios; // what a scenario may say, and what not
+mod service; // under systemd, or what looks like it
 mod simulate; // scenarios from the command line
 mod simulate_files; // its page and its trace
 mod stories; // one fault each, and what consumers hear of it

@@ -3,7 +3,6 @@
 
 use std::{
     fs::{self, File},
-    io::Write,
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command},
@@ -11,7 +10,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::support::{Lab, run, until};
+use crate::support::{Lab, have, run, until};
 
 /// Where the README's commands look for the agent.
 const SHOWN_SOCKET: &str = "/run/headcount.sock";
@@ -52,19 +51,6 @@ impl Drop for Group {
         let _ = kill_process_group(group.expect("a process id"), Signal::KILL);
         let _ = self.0.wait();
     }
-}
-
-/// Whether the machine has `program`; says so if it has not.
-fn have(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").output().is_ok();
-    if !found {
-        // Around the test harness, which would keep it for itself.
-        let line = format!("skipped: the README's {program} example needs {program}\n");
-        std::io::stderr()
-            .write_all(line.as_bytes())
-            .expect("stderr");
-    }
-    found
 }
 
 /// Pastes each block marked `subject` into `shell`, its socket path replaced, and waits until it
@@ -113,14 +99,14 @@ fn works_as_pasted(subject: &str, shell: &[&str]) {
 
 #[test]
 fn curl_examples_work_as_pasted() {
-    if have("curl") {
+    if have("curl", "the README's examples are not tested") {
         works_as_pasted("curl", &["bash", "-euc"]);
     }
 }
 
 #[test]
 fn python_examples_work_as_pasted() {
-    if have("python3") {
+    if have("python3", "the README's examples are not tested") {
         works_as_pasted("python", &["python3", "-c"]);
     }
 }

@@ -22,7 +22,10 @@ use tokio::{
 };
 use tracing::debug;
 
-use crate::agent::{local::Guard, shared::Shared};
+use crate::agent::{
+    local::Guard,
+    shared::{Command, Shared},
+};
 
 use super::{Problem, access, patience::Patient, problem::PROBLEM_TYPE, router};
 
@@ -65,6 +68,8 @@ pub(in crate::agent) async fn serve(doors: Doors, shared: Arc<Shared>) -> io::Re
         let listener = tokio::net::TcpListener::from_std(listener)?;
         accepting.spawn(house.clone().accept_http(listener));
     }
+    // One that has ended already needs not know.
+    let _ = shared.commands.send(Command::Serving).await;
     shared.ended().await;
     accepting.shutdown().await;
     // Every place free is every connection closed; who does not close is cut off.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs::{self, File},
     net::SocketAddr,
     os::unix::net::UnixStream,
@@ -13,7 +14,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{
-    Response, Watch, exchange, headcount,
+    Response, Watch, exchange,
     lab::{Finished, Running, clean, finish},
     until,
 };
@@ -27,6 +28,9 @@ pub(crate) struct Launch {
     /// Holds the data directory, the socket and the log.
     dir: PathBuf,
     namespace: Option<String>,
+    /// The command that executes the program.
+    under: Vec<String>,
+    variables: Vec<(String, OsString)>,
 }
 
 impl Launch {
@@ -37,6 +41,8 @@ impl Launch {
             args: Vec::new(),
             dir: parent.join(name),
             namespace: None,
+            under: Vec::new(),
+            variables: Vec::new(),
         }
     }
 
@@ -63,6 +69,18 @@ impl Launch {
     /// Runs inside the network namespace `name`.
     pub(crate) fn within(mut self, name: &str) -> Self {
         self.namespace = Some(name.to_owned());
+        self
+    }
+
+    /// Lets `command` execute the program, whose path and arguments it is given.
+    pub(crate) fn under<'a>(mut self, command: impl IntoIterator<Item = &'a str>) -> Self {
+        self.under = command.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub(crate) fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
         self
     }
 
@@ -112,15 +130,14 @@ impl Launch {
     }
 
     fn command(&self) -> Command {
-        let mut command = match &self.namespace {
-            None => headcount(),
-            Some(name) => {
-                let mut command = Command::new("ip");
-                command.args(["netns", "exec", name, env!("CARGO_BIN_EXE_headcount")]);
-                clean(&mut command);
-                command
-            }
-        };
+        let namespace = self.namespace.iter();
+        let within = namespace.flat_map(|name| ["ip", "netns", "exec", name]);
+        let under = self.under.iter().map(String::as_str);
+        let program = [env!("CARGO_BIN_EXE_headcount")];
+        let mut words = within.chain(under).chain(program);
+        let mut command = Command::new(words.next().expect("one at least"));
+        clean(&mut command);
+        command.args(words).envs(self.variables.clone());
         command.args(["agent", "--name", &self.name, "--bind", &self.bind]);
         command.arg("--socket").arg(self.socket());
         command.arg("--data-dir").arg(self.data_dir());

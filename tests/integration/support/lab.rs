@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     fs,
+    io::Write,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     os::unix::process::ExitStatusExt,
     path::Path,
@@ -82,10 +83,32 @@ pub(crate) fn clean(command: &mut Command) {
             command.env_remove(key);
         }
     }
-    for key in ["RUST_LOG", "NO_COLOR", "CLICOLOR_FORCE"] {
+    let others = [
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "WATCHDOG_PID",
+        "LISTEN_FDS",
+    ];
+    for key in ["RUST_LOG", "NO_COLOR", "CLICOLOR_FORCE"]
+        .iter()
+        .chain(&others)
+    {
         command.env_remove(key);
     }
     command.stdin(Stdio::null());
+}
+
+/// Whether the machine has `program`; says loudly what that means if it has not.
+pub(crate) fn have(program: &str, without: &str) -> bool {
+    let found = Command::new(program).arg("--version").output().is_ok();
+    if !found {
+        // Around the test harness, which would keep it for itself.
+        let line = format!("skipped: {program} is not installed, {without}\n");
+        std::io::stderr()
+            .write_all(line.as_bytes())
+            .expect("stderr");
+    }
+    found
 }
 
 /// How a command ended.
