@@ -111,6 +111,18 @@ pub struct Left {
     pub left: bool,
 }
 
+/// The answer of `POST /v1/events`: what the event is known by in every stream.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Raised {
+    /// The sender's name.
+    pub from: String,
+    /// The sender's generation.
+    pub generation: u64,
+    /// Its number among the sender's events of this generation.
+    pub number: u64,
+}
+
 impl Status {
     /// How its application is, if it ever said anything of one.
     pub fn app(&self) -> Option<App> {

@@ -43,7 +43,7 @@ mod time;
 mod view;
 mod watch;
 
-pub use answer::{Answer, Counts, Joined, Left, Listing, Status};
+pub use answer::{Answer, Counts, Joined, Left, Listing, Raised, Status};
 pub use app::{HeldLease, Lease, LeaseEnd};
 pub use error::Error;
 pub use filter::{Confidence, Filter};

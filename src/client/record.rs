@@ -111,6 +111,12 @@ pub enum What {
         name: String,
         /// What it carries.
         payload: String,
+        /// The sender's generation.
+        #[serde(default)]
+        generation: u64,
+        /// Its number among the sender's events of that generation.
+        #[serde(default)]
+        number: u64,
     },
     /// Something that a newer agent says.
     #[serde(other)]

@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::{
-    Answer, Error, Filter, Joined, Left, Listing, Member, State, Status, Watch,
+    Answer, Error, Filter, Joined, Left, Listing, Member, Raised, State, Status, Watch,
     connection::PATIENCE, filter::escaped,
 };
 
@@ -108,16 +108,37 @@ impl Client {
         self.ask((Method::DELETE, &path), None, PATIENCE).await
     }
 
-    /// Replaces all tags of the agent.
+    /// The agent's own tags.
     ///
     /// # Errors
-    /// [`Error::Refused`] with 400: these cannot be tags, or are too long.
+    /// See [`Client`].
+    pub async fn tags(&self) -> Result<Answer<BTreeMap<String, String>>, Error> {
+        self.get("/v1/tags").await
+    }
+
+    /// Replaces all tags of the agent until it ends; gives them.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 400 or 413: these cannot be tags, or are too long.
     pub async fn set_tags(
         &self,
         tags: &BTreeMap<String, String>,
-    ) -> Result<Answer<IgnoredAny>, Error> {
+    ) -> Result<Answer<BTreeMap<String, String>>, Error> {
         let request = (Method::PUT, "/v1/tags");
         self.ask(request, Some(&json!(tags)), PATIENCE).await
+    }
+
+    /// Sets those tags of the agent that have a value, takes those away that have none, and keeps
+    /// the others; gives all.
+    ///
+    /// # Errors
+    /// As [`set_tags`](Self::set_tags).
+    pub async fn change_tags(
+        &self,
+        changes: &BTreeMap<String, Option<String>>,
+    ) -> Result<Answer<BTreeMap<String, String>>, Error> {
+        let request = (Method::PATCH, "/v1/tags");
+        self.ask(request, Some(&json!(changes)), PATIENCE).await
     }
 
     /// Raises an event that every member's consumers hear of.
@@ -125,7 +146,7 @@ impl Client {
     /// # Errors
     /// [`Error::Refused`] with 400 or 413: the name or the payload cannot be sent; with 429: too
     /// many wait to be sent, try again in a moment.
-    pub async fn send_event(&self, name: &str, payload: &str) -> Result<Answer<IgnoredAny>, Error> {
+    pub async fn send_event(&self, name: &str, payload: &str) -> Result<Answer<Raised>, Error> {
         let body = json!({"name": name, "payload": payload});
         let request = (Method::POST, "/v1/events");
         self.ask(request, Some(&body), PATIENCE).await

@@ -43,8 +43,8 @@ impl View {
         self.shown.borrow().trouble.clone()
     }
 
-    /// Waits until the members, or the trouble with them, are others than when this was last
-    /// asked for; gives the members.
+    /// Waits until the members, or the trouble with them, have changed since this or
+    /// [`until`](Self::until) looked last; gives the members.
     ///
     /// # Errors
     /// What trying again does not change, such as a filter that the agent refuses.
@@ -55,9 +55,8 @@ impl View {
         }
     }
 
-    /// Waits until the members are as `condition` wants them, and gives them. They have been asked
-    /// for before it looks: nobody is known to be missing only because nobody is known. Looks at
-    /// every moment's last state, not at every change. Costs one look a change.
+    /// Waits until the members are as `condition` wants them, and gives them. It looks first when
+    /// they are known, then whenever they changed; changes that come at once are one.
     ///
     /// # Errors
     /// As [`changed`](Self::changed).

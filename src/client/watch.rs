@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hyper::Method;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::{
     Client, Confidence, Error, Filter, Record, View,
@@ -30,10 +30,17 @@ pub struct Watch {
     settle: Option<Duration>,
     is_patient: bool,
     cursor: Cursor,
-    lines: Option<Lines>,
-    /// It was told that there is no stream.
-    is_lost: bool,
+    stream: Option<Stream>,
+    /// When it is tried to open the stream again, once it was told that there is none.
+    retry_at: Option<Instant>,
     pause: Duration,
+}
+
+#[derive(Debug)]
+struct Stream {
+    lines: Lines,
+    /// When it counts as dead unless it says something before.
+    silent_at: Instant,
 }
 
 /// What a watch has to tell.
@@ -59,8 +66,8 @@ impl Watch {
             settle: None,
             is_patient: false,
             cursor: Cursor::default(),
-            lines: None,
-            is_lost: false,
+            stream: None,
+            retry_at: None,
             pause: PAUSE_MIN,
         }
     }
@@ -112,14 +119,17 @@ impl Watch {
     /// [`Error::is_passing`].
     pub async fn next(&mut self) -> Result<Told, Error> {
         loop {
-            let Some(lines) = &mut self.lines else {
+            let Some(stream) = &mut self.stream else {
                 match self.open().await? {
                     Some(told) => return Ok(told),
                     None => continue,
                 }
             };
-            return match timeout(SILENCE_MAX, lines.next()).await {
-                Ok(Some(line)) => self.take(line),
+            return match timeout_at(stream.silent_at, stream.lines.next()).await {
+                Ok(Some(line)) => {
+                    stream.silent_at = after(SILENCE_MAX);
+                    self.take(line)
+                }
                 Ok(None) => Ok(self.lose(Error::Ended)),
                 Err(_) => Ok(self.lose(self.client.silent(SILENCE_MAX))),
             };
@@ -129,7 +139,7 @@ impl Watch {
     /// Forgets where it was: what comes next is a snapshot.
     pub fn begin_anew(&mut self) {
         self.cursor = Cursor::default();
-        self.lines = None;
+        self.stream = None;
     }
 
     /// The members that it tells of.
@@ -148,26 +158,36 @@ impl Watch {
     }
 
     fn lose(&mut self, why: Error) -> Told {
-        self.lines = None;
-        self.is_lost = true;
+        self.stream = None;
+        self.hold_off();
         Told::Lost(why)
+    }
+
+    /// Lets the agent rest, each time longer than before.
+    fn hold_off(&mut self) {
+        self.retry_at = Some(after(self.pause));
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
     }
 
     /// Tries once, after a pause if it failed before; gives what is news of it.
     async fn open(&mut self) -> Result<Option<Told>, Error> {
-        if self.is_lost {
-            sleep(self.pause).await;
-            self.pause = (self.pause * 2).min(PAUSE_MAX);
+        let is_lost = self.retry_at.is_some();
+        if let Some(at) = self.retry_at {
+            sleep_until(at).await;
         }
         let path = self.query().of("/v1/watch");
         match self.client.stream((Method::GET, &path), None).await {
             Ok(lines) => {
-                self.lines = Some(lines);
-                self.is_lost = false;
+                let silent_at = after(SILENCE_MAX);
+                self.stream = Some(Stream { lines, silent_at });
+                self.retry_at = None;
                 Ok(self.cursor.position().map(|_| Told::Back))
             }
             Err(error) if !self.is_patient || !error.is_passing() => Err(error),
-            Err(_) if self.is_lost => Ok(None),
+            Err(_) if is_lost => {
+                self.hold_off();
+                Ok(None)
+            }
             Err(error) => Ok(Some(self.lose(error))),
         }
     }
@@ -188,4 +208,9 @@ impl Watch {
         }
         query
     }
+}
+
+/// A moment to come, whoever stops and begins waiting for it again. Nothing else asks for the time.
+fn after(time: Duration) -> Instant {
+    sleep(time).deadline()
 }
