@@ -78,8 +78,7 @@ enum Event {
 }
 
 impl Protocol {
-    /// Puts the loop together. Generations to remember go to `generation`, and
-    /// how we are to `service`.
+    /// Puts the loop together. Generations to remember go to `generation`, how we are to `service`.
     pub(super) fn new(
         node: Node,
         shared: Arc<Shared>,

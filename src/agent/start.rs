@@ -211,8 +211,8 @@ impl Agent {
         };
         let ports = (datagrams, streams);
         let service = self.config.supervisor.as_ref().and_then(Service::connect);
-        let listeners = (remember, service);
-        let protocol = Protocol::new(node, shared, ports, (commands, shutdown), listeners);
+        let told = (remember, service);
+        let protocol = Protocol::new(node, shared, ports, (commands, shutdown), told);
         Ok((running, protocol, self.local.file))
     }
 }

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::support::{Lab, Relay, Running, finish, have, until};
+use crate::support::{Lab, Relay, Running, have, until};
 
 /// A program that runs and what it said so far.
 struct Example {
@@ -104,8 +104,9 @@ fn build_follow() -> PathBuf {
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
-    let built = finish(&mut cargo);
-    assert_eq!(built.code(), 0, "{built:?}");
+    // However long that takes on a machine that is busy with tests.
+    let built = cargo.output().expect("cargo runs");
+    assert!(built.status.success(), "{built:?}");
     folder.join("examples/follow")
 }
 
