@@ -67,17 +67,22 @@ impl Members {
                 for member in &snapshot.members {
                     self.put(member);
                 }
-                self.is_comparable = snapshot.digest == Some(digest(self.iter()));
+                self.is_comparable = snapshot.digest == Some(self.digest());
             }
             Record::Gap(_) | Record::Heartbeat(_) | Record::Other(_) => {}
         }
+    }
+
+    /// What a heartbeat's and a snapshot's digest must be. Costs a hash a member.
+    pub fn digest(&self) -> String {
+        digest(self.iter())
     }
 
     /// Whether these are the members that the agent speaks of. Also where that cannot be told: its
     /// heartbeats may have no digest, or one that is made as we do not know. Costs a hash a member.
     pub fn agree(&self, heartbeat: &Heartbeat) -> bool {
         let theirs = heartbeat.digest.as_ref().filter(|_| self.is_comparable);
-        theirs.is_none_or(|theirs| *theirs == digest(self.iter()))
+        theirs.is_none_or(|theirs| *theirs == self.digest())
     }
 
     fn change(&mut self, change: &Change) {
