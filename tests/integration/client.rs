@@ -6,7 +6,7 @@ use headcount::client::{
     App, Client, Error, Filter, HeldLease, Lease, LeaseEnd, Record, State, Told, What,
 };
 
-use crate::support::{Agent, Lab, Relay, until};
+use crate::support::{Agent, Lab, PATIENCE, Relay, until};
 
 fn run<T>(program: impl Future<Output = T>) -> T {
     let mut builder = tokio::runtime::Builder::new_current_thread();
@@ -179,5 +179,35 @@ fn a_watch_goes_on_where_it_was_cut() {
         assert_eq!((join.seq, &join.what), (1, &What::Join { previous: None }));
         assert_eq!(join.member.expect("a member").name, "n2");
         assert!(line.contains(r#""seq":1"#), "{line}");
+    });
+}
+
+#[test]
+fn a_watch_that_is_only_glanced_at_opens_again() {
+    let lab = Lab::new();
+    let launch = lab.agent("n1");
+    run(async {
+        let mut watch = Client::new(launch.socket())
+            .watch(&Filter::default())
+            .patient();
+        let lost = watch.next().await.expect("news");
+        assert!(
+            matches!(lost, Told::Lost(Error::NoAgent { .. })),
+            "{lost:?}"
+        );
+        let _agent = launch.start();
+        // Shorter than any pause between two tries.
+        let glance = Duration::from_millis(20);
+        let glances = PATIENCE.as_millis() / glance.as_millis();
+        for _ in 0..glances {
+            if let Ok(told) = tokio::time::timeout(glance, watch.next()).await {
+                let told = told.expect("a record");
+                return assert!(
+                    matches!(told, Told::Record(Record::Snapshot(_), _)),
+                    "{told:?}"
+                );
+            }
+        }
+        panic!("not opened in {glances} glances");
     });
 }
