@@ -20,7 +20,8 @@ use super::error::Error;
 use crate::config::SOCKET_PATH_BYTES_MAX;
 
 const MODE: u32 = 0o660;
-const BACKLOG: i32 = 256;
+/// As many as are served at once: a client that does not wait is refused beyond it.
+const BACKLOG: i32 = 4_096;
 
 /// An open socket that local programs connect to.
 #[derive(Debug)]

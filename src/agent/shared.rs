@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -114,11 +114,24 @@ pub(super) struct Shared {
     /// Every address that answered a join.
     pub(super) joined: broadcast::Sender<SocketAddr>,
     pub(super) pulse: watch::Sender<Pulse>,
+    /// The same for the many who sleep on the API's thread. To wake them from another would cost
+    /// a system call each.
+    pub(super) relayed: watch::Sender<Pulse>,
     /// The number of the application's lease that counts.
     pub(super) leases: watch::Sender<u64>,
     feed: Mutex<Feed>,
     vitals: Mutex<Vitals>,
     subscribers: AtomicUsize,
+    pub(super) tallies: Tallies,
+}
+
+/// What happened to consumers, for the metrics.
+#[derive(Debug, Default)]
+pub(super) struct Tallies {
+    /// Gaps told.
+    pub(super) gaps: AtomicU64,
+    /// Connections closed because nobody read them.
+    pub(super) stuck: AtomicU64,
 }
 
 impl Shared {
@@ -135,10 +148,12 @@ impl Shared {
             commands,
             joined: broadcast::Sender::new(JOINED_QUEUED_MAX),
             pulse: watch::Sender::new(Pulse::default()),
+            relayed: watch::Sender::new(Pulse::default()),
             leases: watch::Sender::new(0),
             feed: Mutex::new(feed),
             vitals: Mutex::default(),
             subscribers: AtomicUsize::new(0),
+            tallies: Tallies::default(),
         };
         (Arc::new(shared), receiver)
     }
@@ -161,6 +176,18 @@ impl Shared {
             is_news
         });
         seq
+    }
+
+    /// Passes the pulse on, on the thread of those who sleep, until nothing more will come.
+    pub(super) async fn relay(self: Arc<Self>) {
+        let mut pulse = self.pulse.subscribe();
+        loop {
+            let now = *pulse.borrow_and_update();
+            self.relayed.send_replace(now);
+            if now.ended || pulse.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Says that nothing more will come.

@@ -39,7 +39,7 @@ use super::{
 };
 
 /// File descriptors that the API's connections, the streams and the rest take together.
-const FILES: u64 = 4_096;
+const FILES: u64 = 8_192;
 
 /// Runs an agent until it leaves or is told to end by SIGTERM or SIGINT; a second signal ends it
 /// at once. Blocks.

@@ -1,8 +1,13 @@
 //! `Filter`: which members and which changes a consumer asked for.
 
+use std::sync::Arc;
+
 use crate::swim::MemberState;
 
-use super::{Member, record::KINDS, roster::Effect};
+use super::{
+    Member,
+    record::{KINDS, MEMBER_KINDS},
+};
 
 /// What a consumer wants to see. Criteria of different kinds must all hold; of the states, the
 /// names and the types one is enough; every tag must be there.
@@ -13,6 +18,9 @@ pub struct Filter {
     tags: Vec<(String, String)>,
     kinds: Vec<String>,
 }
+
+/// A member before a change, if it was there, and after it.
+pub(super) type Sides<'a> = (Option<&'a Arc<Member>>, &'a Arc<Member>);
 
 /// A filter that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,13 +95,26 @@ impl Filter {
             && self.tags.iter().all(tagged)
     }
 
-    /// Whether the change is among those asked for. A member that was asked for before the
-    /// change is told even when it no longer is, so that the consumer's copy does not go stale.
-    pub(super) fn admits_change(&self, kind: &str, effect: Option<&Effect>) -> bool {
-        (self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted == kind))
-            && effect.is_none_or(|effect| {
-                let mut sides = effect.before.iter().chain([&effect.after]);
-                sides.any(|member| self.admits_member(member))
-            })
+    /// Whether the change, of this kind and of a member from this side to that, is among those
+    /// asked for. A member that was asked for before the change is told even when it no longer
+    /// is, so that the consumer's copy does not go stale.
+    pub(super) fn admits_change(&self, kind: &str, sides: Option<Sides<'_>>) -> bool {
+        let is_about_them = sides.is_none_or(|(before, after)| {
+            let mut sides = before.into_iter().chain([after]);
+            sides.any(|member| self.admits_member(member))
+        });
+        is_about_them && (self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted == kind))
+    }
+
+    /// Whether every change of the members asked for is asked for, too, so that a consumer can
+    /// keep a list of them.
+    pub(super) fn follows_members(&self) -> bool {
+        let told = |kind: &&str| self.kinds.iter().any(|wanted| wanted == kind);
+        self.kinds.is_empty() || MEMBER_KINDS.iter().all(told)
+    }
+
+    /// Whether everybody is among those asked for.
+    pub(super) fn admits_everyone(&self) -> bool {
+        self.states.is_empty() && self.names.is_empty() && self.tags.is_empty()
     }
 }

@@ -1,64 +1,27 @@
 //! `Feed`: the numbered journal of changes and the roster they add up to.
 
-use std::{collections::VecDeque, fmt, str::FromStr, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque, vec_deque},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 
 use crate::swim::{Change, Counts, MemberId, MemberView, Timestamp};
 
 use super::{
-    Filter, Member, Snapshot, record,
-    roster::{Effect, Roster},
+    Confidence, Digest, Epoch, Filter, Member, Snapshot, Taste, entry::Entry, roster::Roster,
 };
 
 /// Changes kept for consumers that resume.
 const CHANGES_MAX: usize = 16_384;
 /// Bytes of lines kept for consumers that resume.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// One run of an agent. Numbers of different epochs have nothing to do with each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Epoch(pub u64);
-
-impl fmt::Display for Epoch {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:016x}", self.0)
-    }
-}
-
-/// Where a consumer was: everything of `epoch` up to `seq` is known to it. Written `EPOCH:SEQ`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// The run of the agent.
-    pub epoch: Epoch,
-    /// The last number it knows.
-    pub seq: u64,
-}
-
-/// The text is not a position.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not EPOCH:SEQ as a stream gave it, like 5f0c2a9be1d47c33:42")]
-pub struct InvalidPosition(String);
-
-impl fmt::Display for Position {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:{}", self.epoch, self.seq)
-    }
-}
-
-impl FromStr for Position {
-    type Err = InvalidPosition;
-
-    fn from_str(text: &str) -> Result<Self, InvalidPosition> {
-        let parse = || {
-            let (epoch, seq) = text.split_once(':')?;
-            let epoch = Epoch(u64::from_str_radix(epoch, 16).ok()?);
-            let seq = seq.parse().ok()?;
-            Some(Self { epoch, seq })
-        };
-        parse().ok_or_else(|| InvalidPosition(text.into()))
-    }
-}
+/// Changes looked at at once, so that a consumer far behind does not hold the feed for long.
+const CHUNK_CHANGES: u64 = 256;
+/// Bytes of lines handed out at once, but for the last line: all that waits for one consumer.
+const CHUNK_BYTES: usize = 16 * 1024;
 
 /// One change as consumers get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,8 +34,8 @@ pub struct Line {
 
 /// Everything that this agent ever told, as far as memory reaches.
 ///
-/// Memory is bounded by the roster, 16,384 changes and 16 MiB of lines, however many consumers
-/// there are and however slow they read.
+/// Memory is bounded by the roster with a few former stages of each member, 16,384 changes and
+/// 16 MiB of lines, however many consumers there are and however slow they read.
 #[derive(Debug)]
 pub struct Feed {
     epoch: Epoch,
@@ -85,13 +48,6 @@ pub struct Feed {
     limits: Limits,
 }
 
-#[derive(Debug)]
-struct Entry {
-    json: Bytes,
-    kind: &'static str,
-    effect: Option<Effect>,
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     changes: usize,
@@ -101,12 +57,10 @@ struct Limits {
 impl Feed {
     /// A feed whose roster holds only ourselves, `own`.
     pub fn new(epoch: Epoch, now: Timestamp, own: &MemberView) -> Self {
-        let mut roster = Roster::default();
-        roster.put(now, own);
         Self {
             epoch,
             seq: 0,
-            roster,
+            roster: Roster::new(now, own),
             journal: VecDeque::new(),
             journal_bytes: 0,
             limits: Limits {
@@ -128,14 +82,9 @@ impl Feed {
     pub fn publish(&mut self, at: Timestamp, change: &Change) -> u64 {
         self.seq += 1;
         let effect = self.roster.apply(at, change);
-        let after = effect.as_ref().map(|effect| &*effect.after);
-        let json = record::change(self.seq, at, change, after);
-        self.journal_bytes += json.len();
-        self.journal.push_back(Entry {
-            json,
-            kind: change.kind(),
-            effect: effect.map(Effect::without_equal_before),
-        });
+        let entry = Entry::new(self.seq, at, change, effect);
+        self.journal_bytes += entry.len();
+        self.journal.push_back(entry);
         self.trim();
         self.seq
     }
@@ -173,12 +122,94 @@ impl Feed {
     /// Everyone that `filter` lets through, as of now. Costs one pointer a member; turning it
     /// into JSON is the snapshot's work and needs no feed.
     pub fn snapshot(&self, filter: &Filter) -> Snapshot {
-        let admitted = |member: &&Arc<Member>| filter.admits_member(member);
+        let taste = Taste {
+            filter: filter.clone(),
+            ..Taste::default()
+        };
+        self.snapshot_at(self.seq, &taste)
+    }
+
+    /// Everyone as a consumer of this taste has them after change `seq`, which must be no later
+    /// than its horizon, and which the journal must reach.
+    pub(super) fn snapshot_at(&self, seq: u64, taste: &Taste) -> Snapshot {
+        let members = self.view(seq, taste);
+        let digest: Digest = members.iter().map(|member| member.digest).sum();
         Snapshot {
             epoch: self.epoch,
-            seq: self.seq,
-            members: self.roster.members().filter(admitted).cloned().collect(),
+            seq,
+            members,
+            digest: taste.filter.follows_members().then_some(digest),
         }
+    }
+
+    /// The digest of that snapshot, mostly without making it.
+    pub(super) fn digest_at(&self, seq: u64, taste: &Taste) -> Option<Digest> {
+        match taste.confidence {
+            _ if !taste.filter.follows_members() => None,
+            Confidence::Suspect if taste.filter.admits_everyone() => Some(self.roster.digest()),
+            Confidence::Failed if taste.filter.admits_everyone() => {
+                Some(self.roster.confirmed_digest())
+            }
+            _ => self.snapshot_at(seq, taste).digest,
+        }
+    }
+
+    fn view(&self, seq: u64, taste: &Taste) -> Vec<Arc<Member>> {
+        let admitted = |member: &&Arc<Member>| taste.filter.admits_member(member);
+        match taste.confidence {
+            Confidence::Suspect => self.roster.members().filter(admitted).cloned().collect(),
+            Confidence::Failed => self.roster.confirmed().filter(admitted).cloned().collect(),
+            Confidence::Stable(seconds) => {
+                let members = self.lasting(seq, seconds);
+                members.into_values().filter(admitted).cloned().collect()
+            }
+        }
+    }
+
+    /// Everyone as of change `seq`, seen by those who hear only of what lasted for so long: as
+    /// they are now, but for those whom a later change was about.
+    fn lasting(&self, seq: u64, seconds: u64) -> BTreeMap<MemberId, &Arc<Member>> {
+        let mut members: BTreeMap<_, _> = self
+            .roster
+            .confirmed()
+            .map(|member| (member.view.card.id, member))
+            .collect();
+        // The first change after `seq` knows what was before it, so it has the last word.
+        for effect in self.range(seq).rev().filter_map(Entry::confirmed) {
+            let id = effect.after.view.card.id;
+            match effect.held_by(seconds) {
+                Some(member) => members.insert(id, member),
+                None => members.remove(&id),
+            };
+        }
+        members
+    }
+
+    /// When somebody came, went or was replaced last, suspicions not counted.
+    pub(super) const fn moved(&self) -> Timestamp {
+        self.roster.moved()
+    }
+
+    /// The number of the newest change that such a consumer may hear of by `now`. One that waits
+    /// for what lasts is behind; what the journal forgets before it is judged early.
+    pub(super) fn horizon(&self, confidence: Confidence, now: Timestamp) -> u64 {
+        match confidence {
+            Confidence::Suspect | Confidence::Failed => self.seq,
+            Confidence::Stable(seconds) => {
+                let wait = Duration::from_secs(seconds);
+                let ripe = self.journal.partition_point(|entry| entry.at + wait <= now);
+                self.seq - (self.journal.len() - ripe) as u64
+            }
+        }
+    }
+
+    /// When such a consumer may hear of the change after `seq`, if that one is there.
+    pub(super) fn due(&self, seq: u64, confidence: Confidence) -> Option<Timestamp> {
+        let wait = match confidence {
+            Confidence::Suspect | Confidence::Failed => Duration::ZERO,
+            Confidence::Stable(seconds) => Duration::from_secs(seconds),
+        };
+        Some(self.range(seq).next()?.at + wait)
     }
 
     /// Whether every change after `seq` is still in the journal.
@@ -186,20 +217,27 @@ impl Feed {
         seq <= self.seq && self.seq - seq <= self.journal.len() as u64
     }
 
-    /// At most `limit` changes after `seq`, those that `filter` lets through, and the number of
-    /// the last one looked at. The journal must reach.
-    pub(super) fn after(&self, seq: u64, limit: usize, filter: &Filter) -> (Vec<Line>, u64) {
+    /// The changes after `seq` up to `to`, as many as make one chunk, those that a consumer of
+    /// this taste hears, and the number of the last one looked at. The journal must reach.
+    pub(super) fn after(&self, seq: u64, to: u64, taste: &Taste) -> (Vec<Line>, u64) {
+        let (mut lines, mut bytes, mut seen) = (Vec::new(), 0, seq);
+        for (number, entry) in (seq + 1..=to.min(seq + CHUNK_CHANGES)).zip(self.range(seq)) {
+            if bytes >= CHUNK_BYTES {
+                break;
+            }
+            seen = number;
+            if let Some(json) = entry.heard(taste) {
+                bytes += json.len();
+                lines.push(Line { seq: number, json });
+            }
+        }
+        (lines, seen)
+    }
+
+    /// The changes after `seq`, which the journal must reach.
+    fn range(&self, seq: u64) -> vec_deque::Iter<'_, Entry> {
         let behind = usize::try_from(self.seq - seq).expect("no more than the journal holds");
-        let numbered = (seq + 1..).zip(self.journal.range(self.journal.len() - behind..));
-        let lines = numbered
-            .take(limit)
-            .filter(|(_, entry)| filter.admits_change(entry.kind, entry.effect.as_ref()))
-            .map(|(seq, entry)| Line {
-                seq,
-                json: entry.json.clone(),
-            })
-            .collect();
-        (lines, seq + behind.min(limit) as u64)
+        self.journal.range(self.journal.len() - behind..)
     }
 
     fn trim(&mut self) {
@@ -207,17 +245,7 @@ impl Feed {
             let Some(oldest) = self.journal.pop_front() else {
                 return;
             };
-            self.journal_bytes -= oldest.json.len();
+            self.journal_bytes -= oldest.len();
         }
-    }
-}
-
-impl Effect {
-    /// Forgets the former member unless a filter could tell it from the new one, so that the
-    /// journal does not keep two records for each line.
-    fn without_equal_before(mut self) -> Self {
-        self.before
-            .take_if(|before| before.view.card.tags == self.after.view.card.tags);
-        self
     }
 }

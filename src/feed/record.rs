@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::swim::{Change, Evidence, MemberState, Suspicion, Timestamp};
 
-use super::Member;
+use super::{Digest, Member};
 
 /// Every `type` that a change can have, for filters.
 pub(super) const KINDS: [&str; 13] = [
@@ -27,12 +27,19 @@ pub(super) const KINDS: [&str; 13] = [
     "update",
 ];
 
-/// The line that says `seq` is the newest number: the stream is alive and nothing is missing.
-pub fn heartbeat(seq: u64, at: Timestamp) -> Bytes {
+/// Those of them that the list of members changes with.
+pub(super) const MEMBER_KINDS: [&str; 8] = [
+    "failed", "join", "left", "refuted", "removed", "restart", "suspect", "update",
+];
+
+/// The line that says the stream is alive and nothing up to `seq` is missing, and by which digest
+/// the consumer can check that.
+pub(super) fn heartbeat(seq: u64, at: Timestamp, digest: Option<Digest>) -> Bytes {
     line(&Heartbeat {
         kind: "heartbeat",
         seq,
         at: at.to_rfc3339(),
+        digest: digest.map(Text),
     })
 }
 
@@ -136,6 +143,8 @@ struct Heartbeat {
     kind: &'static str,
     seq: u64,
     at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<Text<Digest>>,
 }
 
 #[derive(Serialize)]

@@ -1,15 +1,15 @@
 //! `Snapshot`: everyone at one moment, turned into JSON piece by piece.
 
-use std::{sync::Arc, vec};
+use std::{fmt::Write, sync::Arc, vec};
 
 use bytes::Bytes;
 
 use crate::swim::Timestamp;
 
-use super::{Epoch, Member};
+use super::{Digest, Epoch, Member};
 
 /// A piece ends after the member that passes this size.
-const PIECE_BYTES: usize = 64 * 1024;
+const PIECE_BYTES: usize = 16 * 1024;
 
 /// The roster at `seq`. Cheap to make and independent of the feed afterwards.
 #[derive(Clone, Debug)]
@@ -20,17 +20,20 @@ pub struct Snapshot {
     pub seq: u64,
     /// The members, in no particular order.
     pub members: Vec<Arc<Member>>,
+    /// Of the members, unless they are not followed by all their changes.
+    pub digest: Option<Digest>,
 }
 
 impl Snapshot {
-    /// The stream's record of it, one line: `{"type":"snapshot","epoch","seq","at","members"}`.
+    /// The stream's record of it, one line:
+    /// `{"type":"snapshot","epoch","seq","at","digest","members"}`.
     pub fn record(self, at: Timestamp) -> Pieces {
-        let head = format!(
-            r#"{{"type":"snapshot","epoch":"{}","seq":{},"at":"{}","members":["#,
-            self.epoch,
-            self.seq,
-            at.to_rfc3339()
-        );
+        let (epoch, seq, at) = (self.epoch, self.seq, at.to_rfc3339());
+        let mut head = format!(r#"{{"type":"snapshot","epoch":"{epoch}","seq":{seq},"at":"{at}","#);
+        if let Some(digest) = self.digest {
+            write!(head, r#""digest":"{digest}","#).expect("a string takes whatever is written");
+        }
+        head += r#""members":["#;
         Pieces::new(head, self.members)
     }
 
@@ -47,7 +50,7 @@ impl Snapshot {
     }
 }
 
-/// One JSON object in pieces of some 64 KiB, members ordered by name. A consumer that reads
+/// One JSON object in pieces of some 16 KiB, members ordered by name. A consumer that reads
 /// slowly holds one piece and a list of pointers, not the whole text.
 #[derive(Debug)]
 pub struct Pieces {

@@ -1,15 +1,24 @@
 //! `Subscriber`: one consumer's place in the stream.
 
-use super::{Feed, Filter, Line, Position, Snapshot};
+use std::time::Duration;
 
-/// Changes handed out at once, so that a consumer far behind does not hold the feed for long.
-const BATCH_MAX: usize = 256;
+use bytes::Bytes;
+
+use crate::swim::Timestamp;
+
+use super::{Feed, Line, Position, Snapshot, Taste, record};
+
+/// Longest wait for a cluster to settle. A client takes a stream that is silent for some 30 s for
+/// a dead one.
+const SETTLE_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// A consumer of the feed: where it is and what it wants.
 #[derive(Clone, Debug)]
 pub struct Subscriber {
-    filter: Filter,
+    taste: Taste,
     place: Place,
+    /// When its first snapshot comes even if the cluster has not settled.
+    patience_ends: Timestamp,
 }
 
 /// What a consumer gets next.
@@ -17,8 +26,11 @@ pub struct Subscriber {
 pub enum Batch {
     /// The changes that follow, without those it did not ask for. May be empty.
     Changes(Vec<Line>),
-    /// It knows everything.
-    Nothing,
+    /// It knows everything that it may know by now.
+    Nothing {
+        /// When it may know more, if that is known.
+        until: Option<Timestamp>,
+    },
     /// It must begin anew.
     Snapshot {
         /// First and last number of the changes it misses, if it was in this epoch before.
@@ -39,12 +51,13 @@ enum Place {
 }
 
 impl Subscriber {
-    /// A consumer that begins with a snapshot or, when it was at `resume`, goes on from there if
-    /// the journal still reaches.
-    pub fn new(filter: Filter, resume: Option<Position>) -> Self {
+    /// A consumer that, from `now` on, begins with a snapshot or, when it was at `resume`, goes
+    /// on from there if the journal still reaches.
+    pub fn new(taste: Taste, resume: Option<Position>, now: Timestamp) -> Self {
         Self {
-            filter,
+            taste,
             place: resume.map_or(Place::Outside, Place::Unchecked),
+            patience_ends: now + SETTLE_WAIT_MAX,
         }
     }
 
@@ -58,35 +71,57 @@ impl Subscriber {
     }
 
     /// What comes next; the subscriber then has it. Looks at 256 changes at most.
-    pub fn pull(&mut self, feed: &Feed) -> Batch {
+    pub fn pull(&mut self, feed: &Feed, now: Timestamp) -> Batch {
         match self.place {
-            Place::At(seq) => self.follow(feed, seq),
+            Place::At(seq) => self.follow(feed, now, seq),
             // A number that was never given out is no place in this epoch.
             Place::Unchecked(at) if at.epoch == feed.epoch() && at.seq <= feed.seq() => {
-                self.follow(feed, at.seq)
+                self.follow(feed, now, at.seq)
             }
-            Place::Outside | Place::Unchecked(_) => self.begin(feed, None),
+            Place::Outside | Place::Unchecked(_) => match self.unsettled(feed, now) {
+                until @ Some(_) => Batch::Nothing { until },
+                None => self.begin(feed, now, None),
+            },
         }
     }
 
-    fn follow(&mut self, feed: &Feed, seq: u64) -> Batch {
+    /// The line that says the stream is alive, to one that just pulled nothing from this `feed`.
+    /// There is none before the snapshot.
+    pub fn heartbeat(&self, feed: &Feed, now: Timestamp) -> Option<Line> {
+        let Place::At(seq) = self.place else {
+            return None;
+        };
+        let json: Bytes = record::heartbeat(seq, now, feed.digest_at(seq, &self.taste));
+        Some(Line { seq, json })
+    }
+
+    fn follow(&mut self, feed: &Feed, now: Timestamp, seq: u64) -> Batch {
+        let horizon = feed.horizon(self.taste.confidence, now);
         if !feed.reaches(seq) {
-            return self.begin(feed, Some((seq + 1, feed.seq())));
+            return self.begin(feed, now, Some((seq + 1, horizon)));
         }
-        let (lines, seen) = feed.after(seq, BATCH_MAX, &self.filter);
+        if horizon <= seq {
+            self.place = Place::At(seq);
+            let until = feed.due(seq, self.taste.confidence);
+            return Batch::Nothing { until };
+        }
+        let (lines, seen) = feed.after(seq, horizon, &self.taste);
         self.place = Place::At(seen);
-        if seen == seq {
-            Batch::Nothing
-        } else {
-            Batch::Changes(lines)
-        }
+        Batch::Changes(lines)
     }
 
-    fn begin(&mut self, feed: &Feed, gap: Option<(u64, u64)>) -> Batch {
-        self.place = Place::At(feed.seq());
+    /// Until when the first snapshot has to wait.
+    fn unsettled(&self, feed: &Feed, now: Timestamp) -> Option<Timestamp> {
+        let until = feed.moved() + self.taste.settle?.quiet();
+        Some(until.min(self.patience_ends)).filter(|until| now < *until)
+    }
+
+    fn begin(&mut self, feed: &Feed, now: Timestamp, gap: Option<(u64, u64)>) -> Batch {
+        let seq = feed.horizon(self.taste.confidence, now);
+        self.place = Place::At(seq);
         Batch::Snapshot {
             gap,
-            snapshot: feed.snapshot(&self.filter),
+            snapshot: feed.snapshot_at(seq, &self.taste),
         }
     }
 }

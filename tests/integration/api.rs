@@ -162,6 +162,19 @@ fn a_filtered_stream_tells_only_what_was_asked_for() {
 }
 
 #[test]
+fn a_heartbeat_says_again_what_the_snapshot_said_while_nothing_changes() {
+    let lab = Lab::new();
+    let agent = lab.agent("n1").start();
+    let watch = agent.watch();
+    let heartbeat = watch.wait_for_kind("heartbeat");
+    let snapshot = watch.records().remove(0);
+    assert!(snapshot["digest"].is_string(), "{snapshot:#}");
+    for key in ["digest", "seq"] {
+        assert_eq!(heartbeat[key], snapshot[key], "{key}");
+    }
+}
+
+#[test]
 fn server_sent_events_continue_after_the_last_event_id() {
     let lab = Lab::new();
     let first = lab.agent("n1").start();

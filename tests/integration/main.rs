@@ -12,6 +12,8 @@ mod clusters; // who may be in a cluster, and what a consumer's copy is worth
 mod determinism; // the same seed gives the same run, to the byte
 mod evidence; // what a suspicion says of what was seen
 mod examples; // the programs in examples, each through the death of its agent
+mod hostile_http; // clients that nobody should write, in numbers
+mod interruptions; // streams cut off while agents come and go
 mod kills; // real agents beside simulated ones
 mod namespaces; // partitions of real agents by iptables
 mod network; // bad networks and slow processes

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::{Display, Write},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
 };
 
 use axum::{
@@ -50,6 +50,12 @@ fn feed(page: &mut Page, shared: &Shared) {
     page.gauge("degraded", help, degraded);
     let subscribers = shared.subscribers();
     page.gauge("subscribers", "Open change streams", subscribers);
+    let gaps = shared.tallies.gaps.load(Ordering::Relaxed);
+    let help = "Gaps told to streams that fell behind the history";
+    page.counter("gaps_total", help, gaps);
+    let stuck = shared.tallies.stuck.load(Ordering::Relaxed);
+    let help = "Connections closed because nothing was read for 60 s";
+    page.counter("connections_stuck_total", help, stuck);
     let uptime = shared.clock.uptime().as_secs();
     page.gauge("uptime_seconds", "Time since the start", uptime);
 }

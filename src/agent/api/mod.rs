@@ -1,7 +1,8 @@
 //! The local HTTP API: the same routes on the Unix socket and, when asked for, on TCP.
 //!
-//! `serve` accepts and bounds connections, `access` says who may ask what, the rest is one file
-//! for each kind of answer. Every error is `application/problem+json`.
+//! `serve` accepts and bounds connections, `reception` hears them first, `access` says who may
+//! ask what, the rest is one file for each kind of answer. Every error is
+//! `application/problem+json`.
 
 mod access;
 mod app;
@@ -12,6 +13,7 @@ mod metrics;
 mod patience;
 mod problem;
 mod query;
+mod reception;
 mod serve;
 mod status;
 mod watch;

@@ -7,25 +7,28 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
 };
 
 /// A connection whose writes fail once nothing could be written for a while. Waiting for
-/// something to write is not being stuck.
+/// something to write is not being stuck. What was read of it before is read again first.
 #[derive(Debug)]
 pub(super) struct Patient<T> {
     inner: T,
+    heard: Bytes,
     patience: Duration,
     /// Runs while a write waits.
     stuck: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Patient<T> {
-    pub(super) const fn new(inner: T, patience: Duration) -> Self {
+    pub(super) const fn new(inner: T, heard: Bytes, patience: Duration) -> Self {
         Self {
             inner,
+            heard,
             patience,
             stuck: None,
         }
@@ -54,7 +57,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Patient<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(context, buffer)
+        if self.heard.is_empty() {
+            return Pin::new(&mut self.inner).poll_read(context, buffer);
+        }
+        let size = self.heard.len().min(buffer.remaining());
+        buffer.put_slice(&self.heard.split_to(size));
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -98,9 +106,20 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn what_was_heard_before_is_read_first() {
+        let (near, mut far) = tokio::io::duplex(16);
+        far.write_all(b" you").await.unwrap();
+        drop(far);
+        let mut patient = Patient::new(near, Bytes::from_static(b"how are"), Duration::ZERO);
+        let mut said = String::new();
+        patient.read_to_string(&mut said).await.unwrap();
+        assert_eq!(said, "how are you");
+    }
+
+    #[tokio::test]
     async fn a_reader_that_stays_stuck_is_given_up_and_a_slow_one_is_not() {
         let (near, mut far) = tokio::io::duplex(16);
-        let mut patient = Patient::new(near, Duration::from_millis(200));
+        let mut patient = Patient::new(near, Bytes::new(), Duration::from_millis(200));
         for _ in 0..4 {
             patient.write_all(&[0; 16]).await.unwrap();
             sleep(Duration::from_millis(100)).await;

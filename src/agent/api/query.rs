@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use crate::feed::{Filter, Position};
+use crate::feed::{Filter, Position, Taste};
 
 use super::{Problem, REQUEST_BYTES_MAX};
 
@@ -20,7 +20,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a stream was asked for.
 #[derive(Debug, Default)]
 pub(super) struct Wish {
-    pub(super) filter: Filter,
+    pub(super) taste: Taste,
     pub(super) resume: Option<Position>,
 }
 
@@ -38,16 +38,22 @@ pub(super) fn members(uri: &Uri) -> Result<Filter, Problem> {
     Ok(filter)
 }
 
-/// Reads `types=`, `tag=`, `name=` and `resume=`.
+/// Reads `types=`, `tag=`, `name=`, `confidence=`, `settle=` and `resume=`.
 pub(super) fn stream(uri: &Uri) -> Result<Wish, Problem> {
     let mut wish = Wish::default();
+    let taste = &mut wish.taste;
     for (key, value) in pairs(uri)? {
         match key.as_str() {
-            "types" => wish.filter.add_kinds(&value).map_err(unreadable)?,
-            "tag" => wish.filter.add_tag(&value).map_err(unreadable)?,
-            "name" => wish.filter.add_name(&value),
+            "types" => taste.filter.add_kinds(&value).map_err(unreadable)?,
+            "tag" => taste.filter.add_tag(&value).map_err(unreadable)?,
+            "name" => taste.filter.add_name(&value),
+            "confidence" => taste.confidence = value.parse().map_err(unreadable)?,
+            "settle" => taste.settle = Some(value.parse().map_err(unreadable)?),
             "resume" => wish.resume = Some(value.parse().map_err(unreadable)?),
-            _ => return Err(unknown(&key, "types, tag, name, resume")),
+            _ => {
+                let known = "types, tag, name, confidence, settle, resume";
+                return Err(unknown(&key, known));
+            }
         }
     }
     Ok(wish)

@@ -3,8 +3,8 @@
 use std::{
     io,
     net::{IpAddr, TcpListener},
-    os::unix::net::UnixListener,
-    sync::Arc,
+    os::{fd::AsFd, unix::net::UnixListener},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -14,28 +14,34 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, sink},
     net::UnixStream,
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
     time::{sleep, timeout},
 };
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::agent::{
     local::Guard,
     shared::{Command, Shared},
 };
 
-use super::{Problem, access, patience::Patient, problem::PROBLEM_TYPE, router};
+use super::{
+    Problem, access,
+    patience::Patient,
+    problem::PROBLEM_TYPE,
+    reception::{HEAD_BYTES_MAX, HEADERS_MAX, Reception, Unheard},
+    router,
+};
 
 /// Connections at once, of both kinds together.
-const CONNECTIONS_MAX: u32 = 1_024;
+const CONNECTIONS_MAX: u32 = 4_096;
 /// How long a request's head may take, and how long a connection may idle between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Buffer for a request's head and for what is written, in bytes.
-const BUFFER_BYTES: usize = 64 * 1024;
-const HEADERS_MAX: usize = 64;
+/// What the kernel may keep for a reader that does not read, in bytes; it takes twice as much.
+const KERNEL_BUFFER_BYTES: usize = 64 * 1024;
 /// A reader that takes nothing for so long loses its connection.
 const STUCK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the last answers may take once the agent ended.
@@ -58,8 +64,10 @@ pub(in crate::agent) async fn serve(doors: Doors, shared: Arc<Shared>) -> io::Re
     let house = House {
         router: router(shared.clone()),
         places: Arc::new(Semaphore::new(CONNECTIONS_MAX as usize)),
+        reception: Arc::default(),
         shared: shared.clone(),
     };
+    tokio::spawn(shared.clone().relay());
     let (listener, guard) = doors.local;
     let local = tokio::net::UnixListener::from_std(listener)?;
     let mut accepting = tokio::task::JoinSet::new();
@@ -72,6 +80,7 @@ pub(in crate::agent) async fn serve(doors: Doors, shared: Arc<Shared>) -> io::Re
     let _ = shared.commands.send(Command::Serving).await;
     shared.ended().await;
     accepting.shutdown().await;
+    house.reception.close();
     // Every place free is every connection closed; who does not close is cut off.
     let _ = timeout(GOODBYE_TIMEOUT, house.places.acquire_many(CONNECTIONS_MAX)).await;
     Ok(())
@@ -81,6 +90,7 @@ pub(in crate::agent) async fn serve(doors: Doors, shared: Arc<Shared>) -> io::Re
 struct House {
     router: Router,
     places: Arc<Semaphore>,
+    reception: Arc<Reception>,
     shared: Arc<Shared>,
 }
 
@@ -89,7 +99,10 @@ impl House {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) if is_admitted(&stream, &guard) => {
-                    self.receive(stream, self.router.clone());
+                    bound_buffers(&stream);
+                    let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
+                    let who = pid.map_or_else(|| "?".into(), |pid| format!("pid {pid}"));
+                    self.receive(stream, self.router.clone(), who);
                 }
                 Ok((stream, _)) => {
                     let detail = "the socket is for root, the agent's user and the socket's group";
@@ -103,13 +116,15 @@ impl House {
     async fn accept_http(self, listener: tokio::net::TcpListener) {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
+                    bound_buffers(&stream);
                     // A line must not wait for the acknowledgement of the one before.
                     let _ = stream.set_nodelay(true);
                     if let Ok(local) = stream.local_addr() {
                         let ip: IpAddr = local.ip().to_canonical();
                         let check = middleware::from_fn_with_state(ip, access::check);
-                        self.receive(stream, self.router.clone().layer(check));
+                        let router = self.router.clone().layer(check);
+                        self.receive(stream, router, peer.to_string());
                     }
                 }
                 Err(error) => pause(error).await,
@@ -117,24 +132,70 @@ impl House {
         }
     }
 
-    fn receive<T>(&self, stream: T, router: Router)
+    /// Takes the connection in, if need be in place of one that has not asked anything.
+    fn receive<T>(&self, stream: T, router: Router, who: String)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        match self.places.clone().try_acquire_owned() {
-            Ok(place) => {
-                let connection = connect(stream, router, self.shared.clone(), place);
-                tokio::spawn(connection);
+        let place = self.places.clone().try_acquire_owned();
+        if place.is_err() && !self.reception.make_room() {
+            let detail = format!("{CONNECTIONS_MAX} connections are open already");
+            return refuse(
+                stream,
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail),
+            );
+        }
+        let house = self.clone();
+        tokio::spawn(async move {
+            let place = match place {
+                Ok(place) => Ok(place),
+                Err(_) => house.places.clone().acquire_owned().await,
+            };
+            house.attend(stream, router, &who).await;
+            drop(place);
+        });
+    }
+
+    async fn attend<T>(&self, mut stream: T, router: Router, who: &str)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        match self.reception.enter().hear(&mut stream, HEAD_TIMEOUT).await {
+            Ok(head) => {
+                let stream = Patient::new(stream, head, STUCK_TIMEOUT);
+                if let Err(error) = connect(stream, router, &self.shared).await {
+                    self.note(&error, who);
+                }
             }
-            Err(_) => {
-                let detail = format!("{CONNECTIONS_MAX} connections are open already");
-                refuse(
-                    stream,
-                    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail),
-                );
-            }
+            Err(Unheard::Gone) => {}
+            Err(Unheard::Refused(problem)) => refuse(stream, problem),
         }
     }
+
+    /// One who does not read cannot be told why the connection was closed: the log tells it, and
+    /// the stream's gap when it comes back.
+    fn note(&self, error: &hyper::Error, who: &str) {
+        if is_stuck(error) {
+            self.shared.tallies.stuck.fetch_add(1, Ordering::Relaxed);
+            let seconds = STUCK_TIMEOUT.as_secs();
+            warn!(who, "closed a connection that read nothing for {seconds} s");
+        } else {
+            debug!(%error, who, "a connection broke");
+        }
+    }
+}
+
+/// Whether [`Patient`] lost its patience.
+pub(super) fn is_stuck(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+    cause.is_some_and(|cause: &io::Error| cause.kind() == io::ErrorKind::TimedOut)
+}
+
+/// A reader that does not read costs no more than this. With other bounds it works as well.
+fn bound_buffers(stream: &impl AsFd) {
+    let socket = SockRef::from(stream);
+    let _ = socket.set_send_buffer_size(KERNEL_BUFFER_BYTES);
+    let _ = socket.set_recv_buffer_size(KERNEL_BUFFER_BYTES);
 }
 
 fn is_admitted(stream: &UnixStream, guard: &Guard) -> bool {
@@ -149,7 +210,11 @@ async fn pause(error: io::Error) {
     sleep(Duration::from_millis(100)).await;
 }
 
-async fn connect<T>(stream: T, router: Router, shared: Arc<Shared>, place: OwnedSemaphorePermit)
+pub(super) async fn connect<T>(
+    stream: Patient<T>,
+    router: Router,
+    shared: &Shared,
+) -> Result<(), hyper::Error>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -157,23 +222,16 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(HEADERS_MAX)
-        .max_buf_size(BUFFER_BYTES)
-        .serve_connection(
-            TokioIo::new(Patient::new(stream, STUCK_TIMEOUT)),
-            TowerToHyperService::new(router),
-        );
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(connection);
-    let result = tokio::select! {
+    tokio::select! {
         result = connection.as_mut() => result,
         () = shared.ended() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-    };
-    if let Err(error) = result {
-        debug!(%error, "a connection broke");
     }
-    drop(place);
 }
 
 /// Answers whatever is asked, and closes.

@@ -7,12 +7,13 @@ use axum::{
     body::Body,
     http::{Request, Response, StatusCode, header},
 };
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, time::timeout};
 use tower_service::Service;
 
-use super::*;
+use super::{patience::Patient, *};
 use crate::{
     agent::{
         clock::Clock,
@@ -44,6 +45,7 @@ impl Desk {
         let own = view("n1", MemberState::Alive);
         let feed = Feed::new(Epoch(0xe), clock.now(), &own).with_journal_limits(4, 1 << 20);
         let (shared, commands) = Shared::new(clock, facts, feed);
+        tokio::spawn(shared.clone().relay());
         Self {
             router: router(shared.clone()),
             shared,
@@ -335,6 +337,35 @@ async fn server_sent_events_carry_their_position() {
 }
 
 #[tokio::test]
+async fn where_a_browser_is_by_now_counts_more_than_where_it_began() {
+    let mut desk = Desk::new();
+    (0..3).for_each(|number| desk.join(&format!("m{number}")));
+    let request = Request::builder()
+        .uri("/v1/watch?resume=000000000000000e:0")
+        .header(header::ACCEPT, "text/event-stream")
+        .header("last-event-id", "000000000000000e:2")
+        .body(Body::empty())
+        .unwrap();
+    let lines = read(&mut desk.send(request).await.into_body(), 3).await;
+    assert_eq!(lines[0], "id: 000000000000000e:3");
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_reads_is_known_by_its_error() {
+    let desk = Desk::new();
+    for (patience, expected) in [(Duration::from_millis(50), true), (Duration::MAX, false)] {
+        let (near, far) = tokio::io::duplex(64);
+        let head = Bytes::from_static(b"GET /metrics HTTP/1.1\r\n\r\n");
+        let stream = Patient::new(near, head, patience);
+        // It hangs up, or does not read.
+        let _far = expected.then_some(far);
+        let broken = serve::connect(stream, desk.router.clone(), &desk.shared).await;
+        let error = broken.expect_err("nobody reads");
+        assert_eq!(serve::is_stuck(&error), expected, "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_ends_with_the_agent_after_its_last_line() {
     let mut desk = Desk::new();
     let mut body = desk
@@ -363,6 +394,8 @@ async fn metrics_are_prometheus_text() {
         "headcount_seq 1",
         "headcount_junk_total{reason=\"checksum\"} 0",
         "headcount_subscribers 0",
+        "headcount_gaps_total 0",
+        "headcount_connections_stuck_total 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }

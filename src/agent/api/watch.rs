@@ -1,6 +1,11 @@
 //! `GET /v1/watch`: the stream of changes, as NDJSON or as server-sent events.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future, iter, mem,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use axum::{
     body::Body,
@@ -9,22 +14,27 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::stream::unfold;
 use tokio::{
-    sync::{mpsc, watch},
-    time::{Interval, MissedTickBehavior, interval},
+    sync::watch,
+    time::{Interval, MissedTickBehavior, interval, sleep_until},
 };
 
 use crate::{
     agent::shared::{Place, Pulse, Shared},
     feed::{self, Batch, Epoch, Line, Position, Subscriber},
+    swim::Timestamp,
 };
 
-use super::{Problem, body::TaskBody, query};
+use super::{
+    Problem,
+    query::{self, Wish},
+};
 
 /// How often a stream says that it is alive and complete.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Streams at once; some connections stay free for those who only ask.
-const SUBSCRIBERS_MAX: usize = 960;
+const SUBSCRIBERS_MAX: usize = 3_840;
 const LAST_EVENT_ID: &str = "last-event-id";
 
 pub(super) async fn follow(
@@ -32,29 +42,22 @@ pub(super) async fn follow(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mut wish = query::stream(&uri)?;
-    if wish.resume.is_none() {
-        wish.resume = last_event(&headers);
-    }
+    let Wish { taste, resume } = query::stream(&uri)?;
+    // A browser repeats the address it began with, and says where it is by now.
+    let resume = last_event(&headers).or(resume);
     let place = shared.take_place(SUBSCRIBERS_MAX).ok_or_else(|| {
         let detail = format!("{SUBSCRIBERS_MAX} streams are open already");
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     })?;
     let format = format(&headers);
-    let (sender, body) = mpsc::channel(1);
-    let stream = Stream {
-        format,
-        epoch: shared.feed().epoch(),
-        subscriber: Subscriber::new(wish.filter, wish.resume),
-        sender,
-        _place: place,
-    };
-    tokio::spawn(stream.run(shared));
+    let subscriber = Subscriber::new(taste, resume, shared.clock.now());
+    let stream = Stream::new(shared, format, subscriber, place);
+    let body = Body::from_stream(unfold(stream, Stream::next));
     let headers = [
         (header::CONTENT_TYPE, format.content_type()),
         (header::CACHE_CONTROL, "no-cache"),
     ];
-    Ok((headers, Body::new(TaskBody(body))).into_response())
+    Ok((headers, body).into_response())
 }
 
 /// A browser that reconnects says where it was. One that says something else starts anew: it
@@ -83,68 +86,111 @@ enum Format {
     Sse,
 }
 
-/// One consumer's stream. What it sends waits here, one chunk at a time, until it was taken.
-#[derive(Debug)]
+/// One consumer's stream. It is asked for the next chunk when the one before was taken, so that
+/// nothing waits for a consumer but what it has not read.
 struct Stream {
+    shared: Arc<Shared>,
     format: Format,
     epoch: Epoch,
     subscriber: Subscriber,
-    sender: mpsc::Sender<Bytes>,
+    pulse: watch::Receiver<Pulse>,
+    heartbeat: Interval,
+    is_heartbeat_due: bool,
+    /// What is left of a snapshot.
+    rest: Box<dyn Iterator<Item = Bytes> + Send>,
     _place: Place,
 }
 
-/// The consumer has gone.
-#[derive(Debug)]
-struct Gone;
+/// What a stream does next.
+enum Step {
+    Send(Bytes),
+    /// Look again when there is news, at the latest then.
+    Wait(Option<Timestamp>),
+}
 
 impl Stream {
-    async fn run(mut self, shared: Arc<Shared>) {
-        let mut pulse = shared.pulse.subscribe();
+    fn new(shared: Arc<Shared>, format: Format, subscriber: Subscriber, place: Place) -> Self {
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         heartbeat.reset();
-        while self.turn(&shared, &mut pulse, &mut heartbeat).await.is_ok() {}
-    }
-
-    /// Sends everything there is, then waits for more. Ends with the agent.
-    async fn turn(
-        &mut self,
-        shared: &Shared,
-        pulse: &mut watch::Receiver<Pulse>,
-        heartbeat: &mut Interval,
-    ) -> Result<(), Gone> {
-        let is_last = pulse.borrow_and_update().ended;
-        self.catch_up(shared).await?;
-        if is_last {
-            return Err(Gone);
-        }
-        tokio::select! {
-            changed = pulse.changed() => changed.map_err(|_| Gone),
-            () = self.sender.closed() => Err(Gone),
-            _ = heartbeat.tick() => {
-                let seq = self.subscriber.seq();
-                self.send_record(seq, feed::heartbeat(seq, shared.clock.now())).await
-            }
+        let epoch = shared.feed().epoch();
+        Self {
+            format,
+            epoch,
+            subscriber,
+            pulse: shared.relayed.subscribe(),
+            heartbeat,
+            is_heartbeat_due: false,
+            rest: Box::new(iter::empty()),
+            shared,
+            _place: place,
         }
     }
 
-    async fn catch_up(&mut self, shared: &Shared) -> Result<(), Gone> {
+    /// The next chunk, and the stream after it. Ends with the agent.
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         loop {
-            let batch = self.subscriber.pull(&shared.feed());
-            match batch {
-                Batch::Nothing => return Ok(()),
-                Batch::Changes(lines) if lines.is_empty() => {}
-                Batch::Changes(lines) => self.send(self.chunk(&lines)).await?,
-                Batch::Snapshot { gap, snapshot } => {
-                    if let Some((from, to)) = gap {
-                        self.send_gap(feed::gap(from, to)).await?;
-                    }
-                    let seq = snapshot.seq;
-                    let at = shared.clock.now();
-                    self.send_pieces(seq, snapshot.record(at)).await?;
-                }
+            let is_last = self.pulse.borrow_and_update().ended;
+            match self.step() {
+                Step::Send(chunk) if chunk.is_empty() => {}
+                Step::Send(chunk) => return Some((Ok(chunk), self)),
+                Step::Wait(_) if is_last => return None,
+                Step::Wait(until) => self.wait(until).await?,
             }
         }
+    }
+
+    fn step(&mut self) -> Step {
+        if let Some(piece) = self.rest.next() {
+            return Step::Send(piece);
+        }
+        let shared = self.shared.clone();
+        let now = shared.clock.now();
+        let feed = shared.feed();
+        match self.subscriber.pull(&feed, now) {
+            Batch::Changes(lines) => {
+                drop(feed);
+                Step::Send(self.chunk(&lines))
+            }
+            Batch::Nothing { .. } if mem::take(&mut self.is_heartbeat_due) => {
+                let line = self.subscriber.heartbeat(&feed, now);
+                drop(feed);
+                Step::Send(self.chunk(line.as_slice()))
+            }
+            Batch::Nothing { until } => Step::Wait(until),
+            Batch::Snapshot { gap, snapshot } => {
+                drop(feed);
+                self.begin_anew(gap, snapshot.seq, snapshot.record(now));
+                Step::Send(Bytes::new())
+            }
+        }
+    }
+
+    async fn wait(&mut self, until: Option<Timestamp>) -> Option<()> {
+        let due = async {
+            match until {
+                Some(until) => sleep_until(self.shared.clock.instant(until)).await,
+                None => future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = self.pulse.changed() => changed.ok()?,
+            () = due => {}
+            _ = self.heartbeat.tick() => self.is_heartbeat_due = true,
+        }
+        Some(())
+    }
+
+    fn begin_anew(&mut self, gap: Option<(u64, u64)>, seq: u64, pieces: feed::Pieces) {
+        let (mut head, mut tail) = (BytesMut::new(), BytesMut::new());
+        if let Some((from, to)) = gap {
+            self.shared.tallies.gaps.fetch_add(1, Ordering::Relaxed);
+            self.put_gap(&mut head, &feed::gap(from, to));
+        }
+        self.begin(&mut head, seq);
+        self.finish(&mut tail);
+        let whole = [head.freeze()].into_iter().chain(pieces);
+        self.rest = Box::new(whole.chain([tail.freeze()]));
     }
 
     fn chunk(&self, lines: &[Line]) -> Bytes {
@@ -158,32 +204,13 @@ impl Stream {
         chunk.freeze()
     }
 
-    async fn send_record(&self, seq: u64, json: Bytes) -> Result<(), Gone> {
-        self.send(self.chunk(&[Line { seq, json }])).await
-    }
-
     /// A gap carries no id: who reconnects before its snapshot came must be told again.
-    async fn send_gap(&self, json: Bytes) -> Result<(), Gone> {
-        let mut chunk = BytesMut::new();
+    fn put_gap(&self, chunk: &mut BytesMut, json: &[u8]) {
         if self.format == Format::Sse {
             chunk.put_slice(b"data: ");
         }
-        chunk.put_slice(&json);
-        self.finish(&mut chunk);
-        self.send(chunk.freeze()).await
-    }
-
-    async fn send_pieces(&self, seq: u64, pieces: feed::Pieces) -> Result<(), Gone> {
-        let (mut head, mut tail) = (BytesMut::new(), BytesMut::new());
-        self.begin(&mut head, seq);
-        self.finish(&mut tail);
-        let parts = [head.freeze()].into_iter().chain(pieces);
-        for part in parts.chain([tail.freeze()]) {
-            if !part.is_empty() {
-                self.send(part).await?;
-            }
-        }
-        Ok(())
+        chunk.put_slice(json);
+        self.finish(chunk);
     }
 
     fn begin(&self, chunk: &mut BytesMut, seq: u64) {
@@ -198,10 +225,6 @@ impl Stream {
         if self.format == Format::Sse {
             chunk.put_slice(b"\n");
         }
-    }
-
-    async fn send(&self, chunk: Bytes) -> Result<(), Gone> {
-        self.sender.send(chunk).await.map_err(|_| Gone)
     }
 }
 

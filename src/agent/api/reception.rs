@@ -1,0 +1,241 @@
+//! `Reception`: where a connection waits until the head of its first request is there.
+//!
+//! hyper refuses a head that it cannot read without saying why, and gives whoever connects a
+//! buffer of its own. Here each refusal is a problem document, waiting costs next to nothing, and
+//! when every place is taken whoever has waited longest without asking anything gives way.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::http::StatusCode;
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    sync::oneshot,
+    time::timeout,
+};
+
+use super::Problem;
+
+/// Largest head of a request, in bytes.
+pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Headers of a request.
+pub(super) const HEADERS_MAX: usize = 64;
+
+/// Everyone who has not asked anything yet, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Reception(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    next: u64,
+    places: BTreeMap<u64, oneshot::Sender<()>>,
+}
+
+/// One who waits.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    number: u64,
+    called: oneshot::Receiver<()>,
+    reception: Arc<Reception>,
+}
+
+/// Why a connection never got to ask anything.
+#[derive(Debug)]
+pub(super) enum Unheard {
+    Gone,
+    Refused(Problem),
+}
+
+impl Reception {
+    pub(super) fn enter(self: &Arc<Self>) -> Ticket {
+        let mut waiting = self.waiting();
+        let number = waiting.next;
+        waiting.next += 1;
+        let (call, called) = oneshot::channel();
+        waiting.places.insert(number, call);
+        Ticket {
+            number,
+            called,
+            reception: self.clone(),
+        }
+    }
+
+    /// Sends away whoever has waited longest. Whether there was one.
+    pub(super) fn make_room(&self) -> bool {
+        self.waiting().places.pop_first().is_some()
+    }
+
+    /// Sends everyone away.
+    pub(super) fn close(&self) {
+        self.waiting().places.clear();
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket {
+    /// What came on `stream`, once it holds a whole head that can be read. That may take as long
+    /// as `patience`.
+    pub(super) async fn hear<T>(
+        mut self,
+        stream: &mut T,
+        patience: Duration,
+    ) -> Result<Bytes, Unheard>
+    where
+        T: AsyncRead + Unpin,
+    {
+        let mut heard = BytesMut::new();
+        tokio::select! {
+            told = timeout(patience, read_head(stream, &mut heard)) => match told {
+                Ok(told) => told?,
+                Err(_) if heard.is_empty() => return Err(Unheard::Gone),
+                Err(_) => return Err(too_late(patience)),
+            },
+            _ = &mut self.called => return Err(gave_way()),
+        }
+        Ok(heard.freeze())
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.reception.waiting().places.remove(&self.number);
+    }
+}
+
+async fn read_head<T>(stream: &mut T, heard: &mut BytesMut) -> Result<(), Unheard>
+where
+    T: AsyncRead + Unpin,
+{
+    loop {
+        let read = stream.read_buf(heard).await.map_err(|_| Unheard::Gone)?;
+        if read == 0 {
+            return Err(Unheard::Gone);
+        }
+        // A head that comes byte by byte is looked at once a line.
+        let is_first = heard.len() == read;
+        if (is_first || heard[heard.len() - read..].contains(&b'\n')) && is_whole(heard)? {
+            return Ok(());
+        }
+        if heard.len() > HEAD_BYTES_MAX {
+            return Err(too_large());
+        }
+    }
+}
+
+/// Whether `heard` holds a whole head.
+fn is_whole(heard: &[u8]) -> Result<bool, Unheard> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    match httparse::Request::new(&mut headers).parse(heard) {
+        Ok(httparse::Status::Complete(size)) if size > HEAD_BYTES_MAX => Err(too_large()),
+        Ok(status) => Ok(status.is_complete()),
+        Err(httparse::Error::TooManyHeaders) => Err(too_large()),
+        Err(error) => {
+            let detail = format!("this is not HTTP/1.1: {error}");
+            Err(Unheard::Refused(Problem::bad_request(detail)))
+        }
+    }
+}
+
+fn too_large() -> Unheard {
+    let detail = format!(
+        "the request's head is larger than {HEAD_BYTES_MAX} bytes or {HEADERS_MAX} headers"
+    );
+    let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    Unheard::Refused(Problem::new(status, detail))
+}
+
+fn too_late(patience: Duration) -> Unheard {
+    let seconds = patience.as_secs();
+    let detail = format!("the request's head took longer than {seconds} s");
+    Unheard::Refused(Problem::new(StatusCode::REQUEST_TIMEOUT, detail))
+}
+
+fn gave_way() -> Unheard {
+    let detail = "every connection is taken and this one had not asked anything";
+    Unheard::Refused(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncWriteExt, duplex};
+
+    use super::*;
+
+    async fn hear(said: &[u8]) -> Result<Bytes, Unheard> {
+        let (mut near, mut far) = duplex(1 << 20);
+        far.write_all(said).await.unwrap();
+        far.shutdown().await.unwrap();
+        Arc::new(Reception::default())
+            .enter()
+            .hear(&mut near, Duration::MAX)
+            .await
+    }
+
+    #[tokio::test]
+    async fn a_whole_head_is_heard_and_what_came_with_it() {
+        let said = b"GET / HTTP/1.1\r\nHost: x\r\n\r\nmore";
+        assert_eq!(hear(said).await.unwrap(), &said[..]);
+        assert!(matches!(hear(b"").await, Err(Unheard::Gone)));
+        assert!(matches!(hear(&said[..20]).await, Err(Unheard::Gone)));
+    }
+
+    #[tokio::test]
+    async fn a_head_that_cannot_be_read_is_refused_with_a_reason() {
+        let huge = format!(
+            "GET / HTTP/1.1\r\nX: {}\r\n\r\n",
+            "x".repeat(HEAD_BYTES_MAX)
+        );
+        let endless = huge.trim_end();
+        let many = format!(
+            "GET / HTTP/1.1\r\n{}\r\n",
+            "X: y\r\n".repeat(HEADERS_MAX + 1)
+        );
+        for (said, status) in [
+            (huge.as_bytes(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+            (
+                endless.as_bytes(),
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            ),
+            (many.as_bytes(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+            (b"\x16\x03\x01", StatusCode::BAD_REQUEST),
+            (b"hello?\r\n", StatusCode::BAD_REQUEST),
+        ] {
+            let Err(Unheard::Refused(problem)) = hear(said).await else {
+                panic!("{said:?} is no request");
+            };
+            assert_eq!(problem.status(), status);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_that_never_ends_is_given_up() {
+        let (mut near, mut far) = duplex(64);
+        far.write_all(b"GET / HT").await.unwrap();
+        let ticket = Arc::new(Reception::default()).enter();
+        let Err(Unheard::Refused(problem)) = ticket.hear(&mut near, Duration::ZERO).await else {
+            panic!("it never came");
+        };
+        assert_eq!(problem.status(), StatusCode::REQUEST_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn whoever_waited_longest_gives_way() {
+        let reception = Arc::new(Reception::default());
+        let (mut near, _far) = duplex(64);
+        let (first, second) = (reception.enter(), reception.enter());
+        assert!(reception.make_room());
+        let Err(Unheard::Refused(problem)) = first.hear(&mut near, Duration::MAX).await else {
+            panic!("it was sent away");
+        };
+        assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
+        drop(second);
+        assert!(!reception.make_room());
+    }
+}
