@@ -17,7 +17,7 @@ use crate::{
 use super::{
     gossip::{Datagrams, Received},
     report,
-    shared::{Command, Removal, Shared},
+    shared::{Command, Raising, Removal, Shared},
     streams::{StreamEvent, Streams},
 };
 
@@ -213,6 +213,16 @@ impl Protocol {
                 let _ = reply.send(());
             }
             Command::Contact(addresses) => self.handle(Input::Join(&addresses)),
+            Command::Event {
+                name,
+                payload,
+                reply,
+            } => {
+                if let Some(raising) = self.raise(&name, &payload) {
+                    // Who asked may have gone.
+                    let _ = reply.send(raising);
+                }
+            }
             Command::Leave { reason } => self.leave(&reason),
             Command::Remove { name, reply } => {
                 let removal = self.remove(&name);
@@ -220,6 +230,20 @@ impl Protocol {
                 let _ = reply.send(removal);
             }
         }
+    }
+
+    /// `None` when we are leaving: nobody would hear it.
+    fn raise(&mut self, name: &str, payload: &str) -> Option<Raising> {
+        if self.leaving_until.is_some() {
+            return None;
+        }
+        let Some(number) = self.node.next_event() else {
+            return Some(Raising::Full);
+        };
+        let generation = self.node.own_sketch().life.generation();
+        self.handle(Input::Event { name, payload });
+        self.hands.shared.beat();
+        Some(Raising::Done { generation, number })
     }
 
     fn leave(&mut self, reason: &str) {

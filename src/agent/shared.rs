@@ -38,6 +38,12 @@ pub(super) enum Command {
     },
     /// Contact these addresses.
     Contact(Vec<SocketAddr>),
+    /// Raise a user event.
+    Event {
+        name: String,
+        payload: String,
+        reply: oneshot::Sender<Raising>,
+    },
     /// Leave the cluster, which ends the agent.
     Leave { reason: String },
     /// Forget a member.
@@ -45,6 +51,15 @@ pub(super) enum Command {
         name: String,
         reply: oneshot::Sender<Removal>,
     },
+}
+
+/// What became of a user event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Raising {
+    /// It is on its way, and this is what it is known by.
+    Done { generation: u32, number: u64 },
+    /// Too many are waiting to be sent.
+    Full,
 }
 
 /// What became of a request to forget a member.

@@ -7,6 +7,7 @@
 mod agent;
 mod client;
 mod demo;
+mod event;
 mod failure;
 mod follow;
 mod join;
@@ -77,6 +78,7 @@ enum Command {
     Join(join::Args),
     Leave(leave::Args),
     Remove(remove::Args),
+    Event(event::Args),
     Simulate(simulate::Args),
     Demo(demo::Args),
 }
@@ -137,6 +139,7 @@ fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
         Command::Agent(args) => agent::run(args),
         Command::Demo(args) => block_on(demo::run(args, output)),
+        Command::Event(args) => block_on(event::run(args, output)),
         Command::Join(args) => block_on(join::run(args, output)),
         Command::Leave(args) => block_on(leave::run(args, output)),
         Command::Members(args) => block_on(members::run(args, output)),

@@ -15,6 +15,7 @@ mod audit;
 mod bounds;
 mod carriage;
 mod convergence;
+mod events;
 mod faults;
 mod graph;
 mod heap;

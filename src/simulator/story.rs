@@ -61,6 +61,7 @@ impl Story {
             Fault::Block { from, to } => self.follows(*from) || self.follows(*to),
             Fault::App(slot, _)
             | Fault::Crash(slot)
+            | Fault::Event(slot)
             | Fault::Kill(slot)
             | Fault::Leave(slot)
             | Fault::Pause(slot, _)
@@ -135,6 +136,7 @@ impl World {
             }
             Input::Deadline => "wakes up".into(),
             Input::Join(addresses) => format!("is told to join {addresses:?}"),
+            Input::Event { name, .. } => format!("is told to raise the event {name}"),
             Input::Leave { reason } => format!("is told to leave: {reason}"),
             Input::Remove { name } => format!("is told to forget {name}"),
             Input::Refused { by } => format!("is refused by the host of {}", self.who_is(*by)),
@@ -216,6 +218,7 @@ impl World {
             }
             Fault::Crash(slot) => format!("the host of {} is gone", named(slot)),
             Fault::Kill(slot) => format!("{} is killed", named(slot)),
+            Fault::Event(slot) => format!("the application of {} raises an event", named(slot)),
             Fault::Heal => "nothing is cut any more".into(),
             Fault::Leave(slot) => format!("{} is asked to leave", named(slot)),
             Fault::Partition(sides) if sides.is_empty() => "the network is whole again".into(),

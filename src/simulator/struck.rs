@@ -27,6 +27,7 @@ pub(super) fn struck(faults: &[(Duration, Fault)]) -> Vec<Slot> {
             }
             Fault::App(..)
             | Fault::Conditions(_)
+            | Fault::Event(_)
             | Fault::Heal
             | Fault::Lift(_)
             | Fault::Remove(..)

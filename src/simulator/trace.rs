@@ -43,6 +43,11 @@ impl Trace {
                     self.address(*address);
                 }
             }
+            Input::Event { name, payload } => {
+                self.0.write_u8(8);
+                self.bytes(name.as_bytes());
+                self.bytes(payload.as_bytes());
+            }
             Input::Leave { reason } => {
                 self.0.write_u8(3);
                 self.bytes(reason.as_bytes());
@@ -123,6 +128,13 @@ impl Trace {
         self.bytes(change.kind().as_bytes());
         if let Some(member) = change.member() {
             self.member(member);
+        }
+        if let Change::User(event) = change {
+            self.0.write_u64(event.from.0);
+            self.0.write_u32(event.generation);
+            self.0.write_u64(event.number);
+            self.bytes(event.name.as_bytes());
+            self.bytes(event.payload.as_bytes());
         }
     }
 

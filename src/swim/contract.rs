@@ -42,6 +42,15 @@ pub enum Input<'a> {
     Deadline,
     /// Contact these addresses and become one cluster with whoever answers.
     Join(&'a [SocketAddr]),
+    /// An application raises this event, which [`super::check_event`] lets pass: told here at once,
+    /// and everywhere soon. Without effect once we are leaving, or while
+    /// [`super::Node::next_event`] is `None`.
+    Event {
+        /// What it is called.
+        name: &'a str,
+        /// What it says.
+        payload: &'a str,
+    },
     /// Say goodbye; [`Output::Stop`] follows within half a second.
     Leave {
         /// Why, for the others to read. At most 256 bytes are told.

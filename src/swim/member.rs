@@ -308,7 +308,7 @@ pub fn check_tags(tags: &Tags) -> Result<(), InvalidCard> {
     }
 }
 
-fn is_word(text: &str, bytes_max: usize) -> bool {
+pub(super) fn is_word(text: &str, bytes_max: usize) -> bool {
     (1..=bytes_max).contains(&text.len())
         && !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }

@@ -7,7 +7,10 @@ use std::{borrow::Cow, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Card, Life, MemberId, Tags, check_name, check_tags, facts::Facts, roster::Accusation};
+use super::{
+    Card, Life, MemberId, Tags, check_event, check_name, check_tags, facts::Facts,
+    roster::Accusation,
+};
 
 /// A hello's payload is padded to this length: no welcome or refusal is longer.
 pub(super) const HELLO_BYTES_MIN: usize = 128;
@@ -202,6 +205,34 @@ pub(super) enum Update<'a> {
         generation: u32,
         facts: Facts,
     },
+    /// No claim: what an application beside a member says.
+    Event {
+        id: MemberId,
+        generation: u32,
+        #[serde(borrow)]
+        event: WireEvent<'a>,
+    },
+}
+
+/// An event that an application raised.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct WireEvent<'a> {
+    pub(super) number: u64,
+    /// So many numbers before it may still be on their way.
+    pub(super) behind: u16,
+    /// How long ago it was raised.
+    pub(super) age_ms: u32,
+    #[serde(borrow)]
+    pub(super) name: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) payload: Cow<'a, str>,
+}
+
+impl WireEvent<'_> {
+    /// Whether an agent could have raised it.
+    pub(super) fn is_sound(&self) -> bool {
+        check_event(&self.name, &self.payload).is_ok()
+    }
 }
 
 /// What a member says of itself. The id follows from the name, the generation from the life.
@@ -260,7 +291,8 @@ impl Update<'_> {
             | Self::Failed { id, .. }
             | Self::Left { id, .. }
             | Self::Removed { id, .. }
-            | Self::Facts { id, .. } => *id,
+            | Self::Facts { id, .. }
+            | Self::Event { id, .. } => *id,
         }
     }
 
@@ -272,7 +304,9 @@ impl Update<'_> {
             | Self::Failed { life, .. }
             | Self::Left { life, .. }
             | Self::Removed { life, .. } => *life,
-            Self::Facts { generation, .. } => Life::first(*generation),
+            Self::Facts { generation, .. } | Self::Event { generation, .. } => {
+                Life::first(*generation)
+            }
         }
     }
 }

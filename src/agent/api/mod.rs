@@ -7,6 +7,7 @@ mod access;
 mod app;
 mod body;
 mod commands;
+mod events;
 mod members;
 mod metrics;
 mod patience;
@@ -37,6 +38,7 @@ fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/metrics", get(metrics::show))
         .route("/v1/app", put(app::put).delete(app::delete))
+        .route("/v1/events", post(events::raise))
         .route("/v1/join", post(commands::join))
         .route("/v1/leave", post(commands::leave))
         .route("/v1/members", get(members::list))

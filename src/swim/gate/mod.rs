@@ -7,6 +7,7 @@
 
 mod beyond;
 mod clothe;
+mod events;
 mod findings;
 mod import;
 mod ourselves;
@@ -22,6 +23,7 @@ use super::{
     Card, Junk, Life, MemberId, Scope, Timestamp,
     broadcasts::About,
     directory::{Directory, Handle},
+    events::{EventBook, Heard as HeardEvent},
     facts::{FactBook, Stated},
     health::{Errand, Probe},
     identity::Identity,
@@ -92,6 +94,10 @@ pub(super) struct Gate {
     pub(super) facts: FactBook,
     /// What members say of themselves, as far as it may be new.
     pub(super) stated: Vec<Stated>,
+    /// What applications raised.
+    pub(super) events: EventBook,
+    /// What they are said to have raised.
+    pub(super) raised: Vec<HeardEvent>,
     /// Members with two cards for one generation.
     pub(super) twins: Vec<Twins>,
     /// What others say of us that foca must not hear.
@@ -157,6 +163,8 @@ impl Gate {
             news: Vec::new(),
             facts: FactBook::default(),
             stated: Vec::new(),
+            events: EventBook::default(),
+            raised: Vec::new(),
             twins: Vec::new(),
             sightings: Vec::new(),
             junk: None,
@@ -187,6 +195,11 @@ impl Gate {
     fn card(&self, handle: Handle, generation: u32) -> Option<Arc<Card>> {
         let own = self.cards.get(&(handle, generation)).cloned();
         own.or_else(|| self.directory.card(handle, generation))
+    }
+
+    /// Whether this node may speak of that generation of a member.
+    pub(super) fn has_card(&self, handle: Handle, generation: u32) -> bool {
+        self.card(handle, generation).is_some()
     }
 
     /// Where the member is in that life, if this node may speak of it.
@@ -235,6 +248,15 @@ impl Gate {
             self.hear_facts(*id, *generation, facts);
             return self.nothing();
         }
+        if let Update::Event {
+            id,
+            generation,
+            event,
+        } = update
+        {
+            self.hear_event(*id, *generation, event);
+            return self.nothing();
+        }
         if update.id(&self.cluster) == self.id {
             return self.judge_ourselves(update);
         }
@@ -259,7 +281,7 @@ impl Gate {
             life: update.life(),
         };
         match update {
-            Update::Known { .. } | Update::Facts { .. } => None,
+            Update::Known { .. } | Update::Facts { .. } | Update::Event { .. } => None,
             Update::Alive { incarnation, .. } => {
                 if self.roster.incarnation(handle) != *incarnation {
                     self.touch(handle);

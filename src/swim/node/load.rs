@@ -16,6 +16,8 @@ pub struct Load {
     pub timers: usize,
     /// News that it has yet to pass on.
     pub news: usize,
+    /// Events that it keeps, and those that it passes on.
+    pub events: usize,
     /// Addresses that it wants to hear from.
     pub contacts: usize,
     /// Addresses of members that it forgot.
@@ -38,6 +40,7 @@ impl Node {
             facts: self.gate.borrow().facts.iter().len(),
             timers: self.timers.len(),
             news: self.engine.backlog() + self.spread.news.len(),
+            events: self.gate.borrow().events.stats.kept + self.events.outbox.len(),
             contacts: self.contacts.len(),
             forgotten: self.forgotten.len(),
             exchanges: self.exchanges.len(),

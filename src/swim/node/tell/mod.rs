@@ -341,10 +341,7 @@ fn down(claim: Option<&Claim>, prior: Option<&Standing>, accusation: Accusation)
 }
 
 fn ago(now: Timestamp, heard: Option<&Heard>) -> Timestamp {
-    let age = heard.map_or(0, |heard| {
-        u64::try_from(heard.age.as_micros()).unwrap_or(u64::MAX)
-    });
-    Timestamp::from_micros(now.as_micros().saturating_sub(age))
+    heard.map_or(now, |heard| now.before(heard.age))
 }
 
 pub(super) const fn published(identity: Identity, incarnation: u16) -> u32 {
