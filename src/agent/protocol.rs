@@ -11,13 +11,16 @@ use tracing::{error, info, warn};
 
 use crate::{
     feed::Filter,
-    swim::{AppStatus, Card, Input, MemberState, MemberView, Node, Output, StopReason, Timestamp},
+    swim::{
+        AppStatus, Card, Input, InvalidCard, MemberState, MemberView, Node, Output, StopReason,
+        Tags, Timestamp, check_tags,
+    },
 };
 
 use super::{
     gossip::{Datagrams, Received},
     report,
-    shared::{Command, Raising, Removal, Shared},
+    shared::{Command, Raising, Removal, Retagging, Shared},
     streams::{StreamEvent, Streams},
 };
 
@@ -224,12 +227,26 @@ impl Protocol {
                 }
             }
             Command::Leave { reason } => self.leave(&reason),
+            Command::Tags { change, reply } => {
+                let tags = self.retag(change);
+                // Who asked may have gone.
+                let _ = reply.send(tags);
+            }
             Command::Remove { name, reply } => {
                 let removal = self.remove(&name);
                 // Who asked may have gone.
                 let _ = reply.send(removal);
             }
         }
+    }
+
+    /// Gives the tags that we have from now on.
+    fn retag(&mut self, change: Retagging) -> Result<Tags, InvalidCard> {
+        let tags = change.of(&self.node.own_card().tags);
+        check_tags(&tags)?;
+        self.handle(Input::Tags(&tags));
+        self.hands.shared.beat();
+        Ok(tags)
     }
 
     /// `None` when we are leaving: nobody would hear it.

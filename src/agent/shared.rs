@@ -4,6 +4,7 @@
 //! pointers or a few counters, never while bytes are made or moved.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::PathBuf,
     sync::{
@@ -17,7 +18,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::{
     config::Config,
     feed::Feed,
-    swim::{AppStatus, MemberId, MemberState, Profile, Stats},
+    swim::{AppStatus, InvalidCard, MemberId, MemberState, Profile, Stats, Tags},
 };
 
 use super::clock::Clock;
@@ -46,11 +47,44 @@ pub(super) enum Command {
     },
     /// Leave the cluster, which ends the agent.
     Leave { reason: String },
+    /// Have other tags.
+    Tags {
+        change: Retagging,
+        reply: oneshot::Sender<Result<Tags, InvalidCard>>,
+    },
     /// Forget a member.
     Remove {
         name: String,
         reply: oneshot::Sender<Removal>,
     },
+}
+
+/// Which tags are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Retagging {
+    /// These, and no others.
+    Replace(Tags),
+    /// These beside those that there are; `None` takes one away.
+    Merge(BTreeMap<String, Option<String>>),
+}
+
+impl Retagging {
+    /// The tags of a member that has these.
+    pub(super) fn of(self, tags: &Tags) -> Tags {
+        let changes = match self {
+            Self::Replace(tags) => return tags,
+            Self::Merge(changes) => changes,
+        };
+        let pair = |(key, value): (&String, &String)| (key.clone(), value.clone());
+        let mut merged: BTreeMap<_, _> = tags.iter().map(pair).collect();
+        for (key, value) in changes {
+            match value {
+                Some(value) => merged.insert(key, value),
+                None => merged.remove(&key),
+            };
+        }
+        merged.into_iter().collect()
+    }
 }
 
 /// What became of a user event.

@@ -69,6 +69,12 @@ impl Client {
         self.answer(request, PATIENCE_JOIN).await
     }
 
+    /// Changes what is at `path` as `body` says and gives the answer.
+    pub(super) async fn patch(&self, path: &str, body: &Value) -> Result<Answer, Failure> {
+        let request = request(Method::PATCH, path, body.to_string().into());
+        self.answer(request, PATIENCE).await
+    }
+
     /// Deletes what is at `path` and gives the answer.
     pub(super) async fn delete(&self, path: &str) -> Result<Answer, Failure> {
         let request = request(Method::DELETE, path, Bytes::new());

@@ -22,6 +22,7 @@ mod simulate;
 mod status;
 mod story;
 mod table;
+mod tags;
 mod usage;
 mod watch;
 
@@ -79,6 +80,7 @@ enum Command {
     Leave(leave::Args),
     Remove(remove::Args),
     Event(event::Args),
+    Tags(tags::Args),
     Simulate(simulate::Args),
     Demo(demo::Args),
 }
@@ -146,6 +148,7 @@ fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Remove(args) => block_on(remove::run(args, output)),
         Command::Simulate(args) => block_on(simulate::run(args, output)),
         Command::Status(args) => block_on(status::run(args, output)),
+        Command::Tags(args) => block_on(tags::run(args, output)),
         Command::Watch(args) => block_on(watch::run(args, output)),
     }
 }

@@ -8,7 +8,7 @@ use super::{
     Application, Conditions, End, Rule, RuleId, Slot, World, Zones, heap::What, slow::Timers,
     time_text,
 };
-use crate::swim::Input;
+use crate::swim::{Input, Tags};
 
 /// Which address a restarted process finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +84,8 @@ pub enum Fault<N = Slot> {
     Choke(N, #[serde(with = "time_text")] Duration),
     /// A process starts, if none runs.
     Start(N),
+    /// The operator gives the member these tags in place of those that it has.
+    Tags(N, Tags),
 }
 
 impl<N> Fault<N> {
@@ -121,6 +123,7 @@ impl<N> Fault<N> {
             Self::Choke(node, span) => Fault::Choke(to(node)?, span),
             Self::Slow(node, span) => Fault::Slow(to(node)?, span),
             Self::Start(node) => Fault::Start(to(node)?),
+            Self::Tags(node, tags) => Fault::Tags(to(node)?, tags),
         })
     }
 }
@@ -158,6 +161,7 @@ impl World {
             Fault::Choke(slot, span) => self.slow_down(slot, span, Timers::Run),
             Fault::Slow(slot, span) => self.slow_down(slot, span, Timers::Stand),
             Fault::Start(slot) => self.start(slot),
+            Fault::Tags(slot, tags) => self.input(slot, Input::Tags(&tags)),
         }
     }
 

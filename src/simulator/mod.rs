@@ -38,6 +38,7 @@ mod story;
 mod streams;
 mod struck;
 mod swarm;
+mod tags;
 mod time_text;
 mod trace;
 mod truth;

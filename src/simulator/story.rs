@@ -70,7 +70,8 @@ impl Story {
             | Fault::Resume(slot)
             | Fault::Choke(slot, _)
             | Fault::Slow(slot, _)
-            | Fault::Start(slot) => self.follows(*slot),
+            | Fault::Start(slot)
+            | Fault::Tags(slot, _) => self.follows(*slot),
             _ => true,
         }
     }
@@ -139,6 +140,7 @@ impl World {
             Input::Event { name, .. } => format!("is told to raise the event {name}"),
             Input::Leave { reason } => format!("is told to leave: {reason}"),
             Input::Remove { name } => format!("is told to forget {name}"),
+            Input::Tags(tags) => format!("is given tags of {} bytes", tags.size()),
             Input::Refused { by } => format!("is refused by the host of {}", self.who_is(*by)),
             Input::StreamClosed { stream, end } => {
                 let how = match end {
@@ -243,6 +245,9 @@ impl World {
             Fault::Choke(slot, span) => format!("{} chokes for {span:?}", named(slot)),
             Fault::Slow(slot, span) => format!("{} is slow for {span:?}", named(slot)),
             Fault::Start(slot) => format!("{} is started", named(slot)),
+            Fault::Tags(slot, tags) => {
+                format!("{} is given tags of {} bytes", named(slot), tags.size())
+            }
             Fault::Conditions(_) | Fault::Impose(..) => self.as_written(fault),
         }
     }

@@ -32,7 +32,8 @@ pub(super) fn struck(faults: &[(Duration, Fault)]) -> Vec<Slot> {
             | Fault::Lift(_)
             | Fault::Remove(..)
             | Fault::Resume(_)
-            | Fault::Start(_) => {}
+            | Fault::Start(_)
+            | Fault::Tags(..) => {}
         }
     }
     struck.into_iter().collect()

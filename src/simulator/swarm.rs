@@ -19,6 +19,7 @@ use super::{
     events::draw_events,
     liveness::Patience,
     network::{chance, draw},
+    tags::draw_tags,
     vices::{draw_vices, spare_hosts},
 };
 use crate::swim::{Profile, Tuning};
@@ -129,7 +130,7 @@ impl Plan {
         let harmless = |(_, fault): &(Duration, Fault)| {
             matches!(
                 fault,
-                Fault::Start(_) | Fault::Leave(_) | Fault::Heal | Fault::Event(_)
+                Fault::Start(_) | Fault::Leave(_) | Fault::Heal | Fault::Event(_) | Fault::Tags(..)
             )
         };
         self.conditions.is_faithful() && self.faults.iter().all(harmless)
@@ -221,6 +222,7 @@ impl Draft {
         draw_vices(&mut self.plan);
         draw_applications(&mut self.plan);
         draw_events(&mut self.plan);
+        draw_tags(&mut self.plan);
         spare_hosts(&mut self.plan);
         let safety = self.plan.safety;
         self.plan.faults.retain(|(at, _)| *at < safety);

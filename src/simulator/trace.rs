@@ -5,7 +5,7 @@ use std::{hash::Hasher, net::SocketAddr};
 use siphasher::sip::SipHasher13;
 
 use super::Slot;
-use crate::swim::{AppStatus, Change, Input, MemberView, Output, StopReason, Timestamp};
+use crate::swim::{AppStatus, Change, Input, MemberView, Output, StopReason, Tags, Timestamp};
 
 /// A running hash over every input and output of every node. Lengths come before bytes and
 /// integers have fixed widths, so that equal hashes mean equal runs on any machine.
@@ -55,6 +55,10 @@ impl Trace {
             Input::Remove { name } => {
                 self.0.write_u8(4);
                 self.bytes(name.as_bytes());
+            }
+            Input::Tags(tags) => {
+                self.0.write_u8(9);
+                self.tags(tags);
             }
             Input::StreamFrame {
                 stream,
@@ -151,6 +155,14 @@ impl Trace {
         }
         if let Some(app) = &member.app {
             self.app(app);
+        }
+        self.tags(&member.card.tags);
+    }
+
+    fn tags(&mut self, tags: &Tags) {
+        for (key, value) in tags.iter() {
+            self.bytes(key.as_bytes());
+            self.bytes(value.as_bytes());
         }
     }
 

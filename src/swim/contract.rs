@@ -62,6 +62,9 @@ pub enum Input<'a> {
         /// The address that the datagram went to.
         by: SocketAddr,
     },
+    /// From now on we have these tags, which [`super::check_tags`] lets pass, in place of all that
+    /// we had. Told everywhere at once; without effect once we are leaving.
+    Tags(&'a Tags),
     /// Forget this failed or departed member everywhere. Unknown, alive and suspect members
     /// stay as they are.
     Remove {

@@ -8,8 +8,7 @@ use std::{borrow::Cow, net::SocketAddr, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Card, Life, MemberId, Tags, check_event, check_name, check_tags, facts::Facts,
-    roster::Accusation,
+    AppStatus, Card, Life, MemberId, Tags, check_event, check_name, check_tags, roster::Accusation,
 };
 
 /// A hello's payload is padded to this length: no welcome or refusal is longer.
@@ -120,7 +119,8 @@ pub(super) struct Nack {
 }
 
 /// The frames of a state exchange, in order: open, then same or state, then finish after state.
-/// And those of a stream probe: a probe and its answer.
+/// Those of a stream probe: a probe and its answer. And those of a fetch: what is asked for, and
+/// what is given.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Frame<'a> {
     Open {
@@ -155,6 +155,11 @@ pub(super) enum Frame<'a> {
         #[serde(borrow)]
         me: Update<'a>,
     },
+    /// "What do these say of themselves? It was too large for a packet."
+    Fetch(Vec<MemberId>),
+    /// As much of it as fits.
+    #[serde(borrow)]
+    Fetched(Vec<Update<'a>>),
 }
 
 /// A claim about one member, as gossip and exchanges carry it. Accuser, evidence and reason are
@@ -203,7 +208,7 @@ pub(super) enum Update<'a> {
     Facts {
         id: MemberId,
         generation: u32,
-        facts: Facts,
+        said: Said,
     },
     /// No claim: what an application beside a member says.
     Event {
@@ -212,6 +217,45 @@ pub(super) enum Update<'a> {
         #[serde(borrow)]
         event: WireEvent<'a>,
     },
+    /// As facts, of a member that gave itself other tags than those on its card.
+    Tagged {
+        id: MemberId,
+        generation: u32,
+        said: Said,
+        /// The version that the tags came with.
+        since: u32,
+        /// `None` when they are too large: whoever lacks them fetches them over a stream.
+        #[serde(borrow)]
+        tags: Option<WireTags<'a>>,
+    },
+}
+
+/// What a member says of itself beside its tags.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Said {
+    pub(super) version: u32,
+    pub(super) app: Option<AppStatus>,
+}
+
+/// Tags as they travel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct WireTags<'a>(#[serde(borrow)] Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl WireTags<'_> {
+    pub(super) fn own(tags: &Tags) -> WireTags<'static> {
+        let pair =
+            |(key, value): (&String, &String)| (Cow::Owned(key.clone()), Cow::Owned(value.clone()));
+        WireTags(tags.iter().map(pair).collect())
+    }
+
+    /// The tags, unless no agent could have them.
+    pub(super) fn check(&self) -> Option<Tags> {
+        let pairs = self.0.iter();
+        let tags: Tags = pairs
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect();
+        check_tags(&tags).ok().map(|()| tags)
+    }
 }
 
 /// An event that an application raised.
@@ -241,17 +285,15 @@ pub(super) struct WireCard<'a> {
     name: Cow<'a, str>,
     address: SocketAddr,
     #[serde(borrow)]
-    tags: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    tags: WireTags<'a>,
 }
 
 impl WireCard<'_> {
     pub(super) fn own(card: &Card) -> WireCard<'static> {
-        let pair =
-            |(key, value): (&String, &String)| (Cow::Owned(key.clone()), Cow::Owned(value.clone()));
         WireCard {
             name: Cow::Owned(card.name.clone()),
             address: card.address,
-            tags: card.tags.iter().map(pair).collect(),
+            tags: WireTags::own(&card.tags),
         }
     }
 
@@ -266,12 +308,7 @@ impl WireCard<'_> {
     /// The card, unless a name, tag or address in it could not be used.
     pub(super) fn check(&self, cluster: &str, generation: u32) -> Option<Card> {
         check_name(&self.name).ok()?;
-        let tags: Tags = self
-            .tags
-            .iter()
-            .map(|(key, value)| (key.to_string(), value.to_string()))
-            .collect();
-        check_tags(&tags).ok()?;
+        let tags = self.tags.check()?;
         let usable = self.address.port() != 0 && !self.address.ip().is_unspecified();
         usable.then(|| Card {
             id: self.id(cluster),
@@ -292,7 +329,8 @@ impl Update<'_> {
             | Self::Left { id, .. }
             | Self::Removed { id, .. }
             | Self::Facts { id, .. }
-            | Self::Event { id, .. } => *id,
+            | Self::Event { id, .. }
+            | Self::Tagged { id, .. } => *id,
         }
     }
 
@@ -304,9 +342,9 @@ impl Update<'_> {
             | Self::Failed { life, .. }
             | Self::Left { life, .. }
             | Self::Removed { life, .. } => *life,
-            Self::Facts { generation, .. } | Self::Event { generation, .. } => {
-                Life::first(*generation)
-            }
+            Self::Facts { generation, .. }
+            | Self::Event { generation, .. }
+            | Self::Tagged { generation, .. } => Life::first(*generation),
         }
     }
 }

@@ -15,6 +15,7 @@ mod problem;
 mod query;
 mod serve;
 mod status;
+mod tags;
 mod watch;
 
 use std::sync::Arc;
@@ -47,6 +48,10 @@ fn router(shared: Arc<Shared>) -> Router {
             get(members::show).delete(commands::remove),
         )
         .route("/v1/status", get(status::show))
+        .route(
+            "/v1/tags",
+            get(tags::show).put(tags::replace).patch(tags::merge),
+        )
         .route("/v1/watch", get(watch::follow))
         .fallback(|uri: axum::http::Uri| async move { Problem::no_route(uri.path()) })
         .method_not_allowed_fallback(

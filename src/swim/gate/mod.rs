@@ -24,7 +24,7 @@ use super::{
     broadcasts::About,
     directory::{Directory, Handle},
     events::{EventBook, Heard as HeardEvent},
-    facts::{FactBook, Stated},
+    facts::{FactBook, Lacking, Stated},
     health::{Errand, Probe},
     identity::Identity,
     roster::{Accusation, Claim, Record, Roster, Standing},
@@ -94,6 +94,8 @@ pub(super) struct Gate {
     pub(super) facts: FactBook,
     /// What members say of themselves, as far as it may be new.
     pub(super) stated: Vec<Stated>,
+    /// Whose tags have to be fetched.
+    pub(super) lacking: Vec<Lacking>,
     /// What applications raised.
     pub(super) events: EventBook,
     /// What they are said to have raised.
@@ -163,6 +165,7 @@ impl Gate {
             news: Vec::new(),
             facts: FactBook::default(),
             stated: Vec::new(),
+            lacking: Vec::new(),
             events: EventBook::default(),
             raised: Vec::new(),
             twins: Vec::new(),
@@ -239,22 +242,7 @@ impl Gate {
 
     /// What foca hears of a claim in gossip.
     pub(super) fn judge(&mut self, update: &Update<'_>) -> Member<Identity> {
-        if let Update::Facts {
-            id,
-            generation,
-            facts,
-        } = update
-        {
-            self.hear_facts(*id, *generation, facts);
-            return self.nothing();
-        }
-        if let Update::Event {
-            id,
-            generation,
-            event,
-        } = update
-        {
-            self.hear_event(*id, *generation, event);
+        if self.hear_word(update) {
             return self.nothing();
         }
         if update.id(&self.cluster) == self.id {
@@ -281,7 +269,10 @@ impl Gate {
             life: update.life(),
         };
         match update {
-            Update::Known { .. } | Update::Facts { .. } | Update::Event { .. } => None,
+            Update::Known { .. }
+            | Update::Facts { .. }
+            | Update::Event { .. }
+            | Update::Tagged { .. } => None,
             Update::Alive { incarnation, .. } => {
                 if self.roster.incarnation(handle) != *incarnation {
                     self.touch(handle);

@@ -133,7 +133,8 @@ impl Node {
     }
 
     pub(super) fn stream_silent(&mut self, stream: StreamId) {
-        let is_exchange = self.exchanges.remove(&stream).is_some();
+        let is_exchange =
+            self.exchanges.remove(&stream).is_some() | self.fetches.remove(&stream).is_some();
         if self.stream_probes.remove(&stream).is_some() || is_exchange {
             self.push(Output::CloseStream(stream));
         }
@@ -141,6 +142,7 @@ impl Node {
 
     pub(super) fn stream_closed(&mut self, stream: StreamId, end: StreamEnd) {
         self.exchanges.remove(&stream);
+        self.fetches.remove(&stream);
         self.stream_probe_ended(stream, end);
     }
 
@@ -148,6 +150,7 @@ impl Node {
         if let Err(junk) = self.on_frame(stream, bytes) {
             self.stats.count_junk(junk);
             self.exchanges.remove(&stream);
+            self.fetches.remove(&stream);
             self.stream_probes.remove(&stream);
             self.push(Output::CloseStream(stream));
         }
@@ -196,6 +199,8 @@ impl Node {
             (Frame::Answer { nonce, me }, None) => {
                 self.on_stream_answer((stream, nonce), &envelope, &me)
             }
+            (Frame::Fetch(of), None) => self.answer_fetch(stream, &envelope, &of),
+            (Frame::Fetched(updates), None) => self.on_fetched(stream, &updates),
             _ => Err(Junk::Malformed),
         }
     }

@@ -22,7 +22,7 @@ pub struct Load {
     pub contacts: usize,
     /// Addresses of members that it forgot.
     pub forgotten: usize,
-    /// State exchanges under way.
+    /// State exchanges and fetches under way.
     pub exchanges: usize,
     /// Questions put to whoever seems to have a name twice, and what was said of them lately.
     pub duels: usize,
@@ -43,7 +43,7 @@ impl Node {
             events: self.gate.borrow().events.stats.kept + self.events.outbox.len(),
             contacts: self.contacts.len(),
             forgotten: self.forgotten.len(),
-            exchanges: self.exchanges.len(),
+            exchanges: self.exchanges.len() + self.fetches.len(),
             duels: self.challenges.len() + self.conflicts.len() + self.introduced.len(),
             noticed: self.noticed.len(),
         }

@@ -4,7 +4,8 @@
 //! `beyond` those of members that are not in the list, `join` makes contact and `reconnect` renews
 //! it, `exchange` compares state, `evidence` looks closer at members that do not answer, `duel`
 //! deals with our own name, `spread` sends news on, `facts` passes on what members say of
-//! themselves and `events` what their applications raise, `tell` turns what foca believes into changes, `look` shows it and `load` how much
+//! themselves, `fetch` gets what was too large for that, `events` passes on what their applications
+//! raise, `tell` turns what foca believes into changes, `look` shows it and `load` how much
 //! there is, `recall` starts from what is remembered, and `part` says goodbye.
 
 mod beyond;
@@ -14,6 +15,7 @@ mod events;
 mod evidence;
 mod exchange;
 mod facts;
+mod fetch;
 mod health;
 mod join;
 mod load;
@@ -51,6 +53,7 @@ use duel::Challenged;
 use events::Events;
 use evidence::StreamProbe;
 use exchange::Exchange;
+use fetch::Fetch;
 use join::Contact;
 pub use load::Load;
 pub use look::Sketch;
@@ -90,6 +93,7 @@ pub struct Node {
     reconnect_at: Timestamp,
     forgotten: VecDeque<(Timestamp, SocketAddr)>,
     exchanges: BTreeMap<StreamId, Exchange>,
+    fetches: BTreeMap<StreamId, Fetch>,
     follow_up_due: bool,
     stream_probes: BTreeMap<StreamId, StreamProbe>,
     /// Refusals by members that no probe asks are listened to from then on.
@@ -132,6 +136,7 @@ impl Node {
         };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(settings.seed);
         let mut gate = Gate::new(settings.cluster, settings.directory, settings.scope, card);
+        Self::begin_with_tags(&mut gate);
         (gate.corroborate, gate.buddy) = (settings.tuning.corroborate, settings.tuning.buddy);
         let told = (gate.me.life, 0);
         let gate = Rc::new(RefCell::new(gate));
@@ -162,6 +167,7 @@ impl Node {
             reconnect_at: Timestamp::ZERO,
             forgotten: VecDeque::new(),
             exchanges: BTreeMap::new(),
+            fetches: BTreeMap::new(),
             follow_up_due: false,
             stream_probes: BTreeMap::new(),
             hints_from: Timestamp::ZERO,
@@ -342,3 +348,5 @@ impl Iterator for Outputs<'_> {
 mod tests;
 #[cfg(test)]
 mod transitions;
+#[cfg(test)]
+mod words;

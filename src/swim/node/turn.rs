@@ -24,6 +24,7 @@ impl Node {
                 from,
                 bytes,
             } => self.stream_frame(stream, from, bytes),
+            Input::Tags(tags) => self.set_tags(tags),
             Input::StreamClosed { stream, end } => self.stream_closed(stream, end),
         }
     }
@@ -88,6 +89,7 @@ impl Node {
             }
         }
         self.take_in_facts();
+        self.fetch_lacking();
         self.take_in_events();
         self.tell_parted();
         self.tell_ourselves();

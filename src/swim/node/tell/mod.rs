@@ -251,7 +251,7 @@ impl Node {
         let gate = self.gate.borrow();
         let leaving = gate.leaving.clone();
         MemberView {
-            card: gate.card.clone(),
+            card: self.own_card(),
             state: if leaving.is_some() {
                 MemberState::Left
             } else {
@@ -288,7 +288,7 @@ impl Node {
             _ => None,
         };
         Some(MemberView {
-            card: gate.card_of(identity)?,
+            card: gate.card_shown(identity)?,
             state: told.standing.shown(),
             incarnation: published(identity, told.incarnation),
             suspicion: self

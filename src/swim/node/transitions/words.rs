@@ -101,7 +101,9 @@ pub(super) fn claim_word(claim: &Update<'_>) -> String {
         Update::Left { .. } => format!("left {life:?}"),
         Update::Removed { .. } => format!("removed {life:?}"),
         Update::Known { .. } => format!("known {life:?}"),
-        Update::Facts { generation, .. } => format!("facts {generation}"),
+        Update::Facts { generation, .. } | Update::Tagged { generation, .. } => {
+            format!("facts {generation}")
+        }
         Update::Event {
             generation, event, ..
         } => format!("event {generation}.0/{}", event.number),

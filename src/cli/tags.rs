@@ -1,0 +1,71 @@
+//! `headcount tags`: shows the agent's own tags, or changes some of them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{Failure, Output, Target, output::shown};
+
+/// Show the agent's own tags, or change some of them
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Tags that are not named stay. What is changed holds until the agent ends; then \
+    its --tag options\nhold again."
+)]
+pub(super) struct Args {
+    /// KEY=VALUE sets a tag, KEY- takes one away [default: show them all]
+    #[arg(value_name = "KEY=VALUE|KEY-")]
+    changes: Vec<String>,
+    #[command(flatten)]
+    target: Target,
+    /// Print the agent's JSON answer
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
+    let changes = args.changes.iter().map(|change| read(change));
+    let changes: Map<_, _> = changes.collect::<Result<_, _>>()?;
+    let client = args.target.client()?;
+    let answer = match changes.is_empty() {
+        true => client.get("/v1/tags").await?,
+        false => client.patch("/v1/tags", &changes.into()).await?,
+    };
+    if args.json {
+        return output.data(answer);
+    }
+    let tags: BTreeMap<String, String> = answer.read()?;
+    for (key, value) in &tags {
+        output.data(shown(&format!("{key}={value}")))?;
+    }
+    Ok(())
+}
+
+/// What the agent is to do with one tag. A dash stands behind the key, as `kubectl label` has it:
+/// one before it would begin an option.
+fn read(change: &str) -> Result<(String, Value), Failure> {
+    match (change.split_once('='), change.strip_suffix('-')) {
+        (Some((key, value)), _) => Ok((key.into(), value.into())),
+        (None, Some(key)) => Ok((key.into(), Value::Null)),
+        (None, None) => {
+            let text = format!("{change:?} is neither KEY=VALUE nor KEY-");
+            let hint = format!("{change}=VALUE sets it, {change}- takes it away");
+            Err(Failure::trouble(text).hint(hint))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_may_hold_anything() {
+        let value = |change| read(change).unwrap();
+        assert_eq!(value("url=a=b"), ("url".into(), "a=b".into()));
+        assert_eq!(value("range=1-"), ("range".into(), "1-".into()));
+        assert_eq!(value("note="), ("note".into(), "".into()));
+        assert_eq!(value("zone-"), ("zone".into(), Value::Null));
+        assert!(read("zone").is_err());
+    }
+}
