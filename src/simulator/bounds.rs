@@ -25,7 +25,7 @@ pub(super) fn excess(load: &Load) -> Option<String> {
         ("facts", load.facts, bound(16, 2)),
         ("timers", load.timers, bound(128, 10)),
         ("news", load.news, bound(16, 4)),
-        ("events", load.events, bound(36_864, 0)),
+        ("events", load.events, bound(135_168, 0)),
         ("contacts", load.contacts, bound(24, 2)),
         ("forgotten addresses", load.forgotten, bound(1_000, 0)),
         ("exchanges", load.exchanges, bound(144, 0)),

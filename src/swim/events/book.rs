@@ -16,9 +16,9 @@ pub const EVENT_LIFETIME: Duration = Duration::from_secs(60);
 const LINE_KEPT: Duration = Duration::from_secs(3_600);
 /// Kept of one process. Its oldest events give way.
 pub(super) const EVENTS_EACH_MAX: usize = 1_024;
-const BYTES_EACH_MAX: usize = 256 * 1024;
+const BYTES_EACH_MAX: usize = 1024 * 1024;
 /// Kept of all together. The oldest events of whoever takes most give way.
-const BYTES_MAX: usize = 2 * 1024 * 1024;
+const BYTES_MAX: usize = 8 * 1024 * 1024;
 /// What keeping an event costs beside its text.
 const BYTES_BESIDE: usize = 64;
 /// Numbers that may pass unheard. A greater leap is damaged or forged: an honest process that

@@ -10,8 +10,10 @@ use crate::swim::Timestamp;
 pub(in crate::swim) const PAUSE: Duration = Duration::from_millis(5);
 /// The last pause is some 20 s.
 const ROUNDS_MAX: u8 = 13;
-/// Events of our own that wait for their first round. More are not taken.
-const UNSENT_MAX: usize = 256;
+/// Events of our own that wait for one of their first rounds. More are not taken: what was not
+/// passed on a few times must not make room for what comes.
+const UNSENT_MAX: usize = 128;
+const FIRST_ROUNDS: usize = 3;
 /// Events that wait for any round. Those with the fewest rounds to go give way.
 const RUMOURS_MAX: usize = 4_096;
 
@@ -51,7 +53,7 @@ impl Outbox {
 
     /// Whether no more events of `source`, ourselves, are taken.
     pub(in crate::swim) fn is_full(&self, source: Source) -> bool {
-        let unsent = self.rounds[0].iter();
+        let unsent = self.rounds[..FIRST_ROUNDS].iter().flatten();
         unsent.filter(|rumour| rumour.source == source).count() >= UNSENT_MAX
     }
 

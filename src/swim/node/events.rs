@@ -206,6 +206,7 @@ impl Node {
         self.events.is_searching = false;
         if self.gate.borrow().events.is_waiting() {
             self.exchange_at_random();
+            self.ask_for_missed();
         }
     }
 
