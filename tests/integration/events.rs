@@ -12,11 +12,18 @@ fn ask(agent: &Agent, args: &[&str]) -> Finished {
     finish(&mut command)
 }
 
+/// Raises an event as soon as there is room for it: a burst may be refused for a moment.
 fn raise(agent: &Agent, payload: &str) -> Value {
     let body = json!({"name": "deploy", "payload": payload}).to_string();
-    let answer = agent.request("POST", "/v1/events", &body);
-    assert_eq!(answer.status, 202, "{}", answer.text());
-    answer.json()
+    until("room for an event", || {
+        let answer = agent.request("POST", "/v1/events", &body);
+        if answer.status == 429 {
+            assert_eq!(answer.header("retry-after"), Some("1"));
+            return None;
+        }
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        Some(answer.json())
+    })
 }
 
 /// Payloads of all events of `from` that a consumer got so far.

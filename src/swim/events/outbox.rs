@@ -8,7 +8,7 @@ use crate::swim::Timestamp;
 
 /// Between two sendings, and between the first two rounds of an event.
 pub(in crate::swim) const PAUSE: Duration = Duration::from_millis(5);
-/// The last pause is some 20 s.
+/// From the first to the last some 10 s pass.
 const ROUNDS_MAX: u8 = 13;
 /// Events of our own that wait for one of their first rounds. More are not taken: what was not
 /// passed on a few times must not make room for what comes.
