@@ -10,6 +10,7 @@
 mod arguments;
 mod blows;
 mod pauses;
+#[expect(dead_code, reason = "events are another bench's")]
 mod serf;
 #[expect(
     dead_code,

@@ -1,4 +1,4 @@
-//! The same blows to Debian's `serf`, where it is installed.
+//! The same blows, and events, to Debian's `serf`, where it is installed.
 //!
 //! What its consumers are told is read off its log: the line `agent: Received event` is written
 //! when an event goes to the event stream, after the agent has coalesced member events.
@@ -77,6 +77,21 @@ impl Serf {
 
     pub(crate) fn leave_one(&mut self) -> Duration {
         self.strike("member-leave", |process| process.signal(Signal::INT))
+    }
+
+    /// A user event: the last consumer was told, the sender's own included.
+    pub(crate) fn raise_one(&mut self) -> Duration {
+        let sender = self.dice.random_range(0..self.agents.len());
+        let mut command = Command::new("serf");
+        command.args(["event", "-coalesce=false"]);
+        command.arg(format!("-rpc-addr={}:7373", self.agents[sender].host));
+        command.args(["deploy", "0123456789abcdef"]);
+        let asked = Stopwatch::start();
+        assert!(command.output().expect("it starts").status.success());
+        let agents = self.agents.iter();
+        let told = agents.map(|agent| agent.await_event("user-event: deploy", asked));
+        let known = told.map(|at| asked.until(at)).max();
+        known.expect("there are agents")
     }
 
     fn strike(&mut self, event: &str, blow: fn(&Running)) -> Duration {

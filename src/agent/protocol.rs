@@ -11,14 +11,17 @@ use tracing::{error, info, warn};
 
 use crate::{
     feed::Filter,
-    swim::{AppStatus, Card, Input, MemberState, MemberView, Node, Output, StopReason, Timestamp},
+    swim::{
+        AppStatus, Card, Input, InvalidCard, MemberState, MemberView, Node, Output, StopReason,
+        Tags, Timestamp, check_tags,
+    },
 };
 
 use super::{
     gossip::{Datagrams, Received},
     report,
     service::Service,
-    shared::{Command, Removal, Shared},
+    shared::{Command, Raising, Removal, Retagging, Shared},
     streams::{StreamEvent, Streams},
 };
 
@@ -218,7 +221,22 @@ impl Protocol {
                 let _ = reply.send(());
             }
             Command::Contact(addresses) => self.handle(Input::Join(&addresses)),
+            Command::Event {
+                name,
+                payload,
+                reply,
+            } => {
+                if let Some(raising) = self.raise(&name, &payload) {
+                    // Who asked may have gone.
+                    let _ = reply.send(raising);
+                }
+            }
             Command::Leave { reason } => self.leave(&reason),
+            Command::Tags { change, reply } => {
+                let tags = self.retag(change);
+                // Who asked may have gone.
+                let _ = reply.send(tags);
+            }
             Command::Remove { name, reply } => {
                 let removal = self.remove(&name);
                 // Who asked may have gone.
@@ -226,6 +244,29 @@ impl Protocol {
             }
             Command::Serving => self.hands.tell(Service::ready),
         }
+    }
+
+    /// Gives the tags that we have from now on.
+    fn retag(&mut self, change: Retagging) -> Result<Tags, InvalidCard> {
+        let tags = change.of(&self.node.own_card().tags);
+        check_tags(&tags)?;
+        self.handle(Input::Tags(&tags));
+        self.hands.shared.beat();
+        Ok(tags)
+    }
+
+    /// `None` when we are leaving: nobody would hear it.
+    fn raise(&mut self, name: &str, payload: &str) -> Option<Raising> {
+        if self.leaving_until.is_some() {
+            return None;
+        }
+        let Some(number) = self.node.next_event() else {
+            return Some(Raising::Full);
+        };
+        let generation = self.node.own_sketch().life.generation();
+        self.handle(Input::Event { name, payload });
+        self.hands.shared.beat();
+        Some(Raising::Done { generation, number })
     }
 
     fn leave(&mut self, reason: &str) {

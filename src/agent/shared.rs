@@ -4,6 +4,7 @@
 //! pointers or a few counters, never while bytes are made or moved.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::PathBuf,
     sync::{
@@ -17,7 +18,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::{
     config::Config,
     feed::Feed,
-    swim::{AppStatus, MemberId, MemberState, Profile, Stats},
+    swim::{AppStatus, InvalidCard, MemberId, MemberState, Profile, Stats, Tags},
 };
 
 use super::clock::Clock;
@@ -38,8 +39,19 @@ pub(super) enum Command {
     },
     /// Contact these addresses.
     Contact(Vec<SocketAddr>),
+    /// Raise a user event.
+    Event {
+        name: String,
+        payload: String,
+        reply: oneshot::Sender<Raising>,
+    },
     /// Leave the cluster, which ends the agent.
     Leave { reason: String },
+    /// Have other tags.
+    Tags {
+        change: Retagging,
+        reply: oneshot::Sender<Result<Tags, InvalidCard>>,
+    },
     /// Forget a member.
     Remove {
         name: String,
@@ -47,6 +59,43 @@ pub(super) enum Command {
     },
     /// The API answers from now on.
     Serving,
+}
+
+/// Which tags are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Retagging {
+    /// These, and no others.
+    Replace(Tags),
+    /// These beside those that there are; `None` takes one away.
+    Merge(BTreeMap<String, Option<String>>),
+}
+
+impl Retagging {
+    /// The tags of a member that has these.
+    pub(super) fn of(self, tags: &Tags) -> Tags {
+        let changes = match self {
+            Self::Replace(tags) => return tags,
+            Self::Merge(changes) => changes,
+        };
+        let pair = |(key, value): (&String, &String)| (key.clone(), value.clone());
+        let mut merged: BTreeMap<_, _> = tags.iter().map(pair).collect();
+        for (key, value) in changes {
+            match value {
+                Some(value) => merged.insert(key, value),
+                None => merged.remove(&key),
+            };
+        }
+        merged.into_iter().collect()
+    }
+}
+
+/// What became of a user event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Raising {
+    /// It is on its way, and this is what it is known by.
+    Done { generation: u32, number: u64 },
+    /// Too many are waiting to be sent.
+    Full,
 }
 
 /// What became of a request to forget a member.

@@ -56,7 +56,7 @@ pub(super) struct Args {
     /// $XDG_STATE_HOME/headcount/NAME, as root /var/lib/headcount/NAME]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
-    /// Tag that members see, such as role=web; at most 512 bytes in all [default: none]
+    /// Tag that members see, such as role=web; at most 16 KiB in all [default: none]
     #[arg(long = "tag", value_name = "KEY=VALUE", num_args = 1..)]
     tags: Vec<String>,
     /// Accept that gossip is not encrypted, which other than loopback addresses need [default: off]

@@ -6,6 +6,7 @@
 
 mod agent;
 mod demo;
+mod event;
 mod failure;
 mod join;
 mod leave;
@@ -18,6 +19,7 @@ mod simulate;
 mod status;
 mod story;
 mod table;
+mod tags;
 mod usage;
 mod watch;
 
@@ -76,6 +78,8 @@ enum Command {
     Join(join::Args),
     Leave(leave::Args),
     Remove(remove::Args),
+    Event(event::Args),
+    Tags(tags::Args),
     Simulate(simulate::Args),
     Demo(demo::Args),
 }
@@ -136,12 +140,14 @@ fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
         Command::Agent(args) => agent::run(args),
         Command::Demo(args) => block_on(demo::run(args, output)),
+        Command::Event(args) => block_on(event::run(args, output)),
         Command::Join(args) => block_on(join::run(args, output)),
         Command::Leave(args) => block_on(leave::run(args, output)),
         Command::Members(args) => block_on(members::run(args, output)),
         Command::Remove(args) => block_on(remove::run(args, output)),
         Command::Simulate(args) => block_on(simulate::run(args, output)),
         Command::Status(args) => block_on(status::run(args, output)),
+        Command::Tags(args) => block_on(tags::run(args, output)),
         Command::Watch(args) => block_on(watch::run(args, output)),
     }
 }

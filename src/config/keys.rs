@@ -27,7 +27,7 @@ pub(super) const KEYS: [Key; 13] = [
     one("name", "1 to 128 bytes of printable text without spaces"),
     one("profile", "lan, wan or local"),
     one("socket", "a path of at most 107 bytes"),
-    many("tag", "KEY=VALUE, 512 bytes for all tags together"),
+    many("tag", "KEY=VALUE, 16 KiB for all tags together"),
 ];
 
 /// What every variable of ours begins with.

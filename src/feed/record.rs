@@ -11,7 +11,7 @@ use crate::swim::{Change, Evidence, MemberState, Suspicion, Timestamp};
 use super::{Digest, Member};
 
 /// Every `type` that a change can have, for filters.
-pub(super) const KINDS: [&str; 13] = [
+pub(super) const KINDS: [&str; 14] = [
     "conflict",
     "degraded",
     "failed",
@@ -25,6 +25,7 @@ pub(super) const KINDS: [&str; 13] = [
     "restart",
     "suspect",
     "update",
+    "user",
 ];
 
 /// Those of them that the list of members changes with.
@@ -79,6 +80,13 @@ pub(super) fn change(seq: u64, at: Timestamp, change: &Change, member: Option<&M
                 record.accuse(suspicion);
             }
         }
+        Change::User(event) => {
+            record.from = Some(&event.from_name);
+            record.name = Some(&event.name);
+            record.payload = Some(&event.payload);
+            record.generation = Some(event.generation);
+            record.number = Some(event.number);
+        }
         _ => {}
     }
     line(&record)
@@ -116,7 +124,15 @@ struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     members: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ours: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]

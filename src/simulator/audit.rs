@@ -25,6 +25,9 @@ impl World {
         self.tell_change(slot, &change);
         self.measure(slot, &change);
         self.rumours.note(self.now(), slot, &change);
+        if let Change::User(event) = &change {
+            self.notice_event(slot, event);
+        }
         let listed = |member: &MemberView| self.lists(slot, member.card.id);
         if !self.watch.sees(slot) || !change.member().is_none_or(listed) {
             return;
@@ -39,6 +42,7 @@ impl World {
     pub(super) fn audit(&mut self) {
         self.audits += 1;
         self.push(self.now() + AUDIT_EVERY, What::Audit);
+        self.audit_events();
         for index in 0..self.machines.len() {
             let slot = Slot(u32::try_from(index).expect("slots are u32"));
             let Some(process) = &self.machines[index].process else {

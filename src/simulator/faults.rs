@@ -8,7 +8,7 @@ use super::{
     Application, Conditions, End, Rule, RuleId, Slot, World, Zones, heap::What, slow::Timers,
     time_text,
 };
-use crate::swim::Input;
+use crate::swim::{Input, Tags};
 
 /// Which address a restarted process finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,8 @@ pub enum Fault<N = Slot> {
     Conditions(Conditions),
     /// The host is gone, and with it the process: silence.
     Crash(N),
+    /// The application beside the agent raises a user event.
+    Event(N),
     /// Partitions, blocks and rules end.
     Heal,
     /// From now on a rule holds between some machines.
@@ -82,6 +84,8 @@ pub enum Fault<N = Slot> {
     Choke(N, #[serde(with = "time_text")] Duration),
     /// A process starts, if none runs.
     Start(N),
+    /// The operator gives the member these tags in place of those that it has.
+    Tags(N, Tags),
 }
 
 impl<N> Fault<N> {
@@ -98,6 +102,7 @@ impl<N> Fault<N> {
             },
             Self::Conditions(conditions) => Fault::Conditions(conditions),
             Self::Crash(node) => Fault::Crash(to(node)?),
+            Self::Event(node) => Fault::Event(to(node)?),
             Self::Heal => Fault::Heal,
             Self::Impose(id, rule) => Fault::Impose(id, rule.try_map(to)?),
             Self::Kill(node) => Fault::Kill(to(node)?),
@@ -118,6 +123,7 @@ impl<N> Fault<N> {
             Self::Choke(node, span) => Fault::Choke(to(node)?, span),
             Self::Slow(node, span) => Fault::Slow(to(node)?, span),
             Self::Start(node) => Fault::Start(to(node)?),
+            Self::Tags(node, tags) => Fault::Tags(to(node)?, tags),
         })
     }
 }
@@ -126,6 +132,7 @@ impl World {
     /// Lets `fault` happen now.
     pub fn apply(&mut self, fault: Fault) {
         self.tell_fault(&fault);
+        self.release_events(&fault);
         match fault {
             Fault::App(slot, application) => self.set_application(slot, application),
             Fault::Block { from, to } => {
@@ -137,6 +144,7 @@ impl World {
                 self.end(slot, End::Crashed);
                 self.machines[slot.index()].host_up = false;
             }
+            Fault::Event(slot) => self.raise_event(slot),
             Fault::Heal => self.heal(),
             Fault::Impose(id, rule) => self.impose(id, rule),
             Fault::Kill(slot) => self.end(slot, End::Crashed),
@@ -153,6 +161,7 @@ impl World {
             Fault::Choke(slot, span) => self.slow_down(slot, span, Timers::Run),
             Fault::Slow(slot, span) => self.slow_down(slot, span, Timers::Stand),
             Fault::Start(slot) => self.start(slot),
+            Fault::Tags(slot, tags) => self.input(slot, Input::Tags(&tags)),
         }
     }
 
@@ -212,6 +221,7 @@ impl World {
             return;
         }
         process.leaving.get_or_insert(now);
+        self.events.release(slot);
         self.input(slot, Input::Leave { reason: "told to" });
     }
 
@@ -243,6 +253,7 @@ impl World {
     /// The process in `slot` goes on after `span`, or when an earlier stop of it is over that lasts
     /// longer. Stops of processes that are gone by then wake nobody.
     pub(super) fn stop_for(&mut self, slot: Slot, span: Duration) {
+        self.events.release(slot);
         let over = self.now() + span;
         let last = self.stopped_until.entry(slot).or_insert(over);
         *last = over.max(*last);

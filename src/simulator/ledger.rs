@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::promises::{OF_CHANGES, Promise, Telling};
-use crate::swim::{AppStatus, Change, MemberId, MemberState, MemberView};
+use crate::swim::{AppStatus, Change, MemberId, MemberState, MemberView, Tags};
 
 /// The part of a member view that changes must account for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,7 @@ pub(super) struct Held {
     pub(super) suspected_by: Option<MemberId>,
     pub(super) reason: Option<String>,
     pub(super) app: Option<AppStatus>,
+    pub(super) tags: Tags,
 }
 
 impl Held {
@@ -30,6 +31,7 @@ impl Held {
             suspected_by: view.suspicion.as_ref().map(|suspicion| suspicion.by),
             reason: view.reason.clone(),
             app: view.app.clone(),
+            tags: view.card.tags.clone(),
         }
     }
 }

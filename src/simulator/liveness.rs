@@ -81,7 +81,8 @@ impl World {
         let begin = self.now();
         loop {
             let spent = self.now() - begin;
-            let Some(seen) = unfinished(self).or_else(|| self.disagreement()) else {
+            let disagreement = || self.disagreement().or_else(|| self.undelivered());
+            let Some(seen) = unfinished(self).or_else(disagreement) else {
                 return Some(spent);
             };
             if !self.violations.is_empty() {

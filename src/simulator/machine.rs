@@ -235,7 +235,7 @@ impl Process {
     }
 
     /// Whether it is neither paused nor slow.
-    const fn runs_well(&self) -> bool {
+    pub(super) const fn runs_well(&self) -> bool {
         !self.paused && self.anomaly.is_none()
     }
 }

@@ -31,10 +31,12 @@ pub enum Promise {
     NoDeadAlive,
     HealthyStay,
     LeftIsNotFailed,
+    EventsArrive,
+    EventsInOrder,
 }
 
 /// Each promise with its name and its sentence, in the order of the promises.
-const WORDS: [(Promise, &str, &str); 18] = [
+const WORDS: [(Promise, &str, &str); 20] = [
     (
         Promise::IncarnationsGrow,
         "incarnations grow",
@@ -125,6 +127,17 @@ const WORDS: [(Promise, &str, &str); 18] = [
         Promise::LeftIsNotFailed,
         "left is not failed",
         "on a network that loses nothing, who said goodbye is never called failed",
+    ),
+    (
+        Promise::EventsArrive,
+        "events arrive",
+        "a user event is told within its lifetime by everybody who knew its sender when it was \
+               raised, unless either, or the network between any two, was disturbed meanwhile",
+    ),
+    (
+        Promise::EventsInOrder,
+        "events in order",
+        "a node tells each user event once, and those of one process in the order of their numbers",
     ),
 ];
 

@@ -34,6 +34,8 @@ pub struct Report {
     pub spread: Distribution,
     /// From each word about an application until each of the others told it who ran then.
     pub app_news: Distribution,
+    /// From each user event until each of those who were there told it.
+    pub user_events: Distribution,
     /// Different views at the end of each second.
     pub views: Distribution,
     /// Second by second.
@@ -77,6 +79,7 @@ impl Default for Report {
             learned: Distribution::default(),
             spread: Distribution::default(),
             app_news: Distribution::default(),
+            user_events: Distribution::default(),
             views: Distribution::default(),
             series: Series::default(),
             first: Distribution::default(),
@@ -114,6 +117,7 @@ impl Report {
         self.learned.merge(&run.learned);
         self.spread.merge(&run.spread);
         self.app_news.merge(&run.app_news);
+        self.user_events.merge(&run.user_events);
         if let Some(after) = run.converged_after {
             self.convergence.record_time(after);
         }

@@ -73,6 +73,8 @@ pub struct Run {
     pub spread: Distribution,
     /// From each word about an application until each of the others told it.
     pub app_news: Distribution,
+    /// From each user event until each of those who were there told it.
+    pub user_events: Distribution,
     /// What each machine sent.
     pub traffic: Traffic,
     /// For each slot how often a node took back that it is suspect or failed, while it was the

@@ -61,6 +61,7 @@ impl Story {
             Fault::Block { from, to } => self.follows(*from) || self.follows(*to),
             Fault::App(slot, _)
             | Fault::Crash(slot)
+            | Fault::Event(slot)
             | Fault::Kill(slot)
             | Fault::Leave(slot)
             | Fault::Pause(slot, _)
@@ -69,7 +70,8 @@ impl Story {
             | Fault::Resume(slot)
             | Fault::Choke(slot, _)
             | Fault::Slow(slot, _)
-            | Fault::Start(slot) => self.follows(*slot),
+            | Fault::Start(slot)
+            | Fault::Tags(slot, _) => self.follows(*slot),
             _ => true,
         }
     }
@@ -135,8 +137,10 @@ impl World {
             }
             Input::Deadline => "wakes up".into(),
             Input::Join(addresses) => format!("is told to join {addresses:?}"),
+            Input::Event { name, .. } => format!("is told to raise the event {name}"),
             Input::Leave { reason } => format!("is told to leave: {reason}"),
             Input::Remove { name } => format!("is told to forget {name}"),
+            Input::Tags(tags) => format!("is given tags of {} bytes", tags.size()),
             Input::Refused { by } => format!("is refused by the host of {}", self.who_is(*by)),
             Input::StreamClosed { stream, end } => {
                 let how = match end {
@@ -216,6 +220,7 @@ impl World {
             }
             Fault::Crash(slot) => format!("the host of {} is gone", named(slot)),
             Fault::Kill(slot) => format!("{} is killed", named(slot)),
+            Fault::Event(slot) => format!("the application of {} raises an event", named(slot)),
             Fault::Heal => "nothing is cut any more".into(),
             Fault::Leave(slot) => format!("{} is asked to leave", named(slot)),
             Fault::Partition(sides) if sides.is_empty() => "the network is whole again".into(),
@@ -240,6 +245,9 @@ impl World {
             Fault::Choke(slot, span) => format!("{} chokes for {span:?}", named(slot)),
             Fault::Slow(slot, span) => format!("{} is slow for {span:?}", named(slot)),
             Fault::Start(slot) => format!("{} is started", named(slot)),
+            Fault::Tags(slot, tags) => {
+                format!("{} is given tags of {} bytes", named(slot), tags.size())
+            }
             Fault::Conditions(_) | Fault::Impose(..) => self.as_written(fault),
         }
     }

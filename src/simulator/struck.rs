@@ -27,11 +27,13 @@ pub(super) fn struck(faults: &[(Duration, Fault)]) -> Vec<Slot> {
             }
             Fault::App(..)
             | Fault::Conditions(_)
+            | Fault::Event(_)
             | Fault::Heal
             | Fault::Lift(_)
             | Fault::Remove(..)
             | Fault::Resume(_)
-            | Fault::Start(_) => {}
+            | Fault::Start(_)
+            | Fault::Tags(..) => {}
         }
     }
     struck.into_iter().collect()

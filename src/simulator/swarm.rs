@@ -16,8 +16,10 @@ use super::{
     Conditions, Data, Fault, Latency, Move, Phase, Promise, Run, Slot, Spec, Story, Watcher, World,
     applications::draw_applications,
     audit::LEAVE_MAX,
+    events::draw_events,
     liveness::Patience,
     network::{chance, draw},
+    tags::draw_tags,
     vices::{draw_vices, spare_hosts},
 };
 use crate::swim::{Profile, Tuning};
@@ -126,7 +128,10 @@ impl Plan {
     /// Whether every datagram arrives whole, and soon, at a process that listens.
     fn loses_nothing(&self) -> bool {
         let harmless = |(_, fault): &(Duration, Fault)| {
-            matches!(fault, Fault::Start(_) | Fault::Leave(_) | Fault::Heal)
+            matches!(
+                fault,
+                Fault::Start(_) | Fault::Leave(_) | Fault::Heal | Fault::Event(_) | Fault::Tags(..)
+            )
         };
         self.conditions.is_faithful() && self.faults.iter().all(harmless)
     }
@@ -216,6 +221,8 @@ impl Draft {
         }
         draw_vices(&mut self.plan);
         draw_applications(&mut self.plan);
+        draw_events(&mut self.plan);
+        draw_tags(&mut self.plan);
         spare_hosts(&mut self.plan);
         let safety = self.plan.safety;
         self.plan.faults.retain(|(at, _)| *at < safety);

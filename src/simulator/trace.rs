@@ -5,7 +5,7 @@ use std::{hash::Hasher, net::SocketAddr};
 use siphasher::sip::SipHasher13;
 
 use super::Slot;
-use crate::swim::{AppStatus, Change, Input, MemberView, Output, StopReason, Timestamp};
+use crate::swim::{AppStatus, Change, Input, MemberView, Output, StopReason, Tags, Timestamp};
 
 /// A running hash over every input and output of every node. Lengths come before bytes and
 /// integers have fixed widths, so that equal hashes mean equal runs on any machine.
@@ -43,6 +43,11 @@ impl Trace {
                     self.address(*address);
                 }
             }
+            Input::Event { name, payload } => {
+                self.0.write_u8(8);
+                self.bytes(name.as_bytes());
+                self.bytes(payload.as_bytes());
+            }
             Input::Leave { reason } => {
                 self.0.write_u8(3);
                 self.bytes(reason.as_bytes());
@@ -50,6 +55,10 @@ impl Trace {
             Input::Remove { name } => {
                 self.0.write_u8(4);
                 self.bytes(name.as_bytes());
+            }
+            Input::Tags(tags) => {
+                self.0.write_u8(9);
+                self.tags(tags);
             }
             Input::StreamFrame {
                 stream,
@@ -124,6 +133,13 @@ impl Trace {
         if let Some(member) = change.member() {
             self.member(member);
         }
+        if let Change::User(event) = change {
+            self.0.write_u64(event.from.0);
+            self.0.write_u32(event.generation);
+            self.0.write_u64(event.number);
+            self.bytes(event.name.as_bytes());
+            self.bytes(event.payload.as_bytes());
+        }
     }
 
     fn member(&mut self, member: &MemberView) {
@@ -139,6 +155,14 @@ impl Trace {
         }
         if let Some(app) = &member.app {
             self.app(app);
+        }
+        self.tags(&member.card.tags);
+    }
+
+    fn tags(&mut self, tags: &Tags) {
+        for (key, value) in tags.iter() {
+            self.bytes(key.as_bytes());
+            self.bytes(value.as_bytes());
         }
     }
 

@@ -10,6 +10,7 @@ use super::{
     ahead::Ahead,
     applications::Applications,
     audit::AUDIT_EVERY,
+    events::Events,
     heap::{Heap, What},
     ledger::Ledger,
     machine::{Arrival, Machine, Process},
@@ -59,6 +60,7 @@ pub struct World {
     pub(super) watch: Watch,
     pub(super) outages: Outages,
     pub(super) applications: Applications,
+    pub(super) events: Events,
     pub(super) meter: Meter,
     pub(super) rumours: Rumours,
     /// When those go on who are stopped, or slow, for a while.
@@ -99,6 +101,7 @@ impl World {
             watch: Watch::Everyone,
             outages: Outages::default(),
             applications: Applications::default(),
+            events: Events::default(),
             meter: Meter::default(),
             rumours: Rumours::default(),
             stopped_until: BTreeMap::new(),
@@ -226,6 +229,7 @@ impl World {
             learned: self.outages.learned().clone(),
             spread: self.outages.spread().clone(),
             app_news: self.applications.heard().clone(),
+            user_events: self.events.heard().clone(),
             traffic: self.meter.senders.traffic(self.running_times()),
             flaps: self.meter.flaps().to_vec(),
             seconds: self.meter.seconds().to_vec(),
@@ -367,6 +371,7 @@ impl World {
             return;
         };
         self.stopped_until.remove(&slot);
+        self.events.release(slot);
         self.tell_story_of(slot, || format!("ends: {end:?}"));
         let ran = now - process.started.max(self.counting_since);
         self.ran += ran;

@@ -76,7 +76,10 @@ impl foca::BroadcastHandler<Identity> for Broadcasts {
         let update = read::<Update<'_>>(data).map(|(update, _)| update);
         let is_welcome = |update: &Update<'_>| {
             gate.scope.is_partial()
-                || matches!(update, Update::Suspect { .. } | Update::Facts { .. })
+                || matches!(
+                    update,
+                    Update::Suspect { .. } | Update::Facts { .. } | Update::Tagged { .. }
+                )
         };
         let Some(update) = update.filter(is_welcome) else {
             gate.junk = Some(Junk::Malformed);
@@ -88,7 +91,9 @@ impl foca::BroadcastHandler<Identity> for Broadcasts {
         }
         let member = gate.directory.handle(update.id(&gate.cluster));
         let accuser = match update {
-            Update::Facts { .. } => return Ok(member.map(About::Facts)),
+            Update::Facts { .. } | Update::Tagged { .. } => {
+                return Ok(member.map(About::Facts));
+            }
             Update::Suspect { accusation, .. } => Some(accusation.by),
             _ => None,
         };

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{MemberState, MemberView};
+use super::{MemberState, MemberView, UserEvent};
 
 /// Something a consumer should hear of. A change about a member carries the member as it is
 /// after the change, so that the changes replay to the member list.
@@ -55,6 +55,8 @@ pub enum Change {
     Suspect(MemberView),
     /// The member's own facts changed: its address, its tags, its application, its incarnation.
     Update(MemberView),
+    /// An application raised an event.
+    User(UserEvent),
 }
 
 impl Change {
@@ -74,6 +76,7 @@ impl Change {
             Self::Restart { .. } => "restart",
             Self::Suspect(_) => "suspect",
             Self::Update(_) => "update",
+            Self::User(_) => "user",
         }
     }
 
@@ -92,7 +95,8 @@ impl Change {
             | Self::Degraded
             | Self::Healed { .. }
             | Self::Isolated
-            | Self::Recovered => None,
+            | Self::Recovered
+            | Self::User(_) => None,
         }
     }
 }

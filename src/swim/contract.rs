@@ -42,6 +42,15 @@ pub enum Input<'a> {
     Deadline,
     /// Contact these addresses and become one cluster with whoever answers.
     Join(&'a [SocketAddr]),
+    /// An application raises this event, which [`super::check_event`] lets pass: told here at once,
+    /// and everywhere soon. Without effect once we are leaving, or while
+    /// [`super::Node::next_event`] is `None`.
+    Event {
+        /// What it is called.
+        name: &'a str,
+        /// What it says.
+        payload: &'a str,
+    },
     /// Say goodbye; [`Output::Stop`] follows within half a second.
     Leave {
         /// Why, for the others to read. At most 256 bytes are told.
@@ -53,6 +62,9 @@ pub enum Input<'a> {
         /// The address that the datagram went to.
         by: SocketAddr,
     },
+    /// From now on we have these tags, which [`super::check_tags`] lets pass, in place of all that
+    /// we had. Told everywhere at once; without effect once we are leaving.
+    Tags(&'a Tags),
     /// Forget this failed or departed member everywhere. Unknown, alive and suspect members
     /// stay as they are.
     Remove {

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{directory::Handle, wire};
+use super::{Tags, directory::Handle, identity::Identity, wire};
 
 /// Longest reason for the end of an application that travels, in bytes of UTF-8.
 pub const APP_REASON_BYTES_MAX: usize = 128;
@@ -86,11 +86,37 @@ impl From<AppReason> for Arc<str> {
 }
 
 /// One version of what a member says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Facts {
     /// Counted by the member itself, from 1 in each generation; 0 before it said anything.
     pub(super) version: u32,
     pub(super) app: Option<AppStatus>,
+    /// In place of the tags on its card.
+    pub(super) tags: Option<Retagged>,
+}
+
+/// Tags that a member gave itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Retagged {
+    /// The version of the facts that they came with.
+    pub(super) since: u32,
+    pub(super) tags: Tags,
+}
+
+impl Facts {
+    /// From this version on the member has these tags.
+    pub(super) fn retag(&mut self, tags: Tags) {
+        let since = self.version;
+        self.tags = Some(Retagged { since, tags });
+    }
+}
+
+/// A member whose newest facts we could not take in: its tags were too large for a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lacking {
+    pub(super) of: Handle,
+    /// Who has them.
+    pub(super) told_by: Identity,
 }
 
 /// Facts of one generation of a member, as somebody told them.
@@ -183,6 +209,7 @@ mod tests {
             facts: Facts {
                 version,
                 app: Some(AppStatus::Up),
+                tags: None,
             },
             is_rumour: true,
         }

@@ -17,9 +17,11 @@ use super::{AppStatus, Timestamp};
 pub const NAME_BYTES_MAX: usize = 128;
 /// Longest cluster name, in bytes of UTF-8.
 pub const CLUSTER_BYTES_MAX: usize = 64;
-/// All tags of one member together, in bytes as [`Tags::size`] counts them. They travel with every
-/// announcement of the member, so they must fit one packet.
-pub const TAG_BYTES_MAX: usize = 512;
+/// All tags of one member together, in bytes as [`Tags::size`] counts them.
+pub const TAG_BYTES_MAX: usize = 16 * 1024;
+/// So many bytes of tags travel in packets; larger ones are fetched over streams by whoever hears
+/// of them.
+pub(super) const PACKET_TAG_BYTES_MAX: usize = 512;
 
 /// A member's stable id: a hash of the cluster's and the member's name. The same process name
 /// has the same id on every address and after every restart.
@@ -167,10 +169,10 @@ pub enum Evidence {
     StreamReachable,
 }
 
-/// Key and value pairs that an operator attached to a member.
+/// Key and value pairs that an operator attached to a member. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Tags(BTreeMap<String, String>);
+pub struct Tags(Arc<BTreeMap<String, String>>);
 
 impl Tags {
     /// Bytes of all keys and values together, and two more for each pair.
@@ -197,11 +199,12 @@ impl Tags {
 
 impl FromIterator<(String, String)> for Tags {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().collect())
+        Self(Arc::new(pairs.into_iter().collect()))
     }
 }
 
-/// What a member says of itself for one generation: it never changes within it.
+/// What a member says of itself for one generation. Only the tags may change within it, and only in
+/// what is shown of a member: see [`MemberView::card`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Card {
     /// Its stable id.
@@ -212,7 +215,7 @@ pub struct Card {
     pub generation: u32,
     /// Where its datagrams and streams go.
     pub address: SocketAddr,
-    /// Its tags.
+    /// Its tags: in a view those that it has now, elsewhere those that it started with.
     pub tags: Tags,
 }
 
@@ -232,7 +235,7 @@ pub struct Suspicion {
 /// One member as a node holds it now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberView {
-    /// What the member says of itself.
+    /// What the member says of itself, with the tags that it has now.
     pub card: Arc<Card>,
     /// What we believe of it.
     pub state: MemberState,
@@ -263,7 +266,7 @@ pub enum InvalidCard {
     /// A tag key is empty or holds white space, control characters or `=`.
     #[error("tag key {0:?} is not printable text without spaces, `=` or `:`")]
     TagKey(String),
-    /// The tags are larger than what a packet can carry.
+    /// The tags are larger than they may be.
     #[error("tags take {0} bytes; at most {TAG_BYTES_MAX} fit")]
     TagsTooLarge(usize),
 }
@@ -292,7 +295,7 @@ pub fn check_cluster(cluster: &str) -> Result<(), InvalidCard> {
     }
 }
 
-/// Checks a member's tags: printable keys without `=` or `:`, 512 bytes in all.
+/// Checks a member's tags: printable keys without `=` or `:`, 16 KiB in all.
 ///
 /// # Errors
 /// [`InvalidCard::TagKey`] or [`InvalidCard::TagsTooLarge`].
@@ -308,7 +311,7 @@ pub fn check_tags(tags: &Tags) -> Result<(), InvalidCard> {
     }
 }
 
-fn is_word(text: &str, bytes_max: usize) -> bool {
+pub(super) fn is_word(text: &str, bytes_max: usize) -> bool {
     (1..=bytes_max).contains(&text.len())
         && !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }

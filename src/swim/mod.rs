@@ -17,6 +17,7 @@ mod directory;
 mod doubt;
 mod engine;
 mod envelope;
+mod events;
 mod facts;
 #[cfg(test)]
 mod foca_facts;
@@ -41,6 +42,10 @@ pub use contract::{
 };
 pub use directory::Directory;
 pub use doubt::{Patience, Refusals};
+pub use events::{
+    EVENT_LIFETIME, EVENT_NAME_BYTES_MAX, EVENT_PAYLOAD_BYTES_MAX, EventStats, InvalidEvent,
+    UserEvent, check_event,
+};
 pub use facts::{APP_REASON_BYTES_MAX, AppReason, AppStatus, ReasonTooLong};
 pub use list::{List, Remembered};
 pub use member::{

@@ -1,5 +1,7 @@
 //! Counters of what went in, what came out and what was thrown away.
 
+use super::EventStats;
+
 /// Why bytes from a peer were thrown away. What a peer sends is never an error of the driver:
 /// it is counted here and nothing else happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +81,8 @@ pub struct Stats {
     pub refutations: u64,
     /// Times we outlived a false failure with a new life.
     pub renewals: u64,
+    /// Events that applications raised.
+    pub events: EventStats,
     /// Misuse of foca that it reported; always zero unless we have a bug.
     pub engine_errors: u64,
     junk: [u64; Junk::ALL.len()],

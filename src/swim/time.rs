@@ -33,6 +33,13 @@ impl Timestamp {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
+    /// The instant `span` before this one; the epoch when that is later.
+    #[must_use]
+    pub(super) fn before(self, span: Duration) -> Self {
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(micros))
+    }
+
     /// RFC 3339 in UTC with milliseconds, as the JSON records carry it.
     pub fn to_rfc3339(self) -> String {
         let wall = SystemTime::UNIX_EPOCH + Duration::from_micros(self.0);

@@ -20,6 +20,12 @@ pub(super) enum Alarm {
     Eager,
     /// Compare state with a random member.
     Exchange,
+    /// An event still waits for one before it: ask around.
+    EventGap,
+    /// Events are passed on.
+    EventRound,
+    /// The lifetime of an event is over.
+    EventsOver,
     /// What a member says of itself is passed on once more.
     FactsAgain(Handle),
     /// One of foca's own.

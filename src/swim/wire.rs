@@ -7,7 +7,9 @@ use std::{borrow::Cow, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Card, Life, MemberId, Tags, check_name, check_tags, facts::Facts, roster::Accusation};
+use super::{
+    AppStatus, Card, Life, MemberId, Tags, check_event, check_name, check_tags, roster::Accusation,
+};
 
 /// A hello's payload is padded to this length: no welcome or refusal is longer.
 pub(super) const HELLO_BYTES_MIN: usize = 128;
@@ -117,7 +119,8 @@ pub(super) struct Nack {
 }
 
 /// The frames of a state exchange, in order: open, then same or state, then finish after state.
-/// And those of a stream probe: a probe and its answer.
+/// Those of a stream probe: a probe and its answer. And those of a fetch: what is asked for, and
+/// what is given.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Frame<'a> {
     Open {
@@ -152,6 +155,11 @@ pub(super) enum Frame<'a> {
         #[serde(borrow)]
         me: Update<'a>,
     },
+    /// "What do these say of themselves? It was too large for a packet."
+    Fetch(Vec<MemberId>),
+    /// As much of it as fits.
+    #[serde(borrow)]
+    Fetched(Vec<Update<'a>>),
 }
 
 /// A claim about one member, as gossip and exchanges carry it. Accuser, evidence and reason are
@@ -200,8 +208,75 @@ pub(super) enum Update<'a> {
     Facts {
         id: MemberId,
         generation: u32,
-        facts: Facts,
+        said: Said,
     },
+    /// No claim: what an application beside a member says.
+    Event {
+        id: MemberId,
+        generation: u32,
+        #[serde(borrow)]
+        event: WireEvent<'a>,
+    },
+    /// As facts, of a member that gave itself other tags than those on its card.
+    Tagged {
+        id: MemberId,
+        generation: u32,
+        said: Said,
+        /// The version that the tags came with.
+        since: u32,
+        /// `None` when they are too large: whoever lacks them fetches them over a stream.
+        #[serde(borrow)]
+        tags: Option<WireTags<'a>>,
+    },
+}
+
+/// What a member says of itself beside its tags.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Said {
+    pub(super) version: u32,
+    pub(super) app: Option<AppStatus>,
+}
+
+/// Tags as they travel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct WireTags<'a>(#[serde(borrow)] Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl WireTags<'_> {
+    pub(super) fn own(tags: &Tags) -> WireTags<'static> {
+        let pair =
+            |(key, value): (&String, &String)| (Cow::Owned(key.clone()), Cow::Owned(value.clone()));
+        WireTags(tags.iter().map(pair).collect())
+    }
+
+    /// The tags, unless no agent could have them.
+    pub(super) fn check(&self) -> Option<Tags> {
+        let pairs = self.0.iter();
+        let tags: Tags = pairs
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect();
+        check_tags(&tags).ok().map(|()| tags)
+    }
+}
+
+/// An event that an application raised.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct WireEvent<'a> {
+    pub(super) number: u64,
+    /// So many numbers before it may still be on their way.
+    pub(super) behind: u16,
+    /// How long ago it was raised.
+    pub(super) age_ms: u32,
+    #[serde(borrow)]
+    pub(super) name: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) payload: Cow<'a, str>,
+}
+
+impl WireEvent<'_> {
+    /// Whether an agent could have raised it.
+    pub(super) fn is_sound(&self) -> bool {
+        check_event(&self.name, &self.payload).is_ok()
+    }
 }
 
 /// What a member says of itself. The id follows from the name, the generation from the life.
@@ -210,17 +285,15 @@ pub(super) struct WireCard<'a> {
     name: Cow<'a, str>,
     address: SocketAddr,
     #[serde(borrow)]
-    tags: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    tags: WireTags<'a>,
 }
 
 impl WireCard<'_> {
     pub(super) fn own(card: &Card) -> WireCard<'static> {
-        let pair =
-            |(key, value): (&String, &String)| (Cow::Owned(key.clone()), Cow::Owned(value.clone()));
         WireCard {
             name: Cow::Owned(card.name.clone()),
             address: card.address,
-            tags: card.tags.iter().map(pair).collect(),
+            tags: WireTags::own(&card.tags),
         }
     }
 
@@ -235,12 +308,7 @@ impl WireCard<'_> {
     /// The card, unless a name, tag or address in it could not be used.
     pub(super) fn check(&self, cluster: &str, generation: u32) -> Option<Card> {
         check_name(&self.name).ok()?;
-        let tags: Tags = self
-            .tags
-            .iter()
-            .map(|(key, value)| (key.to_string(), value.to_string()))
-            .collect();
-        check_tags(&tags).ok()?;
+        let tags = self.tags.check()?;
         let usable = self.address.port() != 0 && !self.address.ip().is_unspecified();
         usable.then(|| Card {
             id: self.id(cluster),
@@ -260,7 +328,9 @@ impl Update<'_> {
             | Self::Failed { id, .. }
             | Self::Left { id, .. }
             | Self::Removed { id, .. }
-            | Self::Facts { id, .. } => *id,
+            | Self::Facts { id, .. }
+            | Self::Event { id, .. }
+            | Self::Tagged { id, .. } => *id,
         }
     }
 
@@ -272,7 +342,9 @@ impl Update<'_> {
             | Self::Failed { life, .. }
             | Self::Left { life, .. }
             | Self::Removed { life, .. } => *life,
-            Self::Facts { generation, .. } => Life::first(*generation),
+            Self::Facts { generation, .. }
+            | Self::Event { generation, .. }
+            | Self::Tagged { generation, .. } => Life::first(*generation),
         }
     }
 }

@@ -314,9 +314,9 @@ fn a_name_or_cluster_or_tag_that_cannot_be_is_refused() {
     cluster.finish().refused(2, &["my cluster", "hint:"]);
     let tag = lab.agent("n1").args(["--tag", "role"]);
     tag.finish().refused(2, &["role", "hint:"]);
-    let huge = format!("role={}", "x".repeat(600));
+    let huge = format!("role={}", "x".repeat(16_500));
     let tag = lab.agent("n1").args(["--tag", &huge]);
-    tag.finish().refused(2, &["512", "hint:"]);
+    tag.finish().refused(2, &["16384", "hint:"]);
 }
 
 #[test]

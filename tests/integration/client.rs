@@ -211,3 +211,25 @@ fn a_watch_that_is_only_glanced_at_opens_again() {
         panic!("not opened in {glances} glances");
     });
 }
+
+#[test]
+fn a_table_has_the_digest_that_the_agent_tells() {
+    let lab = Lab::new();
+    let agent = lab.agent("n1").args(["--tag", "role=web"]).start();
+    run(async {
+        let mut view = client(&agent).watch(&Filter::default()).into_view();
+        let _other = lab.agent("n2").join(agent.address()).start();
+        client(&agent).say_down("drained").await.expect("said");
+        let changed = |members: &headcount::client::Members| {
+            let own = members.get("n1").expect("the agent itself");
+            members.alive().count() == 2 && matches!(own.app, Some(App::Down(_)))
+        };
+        let followed = view.until(changed).await.expect("members");
+        let mut watch = client(&agent).watch(&Filter::default());
+        let begun = watch.next().await.expect("a record");
+        let Told::Record(Record::Snapshot(snapshot), _) = begun else {
+            panic!("no snapshot: {begun:?}");
+        };
+        assert_eq!(snapshot.digest, Some(followed.digest()));
+    });
+}

@@ -10,6 +10,7 @@ mod cli; // output, exit codes, the demo
 mod client; // the library that programs in Rust use
 mod clusters; // who may be in a cluster, and what a consumer's copy is worth
 mod determinism; // the same seed gives the same run, to the byte
+mod events; // user events and tags, by HTTP and by the command line
 mod evidence; // what a suspicion says of what was seen
 mod examples; // the programs in examples, each through the death of its agent
 mod hostile_http; // clients that nobody should write, in numbers

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::support::{Finished, Lab, finish, headcount, run};
 
 /// Every key that the object has, in the order it has them.
-const KEYS: [&str; 33] = [
+const KEYS: [&str; 34] = [
     "app_news_ms",
     "bytes_per_node_per_s",
     "bytes_per_s_over_nodes",
@@ -43,6 +43,7 @@ const KEYS: [&str; 33] = [
     "simulated_s",
     "spread_ms",
     "trace_hash",
+    "user_events_ms",
     "view",
     "violations",
     "wall_s",

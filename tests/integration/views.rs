@@ -111,6 +111,7 @@ fn scenarios_pass_with_views_as_without() {
         "lossy_link",
         "mass_crash",
         "partition",
+        "user_events",
     ] {
         let scenario = Scenario::built_in(name).unwrap();
         let scenario = scenario.with_nodes(100).unwrap().with_view(8).unwrap();

@@ -24,6 +24,7 @@ fn text(shared: &Shared) -> String {
     feed(&mut page, shared);
     traffic(&mut page, shared);
     protocol(&mut page, shared);
+    events(&mut page, shared);
     page.0
 }
 
@@ -102,6 +103,24 @@ fn protocol(page: &mut Page, shared: &Shared) {
     page.counter("renewals_total", help, node.renewals);
     let help = "Bugs: misuse that the engine reported";
     page.counter("engine_errors_total", help, node.engine_errors);
+}
+
+fn events(page: &mut Page, shared: &Shared) {
+    let events = shared.vitals().node.events;
+    let help = "User events raised at this agent";
+    page.counter("user_events_raised_total", help, events.raised);
+    let help = "User events told, those of this agent included";
+    page.counter("user_events_told_total", help, events.told);
+    let help = "Copies of user events that were known already";
+    page.counter("user_events_duplicate_total", help, events.duplicates);
+    let help = "User events that came too late or for which there was no room";
+    page.counter("user_events_missed_total", help, events.missed);
+    let help = "User events thrown away: of strangers, too old, too large, absurd";
+    page.counter("user_events_refused_total", help, events.refused);
+    let help = "User events kept for members that missed them";
+    page.gauge("user_events_kept", help, events.kept);
+    let help = "Memory that kept user events take";
+    page.gauge("user_events_kept_bytes", help, events.kept_bytes);
 }
 
 #[derive(Default)]

@@ -8,6 +8,7 @@ mod access;
 mod app;
 mod body;
 mod commands;
+mod events;
 mod members;
 mod metrics;
 mod patience;
@@ -16,6 +17,7 @@ mod query;
 mod reception;
 mod serve;
 mod status;
+mod tags;
 mod watch;
 
 use std::sync::Arc;
@@ -39,6 +41,7 @@ fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/metrics", get(metrics::show))
         .route("/v1/app", put(app::put).delete(app::delete))
+        .route("/v1/events", post(events::raise))
         .route("/v1/join", post(commands::join))
         .route("/v1/leave", post(commands::leave))
         .route("/v1/members", get(members::list))
@@ -47,6 +50,10 @@ fn router(shared: Arc<Shared>) -> Router {
             get(members::show).delete(commands::remove),
         )
         .route("/v1/status", get(status::show))
+        .route(
+            "/v1/tags",
+            get(tags::show).put(tags::replace).patch(tags::merge),
+        )
         .route("/v1/watch", get(watch::follow))
         .fallback(|uri: axum::http::Uri| async move { Problem::no_route(uri.path()) })
         .method_not_allowed_fallback(

@@ -80,12 +80,21 @@ impl Problem {
     }
 }
 
+/// What is too much now is not in so many seconds.
+const RETRY_AFTER_S: &str = "1";
+
 /// The content type of every error.
 pub(super) const PROBLEM_TYPE: &str = "application/problem+json";
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let kind = HeaderValue::from_static(PROBLEM_TYPE);
-        (self.status, [(header::CONTENT_TYPE, kind)], self.json()).into_response()
+        let json = self.json();
+        let mut response = (self.status, [(header::CONTENT_TYPE, kind)], json).into_response();
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            let wait = HeaderValue::from_static(RETRY_AFTER_S);
+            response.headers_mut().insert(header::RETRY_AFTER, wait);
+        }
+        response
     }
 }

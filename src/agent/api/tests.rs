@@ -17,7 +17,7 @@ use super::{patience::Patient, *};
 use crate::{
     agent::{
         clock::Clock,
-        shared::{Command, Facts, Removal},
+        shared::{Command, Facts, Raising, Removal},
     },
     feed::{Epoch, Feed},
     swim::{Card, Change, MemberId, MemberState, MemberView, Profile, Tags},
@@ -267,6 +267,26 @@ async fn removal_answers_what_the_protocol_says() {
         let (status, _) = desk.ask("DELETE", "/v1/members/n2", "").await;
         assert_eq!(status, expected);
     }
+}
+
+#[tokio::test]
+async fn an_event_too_many_is_told_when_to_come_back() {
+    let mut desk = Desk::new();
+    let mut commands = std::mem::replace(&mut desk.commands, mpsc::channel(1).1);
+    tokio::spawn(async move {
+        if let Some(Command::Event { reply, .. }) = commands.recv().await {
+            reply.send(Raising::Full).unwrap();
+        }
+        // And of an agent that is leaving nobody would hear.
+        drop(commands.recv().await);
+    });
+    let event = || request("POST", "/v1/events", r#"{"name":"deploy"}"#);
+    let response = desk.send(event()).await;
+    assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+    let (status, problem) = answer(response).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS, "{problem}");
+    let (status, _) = answer(desk.send(event()).await).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ impl Shown<'_> {
             "learned_ms": percentiles(&report.learned.thousandths()),
             "spread_ms": percentiles(&report.spread.thousandths()),
             "app_news_ms": percentiles(&report.app_news.thousandths()),
+            "user_events_ms": percentiles(&report.user_events.thousandths()),
             "convergence_ms": percentiles(&report.convergence()),
             "crashes": {
                 "total": report.crashes.total,

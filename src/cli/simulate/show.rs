@@ -194,8 +194,12 @@ pub(super) fn measures(report: &Report) -> Vec<Measure> {
         of,
         decimals,
     };
-    let news = report.app_news.thousandths();
-    let news = (news.count > 0).then_some(("application news, ms", news, 0));
+    // Of which there is nothing to say in most scenarios.
+    let news = [
+        ("application news, ms", report.app_news.thousandths(), 0),
+        ("user events, ms", report.user_events.thousandths(), 0),
+    ];
+    let news = news.into_iter().filter(|(_, of, _)| of.count > 0);
     rows.into_iter().chain(news).map(measure).collect()
 }
 

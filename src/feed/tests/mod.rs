@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::swim::{
     AppStatus, Card, Change, Evidence, MemberId, MemberState, MemberView, Suspicion, Tags,
-    Timestamp,
+    Timestamp, UserEvent,
 };
 
 /// 2026-01-05T10:00:00Z.
@@ -45,6 +45,17 @@ fn join(name: &str) -> Change {
         member: view(name, MemberState::Alive),
         previous: None,
     }
+}
+
+fn event(payload: &str) -> Change {
+    Change::User(UserEvent {
+        from: MemberId::new("test", "n2"),
+        from_name: "n2".into(),
+        generation: 3,
+        number: 17,
+        name: "deploy".into(),
+        payload: payload.into(),
+    })
 }
 
 fn feed() -> Feed {
@@ -195,11 +206,25 @@ fn every_kind_of_change_can_be_filtered() {
         },
         Change::Suspect(member()),
         Change::Update(member()),
+        event("restart now"),
     ];
     let about_members = changes.iter().filter(|change| change.member().is_some());
     let about_members: Vec<_> = about_members.map(Change::kind).collect();
     assert_eq!(about_members, record::MEMBER_KINDS);
     assert_eq!(changes.map(|change| change.kind()), record::KINDS);
+}
+
+#[test]
+fn a_user_event_is_as_the_design_shows() {
+    let mut feed = feed();
+    feed.publish(NOW, &event("restart \"now\""));
+    let (lines, _) = feed.after(0, 1, &Taste::default());
+    let expected = concat!(
+        r#"{"type":"user","seq":1,"at":"2026-01-05T10:00:00.000Z","from":"n2","name":"deploy","#,
+        r#""payload":"restart \"now\"","generation":3,"number":17}"#,
+        "\n"
+    );
+    assert_eq!(lines[0].json, expected);
 }
 
 #[test]

@@ -110,6 +110,13 @@ impl Network {
         self.rules.iter().map(|(id, _)| *id).collect()
     }
 
+    /// Whether nobody is cut off, no pair of machines differs from others, and packets of any size
+    /// get through: what the conditions lose is lost by chance.
+    pub(super) fn is_undisturbed(&self) -> bool {
+        let whole = self.sides.is_empty() && self.blocks.is_empty() && self.rules.is_empty();
+        whole && self.conditions.mtu.is_none()
+    }
+
     /// Ends every partition and block.
     pub(super) fn heal(&mut self) {
         self.sides.clear();

@@ -11,7 +11,7 @@ macro_rules! built_in {
 }
 
 /// By name.
-pub(super) const BUILT_IN: [(&str, &str); 19] = [
+pub(super) const BUILT_IN: [(&str, &str); 20] = [
     built_in!("application_death"),
     built_in!("churn"),
     built_in!("cold_start"),
@@ -30,5 +30,6 @@ pub(super) const BUILT_IN: [(&str, &str); 19] = [
     built_in!("rolling_restart"),
     built_in!("slow_member"),
     built_in!("swarm"),
+    built_in!("user_events"),
     built_in!("zones"),
 ];

@@ -18,6 +18,7 @@ pub(super) enum Kind {
     App,
     Churn,
     Crash,
+    Event,
     Join,
     Leave,
     OneWay,
@@ -106,6 +107,7 @@ impl Entry {
             Kind::App => (&["state"], &["nodes"]),
             Kind::Churn => (&["every", "until"], &["down", "address", "data", "what"]),
             Kind::Crash => (&[], &["nodes", "what"]),
+            Kind::Event => (&[], &["nodes", "every", "until"]),
             Kind::Leave => (&[], &["nodes"]),
             Kind::Join => (&[], &["nodes", "every"]),
             Kind::OneWay => (&["for"], &["nodes", "direction", "every", "until"]),
@@ -124,7 +126,7 @@ impl Entry {
         if self.kind == Kind::Join && matches!(self.whom(), Chosen::Named(_)) {
             return Err("`nodes` takes how many join, not who".into());
         }
-        if let Some(beat) = self.beat() {
+        if let Some(beat) = self.beat().or_else(|| self.pulse()) {
             beat.check(self.at)?;
         }
         check_until(self.at, self.until)?;
@@ -182,16 +184,18 @@ impl Entry {
 
     /// How often anything happens to anybody at most.
     fn strikes(&self, census: &Census<'_>) -> u64 {
-        let churn = Beat {
+        let beat = self.beat().or_else(|| self.pulse());
+        let times = beat.map_or(1, |beat| beat.times(self.at));
+        times.saturating_mul(u64::from(self.struck(census)))
+    }
+
+    /// When it strikes, if each time is an instant.
+    fn pulse(&self) -> Option<Beat> {
+        matches!(self.kind, Kind::Churn | Kind::Event).then_some(Beat {
             lasts: Span::ZERO,
             every: self.every,
             until: self.until,
-        };
-        let beat = self
-            .beat()
-            .or_else(|| (self.kind == Kind::Churn).then_some(churn));
-        let times = beat.map_or(1, |beat| beat.times(self.at));
-        times.saturating_mul(u64::from(self.struck(census)))
+        })
     }
 
     /// Whether those it strikes do not come back.
@@ -238,6 +242,7 @@ impl fmt::Display for Entry {
             Kind::App => "app",
             Kind::Churn => "churn",
             Kind::Crash => "crash",
+            Kind::Event => "event",
             Kind::Join => "join",
             Kind::Leave => "leave",
             Kind::OneWay => "one_way",

@@ -122,6 +122,7 @@ pub(super) struct Expect {
     first_detection_p99: Option<Time>,
     full_dissemination_p99: Option<Time>,
     app_news_max: Option<Time>,
+    user_events_max: Option<Time>,
     false_positives: Option<u64>,
     false_positives_at_healthy: Option<u64>,
     renewals: Option<u64>,

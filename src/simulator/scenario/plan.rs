@@ -222,6 +222,9 @@ impl Event {
             let (sides, nodes) = (sides.len(), names.0.len());
             return Err(format!("partition: {sides} sides given for {nodes} nodes").into());
         }
+        if let Fault::Tags(name, tags) = &self.fault {
+            check_tags(tags).map_err(|why| format!("tags of {name}: {why}"))?;
+        }
         let fault = self.fault.try_map(|name| names.slot(&name))?;
         Ok((self.at, fault))
     }
@@ -411,11 +414,13 @@ mod tests {
              {{ at = \"8s\", do = {{ kill = \"b\" }} }},\n\
              {{ at = \"8s\", do = {{ choke = [\"b\", \"1s\"] }} }},\n\
              {{ at = \"9s\", do = {{ remove = [\"b\", \"a\"] }} }},\n\
+             {{ at = \"9s\", do = {{ event = \"a\" }} }},\n\
+             {{ at = \"9s\", do = {{ tags = [\"a\", {{ role = \"web\" }}] }} }},\n\
              {{ at = \"9s\", do = {{ app = [\"a\", \"down\"] }} }},\n]\n"
         );
         let plan = Scenario::parse("x", &text).expect("legal").plan(1);
         let plan = plan.expect("a plan");
-        assert_eq!(plan.faults.len(), 19);
+        assert_eq!(plan.faults.len(), 21);
         let again = Scenario::parse("x", &plan.to_toml("Again.")).expect("legal");
         let again = again.plan(1).expect("a plan");
         assert_eq!(again.faults, plan.faults);
@@ -432,6 +437,10 @@ mod tests {
             (
                 event("at = \"1s\", do = { strat = \"a\" }"),
                 ["`strat`", "mean start"],
+            ),
+            (
+                event("at = \"1s\", do = { tags = [\"a\", { \"a b\" = \"\" }] }"),
+                ["tags of a", "\"a b\""],
             ),
             (
                 event("at = \"10s\", do = \"heal\""),

@@ -7,8 +7,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
     super::{
-        Fault, Percentiles, Plan, Report, Run, STABLE_FOR, Slot, Story, World, liveness::Patience,
-        struck::struck,
+        Distribution, Fault, Percentiles, Plan, Report, Run, STABLE_FOR, Slot, Story, World,
+        liveness::Patience, struck::struck,
     },
     EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start, Telling,
     script::{self, Script},
@@ -293,13 +293,14 @@ impl Expect {
             told(all),
             " ms",
         );
-        let news = report.app_news.thousandths();
-        let latest = if news.count == 0 {
-            f64::INFINITY
-        } else {
-            news.max
+        let latest = |times: &Distribution| match times.thousandths() {
+            Percentiles { count: 0, .. } => f64::INFINITY,
+            times => times.max,
         };
-        hold("app_news_max", ms(self.app_news_max), latest, " ms");
+        let news = latest(&report.app_news);
+        hold("app_news_max", ms(self.app_news_max), news, " ms");
+        let events = latest(&report.user_events);
+        hold("user_events_max", ms(self.user_events_max), events, " ms");
         let count = |max: Option<u64>| max.map(|max| max as f64);
         let (total, at_healthy) = report.false_positives();
         hold(

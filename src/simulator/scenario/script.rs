@@ -90,6 +90,7 @@ impl Draft<'_> {
             Kind::Crash => struck
                 .into_iter()
                 .for_each(|slot| self.put(at, entry.death(slot))),
+            Kind::Event => self.raise(entry, at, &struck),
             Kind::Join => self.join(entry, at),
             Kind::Leave => struck
                 .into_iter()
@@ -164,6 +165,20 @@ impl Draft<'_> {
                 down_until[slot.index()] = up;
             }
             at = self.later(at, entry.every);
+        }
+    }
+
+    fn raise(&mut self, entry: &Entry, begin: Duration, struck: &[Slot]) {
+        let until = self.later(Duration::ZERO, entry.until);
+        let mut at = begin;
+        loop {
+            struck
+                .iter()
+                .for_each(|slot| self.put(at, Fault::Event(*slot)));
+            at = self.later(at, entry.every);
+            if entry.every.is_none() || at >= until {
+                return;
+            }
         }
     }
 

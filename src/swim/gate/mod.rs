@@ -7,6 +7,7 @@
 
 mod beyond;
 mod clothe;
+mod events;
 mod findings;
 mod import;
 mod ourselves;
@@ -22,7 +23,8 @@ use super::{
     Card, Junk, Life, MemberId, Scope, Timestamp,
     broadcasts::About,
     directory::{Directory, Handle},
-    facts::{FactBook, Stated},
+    events::{EventBook, Heard as HeardEvent},
+    facts::{FactBook, Lacking, Stated},
     health::{Errand, Probe},
     identity::Identity,
     roster::{Accusation, Claim, Record, Roster, Standing},
@@ -92,6 +94,12 @@ pub(super) struct Gate {
     pub(super) facts: FactBook,
     /// What members say of themselves, as far as it may be new.
     pub(super) stated: Vec<Stated>,
+    /// Whose tags have to be fetched.
+    pub(super) lacking: Vec<Lacking>,
+    /// What applications raised.
+    pub(super) events: EventBook,
+    /// What they are said to have raised.
+    pub(super) raised: Vec<HeardEvent>,
     /// Members with two cards for one generation.
     pub(super) twins: Vec<Twins>,
     /// What others say of us that foca must not hear.
@@ -157,6 +165,9 @@ impl Gate {
             news: Vec::new(),
             facts: FactBook::default(),
             stated: Vec::new(),
+            lacking: Vec::new(),
+            events: EventBook::default(),
+            raised: Vec::new(),
             twins: Vec::new(),
             sightings: Vec::new(),
             junk: None,
@@ -187,6 +198,11 @@ impl Gate {
     fn card(&self, handle: Handle, generation: u32) -> Option<Arc<Card>> {
         let own = self.cards.get(&(handle, generation)).cloned();
         own.or_else(|| self.directory.card(handle, generation))
+    }
+
+    /// Whether this node may speak of that generation of a member.
+    pub(super) fn has_card(&self, handle: Handle, generation: u32) -> bool {
+        self.card(handle, generation).is_some()
     }
 
     /// Where the member is in that life, if this node may speak of it.
@@ -226,13 +242,7 @@ impl Gate {
 
     /// What foca hears of a claim in gossip.
     pub(super) fn judge(&mut self, update: &Update<'_>) -> Member<Identity> {
-        if let Update::Facts {
-            id,
-            generation,
-            facts,
-        } = update
-        {
-            self.hear_facts(*id, *generation, facts);
+        if self.hear_word(update) {
             return self.nothing();
         }
         if update.id(&self.cluster) == self.id {
@@ -259,7 +269,10 @@ impl Gate {
             life: update.life(),
         };
         match update {
-            Update::Known { .. } | Update::Facts { .. } => None,
+            Update::Known { .. }
+            | Update::Facts { .. }
+            | Update::Event { .. }
+            | Update::Tagged { .. } => None,
             Update::Alive { incarnation, .. } => {
                 if self.roster.incarnation(handle) != *incarnation {
                     self.touch(handle);

@@ -1,18 +1,36 @@
 //! What members say of themselves, as the gate keeps it and puts it on the wire.
 
+use std::sync::Arc;
+
 use super::Gate;
 use crate::swim::{
-    AppStatus, MemberId,
+    AppStatus, Card, MemberId,
     directory::Handle,
-    facts::{Facts, Stated},
+    facts::{Facts, Lacking, Retagged, Stated},
     identity::Identity,
-    wire::Update,
+    member::PACKET_TAG_BYTES_MAX,
+    wire::{Said, Update, WireTags},
 };
 
 impl Gate {
     /// What the member last said of its application in this generation.
     pub(in crate::swim) fn app(&self, identity: Identity) -> Option<AppStatus> {
         self.facts_of(identity)?.app.clone()
+    }
+
+    /// The member's card with the tags that it has now.
+    pub(in crate::swim) fn card_shown(&self, identity: Identity) -> Option<Arc<Card>> {
+        let card = self.card_of(identity)?;
+        let retagged = self
+            .facts_of(identity)
+            .and_then(|facts| facts.tags.as_ref());
+        Some(match retagged {
+            None => card,
+            Some(Retagged { tags, .. }) => Arc::new(Card {
+                tags: tags.clone(),
+                ..Card::clone(&card)
+            }),
+        })
     }
 
     /// Which version of its facts is held; 0 when it said nothing in this generation.
@@ -24,39 +42,112 @@ impl Gate {
         self.facts.of(identity.handle, identity.life.generation())
     }
 
-    /// Keeps what may be new until the claims that came with it are told.
-    pub(super) fn hear_facts(&mut self, id: MemberId, generation: u32, facts: &Facts) {
-        let Some(handle) = self.directory.handle(id) else {
+    /// Keeps what is no claim, and may be new, until the claims that came with it are told. Whether
+    /// it is no claim.
+    pub(in crate::swim) fn hear_word(&mut self, update: &Update<'_>) -> bool {
+        match update {
+            Update::Event {
+                id,
+                generation,
+                event,
+            } => self.hear_event(*id, *generation, event),
+            Update::Facts {
+                id,
+                generation,
+                said,
+            } => self.hear_facts((*id, *generation), said, |_| Some(None)),
+            Update::Tagged {
+                id,
+                generation,
+                said,
+                since,
+                tags,
+            } => self.hear_facts((*id, *generation), said, |held| match tags {
+                Some(tags) => {
+                    let (since, tags) = (*since, tags.check()?);
+                    Some(Some(Retagged { since, tags }))
+                }
+                None => {
+                    let held = held.filter(|held| held.since == *since)?;
+                    Some(Some(held.clone()))
+                }
+            }),
+            _ => return false,
+        }
+        true
+    }
+
+    /// `tags` gives those that were said, from those that are held; `None` when they have to be
+    /// fetched.
+    fn hear_facts(
+        &mut self,
+        (id, generation): (MemberId, u32),
+        said: &Said,
+        tags: impl FnOnce(Option<&Retagged>) -> Option<Option<Retagged>>,
+    ) {
+        let Some(of) = self.directory.handle(id) else {
             return;
         };
+        let held = self.facts.of(of, generation);
+        let tags = tags(held.and_then(|held| held.tags.as_ref()));
         let stated = Stated {
-            handle,
+            handle: of,
             generation,
-            facts: facts.clone(),
+            facts: Facts {
+                version: said.version,
+                app: said.app.clone(),
+                tags: tags.clone().flatten(),
+            },
             is_rumour: true,
         };
-        if self.facts.is_news(&stated) {
+        if !self.facts.is_news(&stated) {
+            return;
+        }
+        // A later word of our own is set right, whatever it says.
+        if tags.is_some() || of == self.me.handle {
             self.stated.push(stated);
+        } else if self.sender.handle != self.me.handle {
+            let told_by = self.sender;
+            self.lacking.push(Lacking { of, told_by });
         }
     }
 
-    /// The member's facts as they travel.
+    /// The member's facts as they travel in packets.
     pub(in crate::swim) fn statement(&self, handle: Handle) -> Option<Update<'static>> {
+        self.statement_within(handle, PACKET_TAG_BYTES_MAX)
+    }
+
+    /// The member's facts, with its tags unless they are larger than that.
+    pub(in crate::swim) fn statement_within(
+        &self,
+        handle: Handle,
+        tag_bytes_max: usize,
+    ) -> Option<Update<'static>> {
         let (generation, facts) = self.facts.newest(handle)?;
-        Some(self.update(handle, generation, facts))
+        let id = self.directory.id(handle);
+        let said = Said {
+            version: facts.version,
+            app: facts.app.clone(),
+        };
+        Some(match &facts.tags {
+            None => Update::Facts {
+                id,
+                generation,
+                said,
+            },
+            Some(Retagged { since, tags }) => Update::Tagged {
+                id,
+                generation,
+                said,
+                since: *since,
+                tags: (tags.size() <= tag_bytes_max).then(|| WireTags::own(tags)),
+            },
+        })
     }
 
     /// Everybody's facts as they travel.
     pub(in crate::swim) fn statements(&self) -> impl Iterator<Item = Update<'static>> {
         let all = self.facts.iter();
-        all.map(|(handle, generation, facts)| self.update(handle, generation, facts))
-    }
-
-    fn update(&self, handle: Handle, generation: u32, facts: &Facts) -> Update<'static> {
-        Update::Facts {
-            id: self.directory.id(handle),
-            generation,
-            facts: facts.clone(),
-        }
+        all.filter_map(|(handle, ..)| self.statement(handle))
     }
 }

@@ -403,12 +403,14 @@ impl Node {
     pub(super) fn follow_life(&mut self) {
         let generation = self.life().generation();
         let mut gate = self.gate.borrow_mut();
-        if gate.card.generation == generation {
+        let before = gate.card.generation;
+        if before == generation {
             return;
         }
         Arc::make_mut(&mut gate.card).generation = generation;
         drop(gate);
         self.push(Output::Remember { generation });
         self.restate_facts();
+        self.renumber_events(before);
     }
 }

@@ -133,7 +133,8 @@ impl Node {
     }
 
     pub(super) fn stream_silent(&mut self, stream: StreamId) {
-        let is_exchange = self.exchanges.remove(&stream).is_some();
+        let is_exchange =
+            self.exchanges.remove(&stream).is_some() | self.fetches.remove(&stream).is_some();
         if self.stream_probes.remove(&stream).is_some() || is_exchange {
             self.push(Output::CloseStream(stream));
         }
@@ -141,6 +142,7 @@ impl Node {
 
     pub(super) fn stream_closed(&mut self, stream: StreamId, end: StreamEnd) {
         self.exchanges.remove(&stream);
+        self.fetches.remove(&stream);
         self.stream_probe_ended(stream, end);
     }
 
@@ -148,6 +150,7 @@ impl Node {
         if let Err(junk) = self.on_frame(stream, bytes) {
             self.stats.count_junk(junk);
             self.exchanges.remove(&stream);
+            self.fetches.remove(&stream);
             self.stream_probes.remove(&stream);
             self.push(Output::CloseStream(stream));
         }
@@ -196,6 +199,8 @@ impl Node {
             (Frame::Answer { nonce, me }, None) => {
                 self.on_stream_answer((stream, nonce), &envelope, &me)
             }
+            (Frame::Fetch(of), None) => self.answer_fetch(stream, &envelope, &of),
+            (Frame::Fetched(updates), None) => self.on_fetched(stream, &updates),
             _ => Err(Junk::Malformed),
         }
     }
@@ -295,7 +300,10 @@ impl Node {
     /// those who taught it know it already.
     pub(super) fn import(&mut self, envelope: &Envelope<'_>, updates: &[Update<'_>]) {
         let gossip = self.engine.active() > 0 || updates.len() == 1;
-        let stated = self.gate.borrow().stated.len();
+        let (stated, raised) = {
+            let gate = self.gate.borrow();
+            (gate.stated.len(), gate.raised.len())
+        };
         // An isolated node tells of its healing when it has company again.
         let was_lost = !self.isolated && self.was_lost(envelope);
         let held: BTreeMap<Handle, Member<Identity>> = self
@@ -324,6 +332,9 @@ impl Node {
             for stated in &mut gate.stated[stated..] {
                 stated.is_rumour = gossip;
             }
+            for raised in &mut gate.raised[raised..] {
+                raised.is_rumour = gossip;
+            }
         }
         let result = self.engine.apply(members.into_iter(), gossip);
         self.check(result);
@@ -346,7 +357,8 @@ impl Node {
         }
     }
 
-    /// All we know: ourselves first, cards before claims, and last what members say of themselves.
+    /// All we know: ourselves first, cards before claims, and last what members say of themselves
+    /// and what their applications raised.
     fn state(&self) -> Vec<Update<'static>> {
         let gate = self.gate.borrow();
         let mut updates = vec![gate.introduction()];
@@ -368,6 +380,7 @@ impl Node {
             updates.extend(gate.clothe(member));
         }
         updates.extend(gate.statements());
+        updates.extend(gate.events());
         updates
     }
 
@@ -384,7 +397,7 @@ impl Node {
 
     /// A sum over everyone we show, so that the order does not matter: id, address, life, and
     /// incarnation or the way it went. Suspicions are left out: they pass. The address is there
-    /// because two processes with one name may have had one life. And everybody's facts.
+    /// because two processes with one name may have had one life. And everybody's facts and events.
     fn digest(&self) -> u64 {
         let gate = self.gate.borrow();
         let partial = gate.scope.is_partial();
@@ -405,11 +418,16 @@ impl Node {
             let card = gate.card_of(identity);
             sum.wrapping_add(card.map_or(0, |card| hash(&card, identity.life, what)))
         });
-        let stated = gate.facts.iter();
-        stated.fold(believed, |sum, (handle, generation, facts)| {
-            let id = gate.directory.id(handle);
-            sum.wrapping_add(hash_facts(id, generation, facts.version))
-        })
+        let stated = gate.facts.iter().map(|(handle, generation, facts)| {
+            hash_facts(gate.directory.id(handle), generation, facts.version)
+        });
+        let raised = gate
+            .events
+            .marks()
+            .map(|((handle, generation), next, last)| {
+                hash_events(gate.directory.id(handle), generation, [next, last])
+            });
+        stated.chain(raised).fold(believed, u64::wrapping_add)
     }
 }
 
@@ -432,6 +450,15 @@ fn hash_facts(id: MemberId, generation: u32, version: u32) -> u64 {
     hasher.write_u64(id.0);
     hasher.write_u32(generation);
     hasher.write_u32(version);
+    hasher.finish()
+}
+
+/// How far a node is with the events of one process.
+fn hash_events(id: MemberId, generation: u32, marks: [u64; 2]) -> u64 {
+    let mut hasher = SipHasher24::new();
+    hasher.write_u64(id.0);
+    hasher.write_u32(generation);
+    marks.into_iter().for_each(|mark| hasher.write_u64(mark));
     hasher.finish()
 }
 

@@ -2,16 +2,19 @@
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
     time::Duration,
 };
 
 use super::Node;
 use crate::swim::{
-    AppStatus, Change, Life,
+    AppStatus, Change, Life, Tags,
     broadcasts::About,
     directory::Handle,
     facts::{Facts, Stated},
+    gate::Gate,
     identity::Identity,
+    member::PACKET_TAG_BYTES_MAX,
     roster::{Record, Standing},
     timers::Alarm,
 };
@@ -34,6 +37,29 @@ impl Node {
         self.state_anew(|facts| facts.app = app);
         let change = Change::Update(self.own_view());
         self.change(change);
+    }
+
+    /// From now on we have these tags.
+    pub(super) fn set_tags(&mut self, tags: &Tags) {
+        if self.gate.borrow().leaving.is_some() || self.own_card().tags == *tags {
+            return;
+        }
+        self.state_anew(|facts| facts.retag(tags.clone()));
+        let change = Change::Update(self.own_view());
+        self.change(change);
+    }
+
+    /// Tags that are too large for our card are the first that we say of ourselves.
+    pub(super) fn begin_with_tags(gate: &mut Gate) {
+        let card = Arc::make_mut(&mut gate.card);
+        if card.tags.size() > PACKET_TAG_BYTES_MAX {
+            let mut facts = Facts {
+                version: 1,
+                ..Facts::default()
+            };
+            facts.retag(std::mem::take(&mut card.tags));
+            gate.facts.note(gate.me.handle, card.generation, facts);
+        }
     }
 
     /// Tells the next version of our own facts.
@@ -133,7 +159,13 @@ impl Node {
         if is_of_this_life && may {
             self.set_right = Some(self.now);
             let theirs = misquoted.facts.version;
-            self.state_anew(|facts| facts.version = theirs.saturating_add(1));
+            self.state_anew(|facts| {
+                facts.version = theirs.saturating_add(1);
+                // The other process may have said others in the version that ours came with.
+                if let Some(ours) = facts.tags.take() {
+                    facts.retag(ours.tags);
+                }
+            });
         }
     }
 

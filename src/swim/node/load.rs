@@ -16,11 +16,13 @@ pub struct Load {
     pub timers: usize,
     /// News that it has yet to pass on.
     pub news: usize,
+    /// Events that it keeps, and those that it passes on.
+    pub events: usize,
     /// Addresses that it wants to hear from.
     pub contacts: usize,
     /// Addresses of members that it forgot.
     pub forgotten: usize,
-    /// State exchanges under way.
+    /// State exchanges and fetches under way.
     pub exchanges: usize,
     /// Questions put to whoever seems to have a name twice, and what was said of them lately.
     pub duels: usize,
@@ -38,9 +40,10 @@ impl Node {
             facts: self.gate.borrow().facts.iter().len(),
             timers: self.timers.len(),
             news: self.engine.backlog() + self.spread.news.len(),
+            events: self.gate.borrow().events.stats.kept + self.events.outbox.len(),
             contacts: self.contacts.len(),
             forgotten: self.forgotten.len(),
-            exchanges: self.exchanges.len(),
+            exchanges: self.exchanges.len() + self.fetches.len(),
             duels: self.challenges.len() + self.conflicts.len() + self.introduced.len(),
             noticed: self.noticed.len(),
         }

@@ -1,12 +1,12 @@
 //! Looking at a node: its list, itself, and what it believes.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use foca::Member;
 
 use super::{Node, tell::published};
 use crate::swim::{
-    Counts, Enrolled, Life, MemberId, MemberState, MemberView, Status,
+    Card, Counts, Enrolled, Life, MemberId, MemberState, MemberView, Status,
     identity::Identity,
     roster::{Record, Standing},
 };
@@ -94,6 +94,13 @@ impl Node {
         drop(gate);
         let record = self.record_held(self.engine.find(handle)?)?;
         Some(record.told().standing.shown())
+    }
+
+    /// What we say of ourselves, with the tags that we have now.
+    pub fn own_card(&self) -> Arc<Card> {
+        let gate = self.gate.borrow();
+        let shown = gate.card_shown(gate.me);
+        shown.unwrap_or_else(|| gate.card.clone())
     }
 
     /// Where this node stands, in O(n).

@@ -1,18 +1,21 @@
 //! `Node`: one member's whole protocol behind three calls.
 //!
-//! `mod.rs` takes inputs apart and settles what follows from them; `receive` opens datagrams,
+//! `turn` takes inputs apart and settles what follows from them; `receive` opens datagrams,
 //! `beyond` those of members that are not in the list, `join` makes contact and `reconnect` renews
 //! it, `exchange` compares state, `evidence` looks closer at members that do not answer, `duel`
 //! deals with our own name, `spread` sends news on, `facts` passes on what members say of
-//! themselves, `tell` turns what foca believes into changes, `look` shows it and `load` how much
+//! themselves, `fetch` gets what was too large for that, `events` passes on what their applications
+//! raise, `tell` turns what foca believes into changes, `look` shows it and `load` how much
 //! there is, `recall` starts from what is remembered, and `part` says goodbye.
 
 mod beyond;
 mod damp;
 mod duel;
+mod events;
 mod evidence;
 mod exchange;
 mod facts;
+mod fetch;
 mod health;
 mod join;
 mod load;
@@ -24,6 +27,7 @@ mod reconnect;
 mod spread;
 mod suspect;
 mod tell;
+mod turn;
 
 use std::{
     cell::RefCell, collections::BTreeMap, collections::VecDeque, net::SocketAddr, rc::Rc,
@@ -37,17 +41,19 @@ use super::{
     Card, Change, Input, Life, MemberId, Notice, Output, Scope, Settings, Stats, StopReason,
     StreamId, Timestamp, Tuning, check_cluster, check_name, check_tags,
     directory::Handle,
-    engine::{Engine, Note},
+    engine::Engine,
     envelope::Kind,
-    gate::{Gate, Sighting},
+    gate::Gate,
     health::Health,
     identity::Identity,
     mail::{SWIM_BYTES_MAX, Sender},
     timers::{Alarm, Timers},
 };
 use duel::Challenged;
+use events::Events;
 use evidence::StreamProbe;
 use exchange::Exchange;
+use fetch::Fetch;
 use join::Contact;
 pub use load::Load;
 pub use look::Sketch;
@@ -87,6 +93,7 @@ pub struct Node {
     reconnect_at: Timestamp,
     forgotten: VecDeque<(Timestamp, SocketAddr)>,
     exchanges: BTreeMap<StreamId, Exchange>,
+    fetches: BTreeMap<StreamId, Fetch>,
     follow_up_due: bool,
     stream_probes: BTreeMap<StreamId, StreamProbe>,
     /// Refusals by members that no probe asks are listened to from then on.
@@ -101,6 +108,7 @@ pub struct Node {
     /// When twins were last told of each other.
     introduced: BTreeMap<Handle, Timestamp>,
     spread: Spread,
+    events: Events,
     /// foca's next round of gossip, while there is nothing to say.
     resting_gossip: Option<(Timestamp, foca::Timer<Identity>)>,
     told: (Life, u16),
@@ -128,6 +136,7 @@ impl Node {
         };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(settings.seed);
         let mut gate = Gate::new(settings.cluster, settings.directory, settings.scope, card);
+        Self::begin_with_tags(&mut gate);
         (gate.corroborate, gate.buddy) = (settings.tuning.corroborate, settings.tuning.buddy);
         let told = (gate.me.life, 0);
         let gate = Rc::new(RefCell::new(gate));
@@ -158,6 +167,7 @@ impl Node {
             reconnect_at: Timestamp::ZERO,
             forgotten: VecDeque::new(),
             exchanges: BTreeMap::new(),
+            fetches: BTreeMap::new(),
             follow_up_due: false,
             stream_probes: BTreeMap::new(),
             hints_from: Timestamp::ZERO,
@@ -167,6 +177,7 @@ impl Node {
             asked: 0,
             introduced: BTreeMap::new(),
             spread: Spread::default(),
+            events: Events::default(),
             resting_gossip: None,
             told,
             set_right: None,
@@ -189,6 +200,7 @@ impl Node {
         self.stats.bytes_sent = mail.bytes;
         let gate = self.gate.borrow();
         (self.stats.probes, self.stats.probes_failed) = (gate.probes, gate.probes_failed);
+        self.stats.events = gate.events.stats;
         drop(gate);
         Outputs {
             queue: &mut mail.outputs,
@@ -221,172 +233,11 @@ impl Node {
         }
     }
 
-    fn take(&mut self, input: Input<'_>) {
-        match input {
-            Input::App(app) => self.set_app(app),
-            Input::Datagram { from, bytes } => self.datagram(from, bytes),
-            Input::Deadline => self.fire(),
-            Input::Join(addresses) => self.join(addresses),
-            Input::Leave { reason } => self.leave(reason),
-            Input::Refused { by } => self.refused(by),
-            Input::Remove { name } => self.remove(name),
-            Input::StreamFrame {
-                stream,
-                from,
-                bytes,
-            } => self.stream_frame(stream, from, bytes),
-            Input::StreamClosed { stream, end } => self.stream_closed(stream, end),
-        }
-    }
-
-    fn fire(&mut self) {
-        while let Some(alarm) = self.timers.pop_due(self.now) {
-            self.ring(alarm);
-            self.settle();
-            if self.stopped {
-                break;
-            }
-        }
-    }
-
-    fn ring(&mut self, alarm: Alarm) {
-        match alarm {
-            Alarm::Accuse {
-                identity,
-                incarnation,
-            } => self.accuse_refused(identity, incarnation),
-            Alarm::ChallengeSilent(nonce) => self.challenge_silent(nonce),
-            Alarm::Eager => self.spread_now(),
-            Alarm::Exchange => self.exchange_now_and_then(),
-            Alarm::FollowUp => self.exchange_once_more(),
-            Alarm::FactsAgain(handle) => self.spread_facts_again(handle),
-            Alarm::Foca(timer @ foca::Timer::ProbeRandomMember(_)) => self.probe_next(timer),
-            Alarm::Foca(timer) => self.ring_foca(timer),
-            Alarm::Forget(identity) => self.forget(identity),
-            Alarm::Hello(address) => self.hello_again(address),
-            Alarm::LastCall { suspect, confirmed } => self.last_call(suspect, confirmed),
-            Alarm::LeaveRound(round) => self.leave_round(round),
-            Alarm::Nack(errand) => self.nack(errand),
-            Alarm::Reconnect => self.reconnect(),
-            Alarm::Settled(handle) => self.gate.borrow_mut().touch(handle),
-            Alarm::StreamSilent(stream) => self.stream_silent(stream),
-            Alarm::Suspicion {
-                identity,
-                incarnation,
-            } => self.end_suspicion(identity, incarnation),
-        }
-    }
-
     /// foca's errors outside of reading packets mean that we drive it wrongly.
     fn check(&mut self, result: Result<(), foca::Error>) {
         if let Err(error) = result {
             self.stats.engine_errors += 1;
             debug_assert!(false, "foca: {error:?}");
-        }
-    }
-
-    /// Draws every conclusion from what just happened, until there is none left.
-    fn settle(&mut self) {
-        loop {
-            self.pump();
-            let found = self.gate.borrow_mut().findings();
-            let is_last = found.is_empty();
-            for twins in found.twins {
-                self.introduce(twins);
-            }
-            if is_last {
-                break;
-            }
-            self.tell(&found.touched);
-            self.tell_beyond(found.beyond);
-            for sighting in found.sightings {
-                self.sighted(sighting);
-            }
-        }
-        self.take_in_facts();
-        self.tell_parted();
-        self.tell_ourselves();
-        self.tell_isolation();
-        self.collect_news();
-        self.resume_gossip();
-        let result = self.engine.retune(self.cluster_size(), SWIM_BYTES_MAX);
-        self.check(result);
-        let mut gate = self.gate.borrow_mut();
-        gate.forget_heard();
-        gate.forget_seen();
-    }
-
-    /// Schedules what foca wants to be woken for, and follows its changes of life.
-    fn pump(&mut self) {
-        loop {
-            while let Some((after, timer)) = self.engine.next_timer() {
-                let after = self.stretched(&timer, after);
-                self.await_timer(self.now + after, timer);
-            }
-            let Some(note) = self.engine.next_note() else {
-                break;
-            };
-            self.noted(note);
-        }
-    }
-
-    /// How long to wait for a timer of foca's: its probes take the longer the less we trust
-    /// ourselves.
-    fn stretched(&self, timer: &foca::Timer<Identity>, after: Duration) -> Duration {
-        match timer {
-            foca::Timer::ProbeRandomMember(_) | foca::Timer::SendIndirectProbe { .. } => {
-                self.health.stretch(after)
-            }
-            _ => after,
-        }
-    }
-
-    /// foca wants to gossip five times a second whether or not there is news. A round that would
-    /// say nothing is put by, so that an idle node sleeps.
-    fn await_timer(&mut self, at: Timestamp, timer: foca::Timer<Identity>) {
-        if matches!(timer, foca::Timer::PeriodicGossip(_)) && self.engine.backlog() == 0 {
-            self.resting_gossip = Some((at, timer));
-        } else {
-            self.timers.schedule(at, Alarm::Foca(timer));
-        }
-    }
-
-    /// There is news: the round that was put by comes at the time it would have come.
-    fn resume_gossip(&mut self) {
-        if self.engine.backlog() > 0
-            && let Some((at, timer)) = self.resting_gossip.take()
-        {
-            let interval = self.tuning.gossip_interval;
-            let late = (self.now - at).as_micros();
-            let missed = late.div_ceil(interval.as_micros().max(1));
-            let missed = u32::try_from(missed).unwrap_or(u32::MAX);
-            self.timers
-                .schedule(at + interval.saturating_mul(missed), Alarm::Foca(timer));
-        }
-    }
-
-    fn noted(&mut self, note: Note) {
-        match note {
-            Note::Renewed => {
-                self.stats.renewals += 1;
-                self.follow_life();
-                let result = self.engine.reconnect();
-                self.check(result);
-            }
-            Note::Active => self.reconnects = 0,
-            Note::Idle => {
-                self.lost_everyone = true;
-                self.tell_recovered();
-                self.reconnect_soon();
-            }
-        }
-    }
-
-    fn sighted(&mut self, sighting: Sighting) {
-        match sighting {
-            Sighting::Down(life) => self.outlive(life),
-            Sighting::Predecessor(life) => self.outlive_process(life),
-            Sighting::Twin { address, life } => self.suspect_twin(address, life),
         }
     }
 
@@ -497,3 +348,5 @@ impl Iterator for Outputs<'_> {
 mod tests;
 #[cfg(test)]
 mod transitions;
+#[cfg(test)]
+mod words;

@@ -25,6 +25,8 @@ impl Node {
         if self.gate.borrow().leaving.is_some() {
             return;
         }
+        // What was raised just now goes out before the goodbye.
+        self.pass_on_events();
         self.gate.borrow_mut().leaving = Some(wire::clip_reason(reason).to_owned());
         let change = Change::Left(self.own_view());
         self.change(change);

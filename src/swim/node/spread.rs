@@ -57,11 +57,21 @@ impl Node {
         let news = std::mem::take(&mut self.spread.news);
         self.spread.waiting = false;
         self.spread.last = self.now;
-        let packets = pack(news.iter().map(|(_, bytes)| bytes.as_slice()));
-        for target in self.choose_active(self.tuning.eager_sends.into()) {
-            for (count, updates) in packets.iter().take(PACKETS_MAX) {
-                self.send_gossip(target, *count, updates);
+        let mut packets = Packets::default();
+        for (_, bytes) in &news {
+            if !packets.add(bytes) {
+                break;
             }
+        }
+        for target in self.choose_active(self.tuning.eager_sends.into()) {
+            self.send_packets(target, &packets);
+        }
+    }
+
+    /// Sends a member all of these packets.
+    pub(super) fn send_packets(&mut self, to: Identity, packets: &Packets) {
+        for (count, updates) in &packets.0 {
+            self.send_gossip(to, *count, updates);
         }
     }
 
@@ -153,19 +163,28 @@ const HEADER_BYTES_MAX: usize = 64;
 /// Header, count and updates must fit one packet.
 const UPDATES_BYTES_MAX: usize = SWIM_BYTES_MAX - HEADER_BYTES_MAX;
 
-/// Whole updates packed into as few packets as their order allows, with their count.
-fn pack<'a>(updates: impl Iterator<Item = &'a [u8]>) -> Vec<(u16, Vec<u8>)> {
-    let mut packets: Vec<(u16, Vec<u8>)> = Vec::new();
-    for update in updates {
-        match packets.last_mut() {
+/// Whole updates packed into as few packets as their order allows, each with its count.
+#[derive(Debug, Default)]
+pub(super) struct Packets(Vec<(u16, Vec<u8>)>);
+
+impl Packets {
+    /// Adds an update, unless it would need one packet too many. Whether it did.
+    pub(super) fn add(&mut self, update: &[u8]) -> bool {
+        let is_full = self.0.len() == PACKETS_MAX;
+        match self.0.last_mut() {
             Some((count, packet)) if packet.len() + update.len() <= UPDATES_BYTES_MAX => {
                 *count += 1;
                 packet.extend_from_slice(update);
             }
-            _ => packets.push((1, update.to_vec())),
+            _ if is_full => return false,
+            _ => self.0.push((1, update.to_vec())),
         }
+        true
     }
-    packets
+
+    pub(super) fn add_update(&mut self, update: &Update<'_>) -> bool {
+        self.add(&wire::encoded(update))
+    }
 }
 
 #[cfg(test)]
@@ -175,11 +194,13 @@ mod tests {
     #[test]
     fn updates_are_packed_whole_and_in_order() {
         let update = vec![7; 500];
-        let packets = pack([update.as_slice(), &update, &update].into_iter());
-        let shape: Vec<_> = packets
+        let mut packets = Packets::default();
+        assert_eq!((0..9).filter(|_| packets.add(&update)).count(), 8);
+        let shape: Vec<_> = packets.0[..2]
             .iter()
             .map(|(count, bytes)| (*count, bytes.len()))
             .collect();
-        assert_eq!(shape, [(2, 1000), (1, 500)]);
+        assert_eq!(shape, [(2, 1000), (2, 1000)]);
+        assert_eq!(packets.0.len(), PACKETS_MAX);
     }
 }

@@ -6,16 +6,16 @@ use super::*;
 use crate::swim::wire;
 use crate::swim::{AppStatus, Directory, MemberState, Profile, Scope, StreamEnd, Tags};
 
-const LATENCY: Duration = Duration::from_millis(1);
+pub(super) const LATENCY: Duration = Duration::from_millis(1);
 
-struct Few {
+pub(super) struct Few {
     now: Timestamp,
-    nodes: Vec<Option<Node>>,
-    changes: Vec<Vec<Change>>,
+    pub(super) nodes: Vec<Option<Node>>,
+    pub(super) changes: Vec<Vec<Change>>,
     stops: BTreeMap<usize, StopReason>,
     wire: BTreeMap<(Timestamp, u64), (usize, Arrival)>,
     sent: u64,
-    dialled: BTreeMap<(usize, StreamId), SocketAddr>,
+    pub(super) dialled: BTreeMap<(usize, StreamId), SocketAddr>,
 }
 
 enum Arrival {
@@ -32,7 +32,7 @@ fn accepted(dialler: usize, stream: StreamId) -> StreamId {
     StreamId(stream.0 * 1000 + dialler as u64 * 2 + 1)
 }
 
-fn node(name: &str, at: usize, generation: u32, seed: u64) -> Node {
+pub(super) fn node(name: &str, at: usize, generation: u32, seed: u64) -> Node {
     Node::new(settings(name, at, generation, seed))
 }
 
@@ -53,7 +53,7 @@ pub(super) fn settings(name: &str, at: usize, generation: u32, seed: u64) -> Set
 }
 
 impl Few {
-    fn new(count: usize) -> Self {
+    pub(super) fn new(count: usize) -> Self {
         let nodes = (0..count)
             .map(|at| Some(node(&format!("n{at}"), at, 1, at as u64)))
             .collect();
@@ -68,7 +68,7 @@ impl Few {
         }
     }
 
-    fn joined(count: usize) -> Self {
+    pub(super) fn joined(count: usize) -> Self {
         let mut few = Self::new(count);
         for at in 1..count {
             few.input(at, Input::Join(&[address(0)]));
@@ -77,7 +77,7 @@ impl Few {
         few
     }
 
-    fn input(&mut self, at: usize, input: Input<'_>) {
+    pub(super) fn input(&mut self, at: usize, input: Input<'_>) {
         let Some(node) = self.nodes[at].as_mut() else {
             return;
         };
@@ -132,7 +132,7 @@ impl Few {
             .insert((self.now + LATENCY, self.sent), (to, arrival));
     }
 
-    fn run(&mut self, time: Duration) {
+    pub(super) fn run(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(next) = self.next_instant().filter(|next| *next <= end) {
             self.now = self.now.max(next);
@@ -183,7 +183,7 @@ impl Few {
         deadlines.chain(wire).min()
     }
 
-    fn kinds(&self, at: usize) -> Vec<&'static str> {
+    pub(super) fn kinds(&self, at: usize) -> Vec<&'static str> {
         self.changes[at].iter().map(Change::kind).collect()
     }
 
@@ -431,7 +431,7 @@ fn a_stranger_who_speaks_as_a_member_gets_no_more_than_it_sent_and_is_not_called
 }
 
 /// What `at` shows of the application of `name`.
-fn shown_app(few: &Few, at: usize, name: &str) -> Option<AppStatus> {
+pub(super) fn shown_app(few: &Few, at: usize, name: &str) -> Option<AppStatus> {
     few.nodes[at].as_ref()?.member(name)?.app
 }
 
@@ -490,7 +490,7 @@ fn gossip_of(few: &mut Few, name: &str, generation: u32, version: u32) -> Vec<u8
     let update = wire::Update::Facts {
         id: MemberId::new("blue", name),
         generation,
-        facts: crate::swim::facts::Facts {
+        said: wire::Said {
             version,
             app: Some(AppStatus::down("forged")),
         },

@@ -200,7 +200,8 @@ fn first_received(
 }
 
 fn is(record: &Value, kind: &str, member: &str) -> bool {
-    record["type"] == kind && record["member"]["name"] == member
+    let about = [&record["member"]["name"], &record["from"]];
+    record["type"] == kind && about.iter().any(|name| **name == member)
 }
 
 fn text(value: &Value) -> String {

@@ -251,7 +251,7 @@ impl Node {
         let gate = self.gate.borrow();
         let leaving = gate.leaving.clone();
         MemberView {
-            card: gate.card.clone(),
+            card: self.own_card(),
             state: if leaving.is_some() {
                 MemberState::Left
             } else {
@@ -288,7 +288,7 @@ impl Node {
             _ => None,
         };
         Some(MemberView {
-            card: gate.card_of(identity)?,
+            card: gate.card_shown(identity)?,
             state: told.standing.shown(),
             incarnation: published(identity, told.incarnation),
             suspicion: self
@@ -341,10 +341,7 @@ fn down(claim: Option<&Claim>, prior: Option<&Standing>, accusation: Accusation)
 }
 
 fn ago(now: Timestamp, heard: Option<&Heard>) -> Timestamp {
-    let age = heard.map_or(0, |heard| {
-        u64::try_from(heard.age.as_micros()).unwrap_or(u64::MAX)
-    });
-    Timestamp::from_micros(now.as_micros().saturating_sub(age))
+    heard.map_or(now, |heard| now.before(heard.age))
 }
 
 pub(super) const fn published(identity: Identity, incarnation: u16) -> u32 {

@@ -5,6 +5,7 @@
 //! ours end otherwise. SWIM §4.2 has the order of claims within one life; lives are ours: a greater
 //! life is another identity and says nothing of the incarnations of a smaller one.
 
+mod events;
 mod lifeguard;
 mod others;
 mod ourselves;

@@ -2,7 +2,11 @@
 //! renewal 1, incarnation 5.
 
 use super::stage::card;
-use crate::swim::{Change, Evidence, Life, MemberId, MemberView, roster::Accusation, wire::Update};
+use crate::swim::{
+    Change, Evidence, Life, MemberId, MemberView,
+    roster::Accusation,
+    wire::{Update, WireEvent},
+};
 
 /// Life and incarnation: `2.1/5`, or `2.1` of what has no incarnation.
 pub(super) fn moment(word: &str) -> (Life, u16) {
@@ -55,7 +59,28 @@ pub(super) fn claim(name: &str, text: &str) -> Update<'static> {
             age_s: 0,
         },
         "removed" => Update::Removed { id, life, age_s: 0 },
+        "event" => event(id, (life.generation(), incarnation), &words[2..]),
         other => panic!("no claim is called {other:?}"),
+    }
+}
+
+/// An event, whose number stands where claims have the incarnation: `event 2.0/5` is one of the
+/// first five, `from 4` of which only the last two can still come.
+fn event(id: MemberId, (generation, number): (u32, u16), words: &[&str]) -> Update<'static> {
+    let from = match words {
+        ["from", from] => from.parse().unwrap(),
+        _ => 1,
+    };
+    Update::Event {
+        id,
+        generation,
+        event: WireEvent {
+            number: number.into(),
+            behind: number - from,
+            age_ms: 0,
+            name: "deploy".into(),
+            payload: "".into(),
+        },
     }
 }
 
@@ -76,7 +101,12 @@ pub(super) fn claim_word(claim: &Update<'_>) -> String {
         Update::Left { .. } => format!("left {life:?}"),
         Update::Removed { .. } => format!("removed {life:?}"),
         Update::Known { .. } => format!("known {life:?}"),
-        Update::Facts { generation, .. } => format!("facts {generation}"),
+        Update::Facts { generation, .. } | Update::Tagged { generation, .. } => {
+            format!("facts {generation}")
+        }
+        Update::Event {
+            generation, event, ..
+        } => format!("event {generation}.0/{}", event.number),
     }
 }
 
@@ -103,6 +133,7 @@ pub(super) fn change_word(change: &Change) -> String {
             previous: Some(previous),
             ..
         } => format!("join after {}", previous.as_str()),
+        Change::User(event) => format!("user {}", event.number),
         other => other.kind().to_owned(),
     }
 }

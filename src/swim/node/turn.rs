@@ -1,0 +1,180 @@
+//! One turn of the node: an input or an alarm is taken apart, and every conclusion drawn.
+
+use std::time::Duration;
+
+use super::Node;
+use crate::swim::{
+    Input, Timestamp, engine::Note, gate::Sighting, identity::Identity, mail::SWIM_BYTES_MAX,
+    timers::Alarm,
+};
+
+impl Node {
+    pub(super) fn take(&mut self, input: Input<'_>) {
+        match input {
+            Input::App(app) => self.set_app(app),
+            Input::Datagram { from, bytes } => self.datagram(from, bytes),
+            Input::Deadline => self.fire(),
+            Input::Join(addresses) => self.join(addresses),
+            Input::Event { name, payload } => self.raise_event(name, payload),
+            Input::Leave { reason } => self.leave(reason),
+            Input::Refused { by } => self.refused(by),
+            Input::Remove { name } => self.remove(name),
+            Input::StreamFrame {
+                stream,
+                from,
+                bytes,
+            } => self.stream_frame(stream, from, bytes),
+            Input::Tags(tags) => self.set_tags(tags),
+            Input::StreamClosed { stream, end } => self.stream_closed(stream, end),
+        }
+    }
+
+    fn fire(&mut self) {
+        while let Some(alarm) = self.timers.pop_due(self.now) {
+            self.ring(alarm);
+            self.settle();
+            if self.stopped {
+                break;
+            }
+        }
+    }
+
+    fn ring(&mut self, alarm: Alarm) {
+        match alarm {
+            Alarm::Accuse {
+                identity,
+                incarnation,
+            } => self.accuse_refused(identity, incarnation),
+            Alarm::ChallengeSilent(nonce) => self.challenge_silent(nonce),
+            Alarm::Eager => self.spread_now(),
+            Alarm::EventGap => self.event_gap(),
+            Alarm::EventRound => self.event_round(),
+            Alarm::EventsOver => self.events_over(),
+            Alarm::Exchange => self.exchange_now_and_then(),
+            Alarm::FollowUp => self.exchange_once_more(),
+            Alarm::FactsAgain(handle) => self.spread_facts_again(handle),
+            Alarm::Foca(timer @ foca::Timer::ProbeRandomMember(_)) => self.probe_next(timer),
+            Alarm::Foca(timer) => self.ring_foca(timer),
+            Alarm::Forget(identity) => self.forget(identity),
+            Alarm::Hello(address) => self.hello_again(address),
+            Alarm::LastCall { suspect, confirmed } => self.last_call(suspect, confirmed),
+            Alarm::LeaveRound(round) => self.leave_round(round),
+            Alarm::Nack(errand) => self.nack(errand),
+            Alarm::Reconnect => self.reconnect(),
+            Alarm::Settled(handle) => self.gate.borrow_mut().touch(handle),
+            Alarm::StreamSilent(stream) => self.stream_silent(stream),
+            Alarm::Suspicion {
+                identity,
+                incarnation,
+            } => self.end_suspicion(identity, incarnation),
+        }
+    }
+
+    /// Draws every conclusion from what just happened, until there is none left.
+    pub(super) fn settle(&mut self) {
+        loop {
+            self.pump();
+            let found = self.gate.borrow_mut().findings();
+            let is_last = found.is_empty();
+            for twins in found.twins {
+                self.introduce(twins);
+            }
+            if is_last {
+                break;
+            }
+            self.tell(&found.touched);
+            self.tell_beyond(found.beyond);
+            for sighting in found.sightings {
+                self.sighted(sighting);
+            }
+        }
+        self.take_in_facts();
+        self.fetch_lacking();
+        self.take_in_events();
+        self.tell_parted();
+        self.tell_ourselves();
+        self.tell_isolation();
+        self.collect_news();
+        self.pass_on_events();
+        self.resume_gossip();
+        let result = self.engine.retune(self.cluster_size(), SWIM_BYTES_MAX);
+        self.check(result);
+        let mut gate = self.gate.borrow_mut();
+        gate.forget_heard();
+        gate.forget_seen();
+    }
+
+    /// Schedules what foca wants to be woken for, and follows its changes of life.
+    fn pump(&mut self) {
+        loop {
+            while let Some((after, timer)) = self.engine.next_timer() {
+                let after = self.stretched(&timer, after);
+                self.await_timer(self.now + after, timer);
+            }
+            let Some(note) = self.engine.next_note() else {
+                break;
+            };
+            self.noted(note);
+        }
+    }
+
+    /// How long to wait for a timer of foca's: its probes take the longer the less we trust
+    /// ourselves.
+    fn stretched(&self, timer: &foca::Timer<Identity>, after: Duration) -> Duration {
+        match timer {
+            foca::Timer::ProbeRandomMember(_) | foca::Timer::SendIndirectProbe { .. } => {
+                self.health.stretch(after)
+            }
+            _ => after,
+        }
+    }
+
+    /// foca wants to gossip five times a second whether or not there is news. A round that would
+    /// say nothing is put by, so that an idle node sleeps.
+    fn await_timer(&mut self, at: Timestamp, timer: foca::Timer<Identity>) {
+        if matches!(timer, foca::Timer::PeriodicGossip(_)) && self.engine.backlog() == 0 {
+            self.resting_gossip = Some((at, timer));
+        } else {
+            self.timers.schedule(at, Alarm::Foca(timer));
+        }
+    }
+
+    /// There is news: the round that was put by comes at the time it would have come.
+    fn resume_gossip(&mut self) {
+        if self.engine.backlog() > 0
+            && let Some((at, timer)) = self.resting_gossip.take()
+        {
+            let interval = self.tuning.gossip_interval;
+            let late = (self.now - at).as_micros();
+            let missed = late.div_ceil(interval.as_micros().max(1));
+            let missed = u32::try_from(missed).unwrap_or(u32::MAX);
+            self.timers
+                .schedule(at + interval.saturating_mul(missed), Alarm::Foca(timer));
+        }
+    }
+
+    pub(super) fn noted(&mut self, note: Note) {
+        match note {
+            Note::Renewed => {
+                self.stats.renewals += 1;
+                self.follow_life();
+                let result = self.engine.reconnect();
+                self.check(result);
+            }
+            Note::Active => self.reconnects = 0,
+            Note::Idle => {
+                self.lost_everyone = true;
+                self.tell_recovered();
+                self.reconnect_soon();
+            }
+        }
+    }
+
+    fn sighted(&mut self, sighting: Sighting) {
+        match sighting {
+            Sighting::Down(life) => self.outlive(life),
+            Sighting::Predecessor(life) => self.outlive_process(life),
+            Sighting::Twin { address, life } => self.suspect_twin(address, life),
+        }
+    }
+}
