@@ -49,6 +49,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A file's template cannot be used. Not started.
+    #[error("template-file {}: {why}", path.display())]
+    Template {
+        /// The template.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A thread or its runtime could not be made. Not started.
     #[error("cannot start the {part} thread")]
     Runtime {
@@ -109,6 +117,7 @@ impl Error {
             Self::SocketOccupied { .. } => {
                 Some("choose another path with --socket, or move the file away".into())
             }
+            Self::Template { .. } => Some("README.md says what a template finds".into()),
             Self::SocketPathTooLong { .. } => {
                 Some("choose a shorter path with --socket, such as /run/headcount.sock".into())
             }

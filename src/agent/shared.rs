@@ -20,7 +20,7 @@ use crate::{
     swim::{AppStatus, MemberId, MemberState, Profile, Stats},
 };
 
-use super::clock::Clock;
+use super::{clock::Clock, outputs::Tally};
 
 /// Commands waiting for the protocol.
 const COMMANDS_QUEUED_MAX: usize = 64;
@@ -114,6 +114,7 @@ pub(super) struct Shared {
     pub(super) pulse: watch::Sender<Pulse>,
     /// The number of the application's lease that counts.
     pub(super) leases: watch::Sender<u64>,
+    pub(super) outputs: Tally,
     feed: Mutex<Feed>,
     vitals: Mutex<Vitals>,
     subscribers: AtomicUsize,
@@ -134,6 +135,7 @@ impl Shared {
             joined: broadcast::Sender::new(JOINED_QUEUED_MAX),
             pulse: watch::Sender::new(Pulse::default()),
             leases: watch::Sender::new(0),
+            outputs: Tally::default(),
             feed: Mutex::new(feed),
             vitals: Mutex::default(),
             subscribers: AtomicUsize::new(0),

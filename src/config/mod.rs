@@ -8,6 +8,7 @@
 
 mod error;
 mod keys;
+mod outputs;
 mod seed;
 mod sources;
 mod surroundings;
@@ -21,6 +22,7 @@ use std::{
 };
 
 pub use error::{ConfigError, InvalidValue, Origin};
+pub use outputs::{BuiltIn, CommandLine, Hook, OutputFile, Outputs, Template};
 pub use seed::{InvalidSeed, Seed};
 pub use sources::Flags;
 pub use surroundings::Surroundings;
@@ -59,6 +61,8 @@ pub struct Config {
     pub tags: Tags,
     /// The operator accepts plaintext off loopback.
     pub insecure: bool,
+    /// Commands and files that follow the members.
+    pub outputs: Outputs,
 }
 
 /// How the agent logs on standard error.

@@ -52,6 +52,7 @@ fn nothing_given_is_enough() {
         data_dir: "/var/lib/headcount/box".into(),
         tags: Tags::default(),
         insecure: false,
+        outputs: Outputs::default(),
     };
     assert_eq!(launch.config, expected);
     assert_eq!(launch.warnings, Vec::<String>::new());

@@ -34,6 +34,7 @@ impl Values {
             data_dir: self.data_dir(&name, around)?,
             tags: self.tags()?,
             insecure,
+            outputs: self.outputs.clone(),
             name,
         })
     }

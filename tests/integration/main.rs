@@ -13,8 +13,10 @@ mod evidence; // what a suspicion says of what was seen
 mod kills; // real agents beside simulated ones
 mod namespaces; // partitions of real agents by iptables
 mod network; // bad networks and slow processes
+mod outputs; // commands and files that follow the members
 mod partitions; // every way back from isolation
 mod properties; // whatever bytes and whatever happens
+mod readers; // HAProxy, nginx and Prometheus, who read such files
 mod readme; // what the README shows is what the program does
 mod regressions; // bugs that the swarm found
 mod restarts; // what stays the same member, whatever changes around it
