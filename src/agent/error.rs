@@ -56,6 +56,14 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// A file's template cannot be used. Not started.
+    #[error("template-file {}: {why}", path.display())]
+    Template {
+        /// The template.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A thread or its runtime could not be made. Not started.
     #[error("cannot start the {part} thread")]
     Runtime {
@@ -119,6 +127,7 @@ impl Error {
             Self::SocketOccupied { .. } => {
                 Some("choose another path with --socket, or move the file away".into())
             }
+            Self::Template { .. } => Some("README.md says what a template finds".into()),
             Self::SocketPathTooLong { .. } => {
                 Some("choose a shorter path with --socket, such as /run/headcount.sock".into())
             }

@@ -14,6 +14,7 @@ mod clock;
 mod error;
 mod gossip;
 mod local;
+mod outputs;
 mod protocol;
 mod refusals;
 mod report;

@@ -21,7 +21,7 @@ use crate::{
     swim::{AppStatus, InvalidCard, MemberId, MemberState, Profile, Stats, Tags},
 };
 
-use super::clock::Clock;
+use super::{clock::Clock, outputs::Tally};
 
 /// Commands waiting for the protocol.
 const COMMANDS_QUEUED_MAX: usize = 64;
@@ -168,6 +168,7 @@ pub(super) struct Shared {
     pub(super) relayed: watch::Sender<Pulse>,
     /// The number of the application's lease that counts.
     pub(super) leases: watch::Sender<u64>,
+    pub(super) outputs: Tally,
     feed: Mutex<Feed>,
     vitals: Mutex<Vitals>,
     subscribers: AtomicUsize,
@@ -199,6 +200,7 @@ impl Shared {
             pulse: watch::Sender::new(Pulse::default()),
             relayed: watch::Sender::new(Pulse::default()),
             leases: watch::Sender::new(0),
+            outputs: Tally::default(),
             feed: Mutex::new(feed),
             vitals: Mutex::default(),
             subscribers: AtomicUsize::new(0),

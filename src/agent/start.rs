@@ -30,6 +30,7 @@ use super::{
     clock::{self, Clock},
     gossip::{self, Datagrams, Gossip},
     local::{Local, SocketFile},
+    outputs::Prepared,
     protocol::{Outcome, Protocol},
     seeds::Lookup,
     service::Service,
@@ -81,6 +82,7 @@ pub struct Agent {
     gossip: Gossip,
     local: Local,
     http: Option<(TcpListener, SocketAddr)>,
+    outputs: Prepared,
 }
 
 impl Agent {
@@ -92,6 +94,7 @@ impl Agent {
     /// The socket that could not be opened and why. Those opened before are closed again.
     pub fn bind(mut config: Config) -> Result<Self, Error> {
         raise_file_limit();
+        let outputs = Prepared::new(std::mem::take(&mut config.outputs))?;
         // The local socket first: it tells most surely that an agent is running already.
         let local = Local::open(&config.socket)?;
         config.socket.clone_from(&local.path);
@@ -105,6 +108,7 @@ impl Agent {
             gossip,
             local,
             http,
+            outputs,
         })
     }
 
@@ -207,6 +211,7 @@ impl Agent {
         let running = Running {
             api: start_api(doors, shared.clone(), self.config.join)?,
             disk: start_disk(store, generations)?,
+            outputs: start_outputs(self.outputs, shared.clone())?,
             shared: shared.clone(),
         };
         let ports = (datagrams, streams);
@@ -254,12 +259,16 @@ struct Running {
     shared: Arc<Shared>,
     api: thread::JoinHandle<()>,
     disk: thread::JoinHandle<()>,
+    /// `None` when there is no hook and no file.
+    outputs: Option<thread::JoinHandle<()>>,
 }
 
 impl Running {
-    /// Waits until the last answers are out and the last generation is stored.
+    /// Waits until the last answers are out, the last generation is stored and the last hook ran.
     fn finish(self) {
-        for (part, thread) in [("api", self.api), ("disk", self.disk)] {
+        let outputs = self.outputs.map(|thread| ("outputs", thread));
+        let threads = [("api", self.api), ("disk", self.disk)];
+        for (part, thread) in threads.into_iter().chain(outputs) {
             if thread.join().is_err() {
                 error!(part, "a thread panicked");
             }
@@ -358,6 +367,23 @@ fn start_api(
         // A resolver may take long; nobody waits for it now.
         runtime.shutdown_background();
     })
+}
+
+/// Runs hooks and keeps files, if there are any.
+fn start_outputs(
+    outputs: Prepared,
+    shared: Arc<Shared>,
+) -> Result<Option<thread::JoinHandle<()>>, Error> {
+    if outputs.is_empty() {
+        return Ok(None);
+    }
+    let runtime = runtime("outputs")?;
+    spawn("outputs", move || {
+        runtime.block_on(outputs.follow(shared));
+        // A disk may take long; nobody waits for it now.
+        runtime.shutdown_background();
+    })
+    .map(Some)
 }
 
 /// Stores generations as they come, away from every thread that has anything else to do.

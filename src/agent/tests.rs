@@ -25,7 +25,7 @@ use super::{
     *,
 };
 use crate::{
-    config::Config,
+    config::{Config, Outputs},
     feed::{Epoch, Feed},
     swim::{Card, Change, MemberId, MemberState, MemberView, Profile},
 };
@@ -59,6 +59,7 @@ fn config(temp: &TempDir, name: &str, join: &[SocketAddr]) -> Config {
         tags: [("role".into(), "web".into())].into_iter().collect(),
         insecure: false,
         supervisor: None,
+        outputs: Outputs::default(),
     }
 }
 

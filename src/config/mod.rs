@@ -8,6 +8,7 @@
 
 mod error;
 mod keys;
+mod outputs;
 mod seed;
 mod sources;
 mod supervisor;
@@ -22,6 +23,7 @@ use std::{
 };
 
 pub use error::{ConfigError, InvalidValue, Origin};
+pub use outputs::{BuiltIn, CommandLine, Hook, OutputFile, Outputs, Template};
 pub use seed::{InvalidSeed, Seed};
 pub use sources::Flags;
 pub use supervisor::Supervisor;
@@ -63,6 +65,8 @@ pub struct Config {
     pub insecure: bool,
     /// Who wants to hear how we are.
     pub supervisor: Option<Supervisor>,
+    /// Commands and files that follow the members.
+    pub outputs: Outputs,
 }
 
 /// How the agent logs on standard error.

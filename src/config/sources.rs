@@ -6,8 +6,9 @@ use std::{
 };
 
 use super::{
-    ConfigError, Origin, Surroundings,
+    ConfigError, Origin, Outputs, Surroundings,
     keys::{self, CONFIG_VARIABLE, KEYS, Key, Refusal, refusal},
+    outputs::SECTIONS,
 };
 
 /// What was typed on the command line: key to values. An absent key was not given.
@@ -31,9 +32,12 @@ pub(super) struct Given {
     pub(super) origin: Origin,
 }
 
-/// For each key the strongest source that gave it.
+/// For each key the strongest source that gave it, and what only a file can give.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Values(BTreeMap<&'static str, Given>);
+pub(super) struct Values {
+    given: BTreeMap<&'static str, Given>,
+    pub(super) outputs: Outputs,
+}
 
 impl Values {
     /// All three sources; the file is the one that `--config` or `HEADCOUNT_CONFIG` names.
@@ -54,7 +58,7 @@ impl Values {
 
     /// What was given for `key`.
     pub(super) fn given(&self, key: &str) -> Option<&Given> {
-        self.0.get(key)
+        self.given.get(key)
     }
 
     fn overlaid(mut self, mut flags: Flags, around: &Surroundings) -> Self {
@@ -71,7 +75,7 @@ impl Values {
                 },
                 (None, None) => continue,
             };
-            self.0.insert(key.name, strongest);
+            self.given.insert(key.name, strongest);
         }
         self
     }
@@ -97,17 +101,24 @@ fn read(path: PathBuf, origin: Origin) -> Result<Values, ConfigError> {
     }
 }
 
-/// Reads a whole TOML file. Every key must be one of [`KEYS`].
+/// Reads a whole TOML file. Every key must be one of [`KEYS`] or begin a section.
 pub(super) fn parse(text: &str, path: &Path) -> Result<Values, ConfigError> {
     let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
+    let refused = |error: toml::de::Error| ConfigError::Syntax {
+        path: path.into(),
+        line: line(error.span().map_or(0, |span| span.start)),
+        message: error.message().into(),
+    };
     let table: BTreeMap<toml::Spanned<String>, toml::Value> =
-        toml::from_str(text).map_err(|error| ConfigError::Syntax {
-            path: path.into(),
-            line: line(error.span().map_or(0, |span| span.start)),
-            message: error.message().into(),
-        })?;
-    let mut values = Values::default();
+        toml::from_str(text).map_err(refused)?;
+    let mut values = Values {
+        outputs: toml::from_str(text).map_err(refused)?,
+        ..Values::default()
+    };
     for (name, value) in table {
+        if SECTIONS.contains(&name.get_ref().as_str()) {
+            continue;
+        }
         let line = line(name.span().start);
         let Some(key) = keys::find(name.get_ref()) else {
             return Err(ConfigError::UnknownKey {
@@ -123,7 +134,7 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Values, ConfigError> {
             values: texts,
             origin,
         };
-        values.0.insert(key.name, given);
+        values.given.insert(key.name, given);
     }
     Ok(values)
 }

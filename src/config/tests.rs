@@ -54,6 +54,7 @@ fn nothing_given_is_enough() {
         tags: Tags::default(),
         insecure: false,
         supervisor: None,
+        outputs: Outputs::default(),
     };
     assert_eq!(launch.config, expected);
     assert_eq!(launch.warnings, Vec::<String>::new());

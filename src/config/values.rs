@@ -35,6 +35,7 @@ impl Values {
             tags: self.tags()?,
             insecure,
             supervisor: Supervisor::find(around),
+            outputs: self.outputs.clone(),
             name,
         })
     }

@@ -18,8 +18,10 @@ mod interruptions; // streams cut off while agents come and go
 mod kills; // real agents beside simulated ones
 mod namespaces; // partitions of real agents by iptables
 mod network; // bad networks and slow processes
+mod outputs; // commands and files that follow the members
 mod partitions; // every way back from isolation
 mod properties; // whatever bytes and whatever happens
+mod readers; // HAProxy, nginx and Prometheus, who read such files
 mod readme; // what the README shows is what the program does
 mod regressions; // bugs that the swarm found
 mod restarts; // what stays the same member, whatever changes around it

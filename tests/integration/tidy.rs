@@ -13,7 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("swim", &[]),
     ("feed", &["swim"]),
     ("simulator", &["feed", "swim"]),
-    ("config", &["swim"]),
+    ("config", &["feed", "swim"]),
     ("agent", &["config", "feed", "swim"]),
     ("client", &[]),
     (

@@ -11,7 +11,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{agent::shared::Shared, swim::Junk};
+use crate::{
+    agent::{outputs::Tally, shared::Shared},
+    swim::Junk,
+};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -23,6 +26,7 @@ fn text(shared: &Shared) -> String {
     let mut page = Page::default();
     feed(&mut page, shared);
     traffic(&mut page, shared);
+    outputs(&mut page, &shared.outputs);
     protocol(&mut page, shared);
     events(&mut page, shared);
     page.0
@@ -88,6 +92,17 @@ fn traffic(page: &mut Page, shared: &Shared) {
     );
     let help = "Streams this agent opened";
     page.counter("streams_opened_total", help, vitals.streams_opened);
+}
+
+fn outputs(page: &mut Page, tally: &Tally) {
+    let help = "Runs of hooks, repeated ones included";
+    page.counter("hooks_run_total", help, tally.hooks_run.get());
+    let help = "Runs of hooks that failed or took too long";
+    page.counter("hooks_failed_total", help, tally.hooks_failed.get());
+    let help = "Files of members that were replaced";
+    page.counter("files_written_total", help, tally.files_written.get());
+    let help = "Files of members that could not be replaced, and reloads that failed";
+    page.counter("files_failed_total", help, tally.files_failed.get());
 }
 
 fn protocol(page: &mut Page, shared: &Shared) {

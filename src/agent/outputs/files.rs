@@ -1,0 +1,198 @@
+//! `[[file]]`: a file that shows the members, replaced as a whole when they change.
+
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, Write},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+use tracing::{info, warn};
+
+use super::{command::Run, template::Renderer};
+use crate::{
+    agent::shared::{Pulse, Shared},
+    config::OutputFile,
+};
+
+/// The first file does not wait longer for a cluster that never settles.
+const SETTLE_TIMES_MAX: u32 = 15;
+/// Before another attempt where the disk or the template refused.
+const PAUSE: Duration = Duration::from_secs(5);
+/// For readers: the programs that use it run as other users.
+const MODE: u32 = 0o644;
+
+/// Keeps one file as the members are.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    file: OutputFile,
+    renderer: Arc<Renderer>,
+}
+
+/// What became of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// It is as it was.
+    Same,
+    Written,
+}
+
+/// The agent has ended.
+struct Ended;
+
+impl Keeper {
+    pub(super) fn new(file: OutputFile, renderer: Renderer) -> Self {
+        let renderer = Arc::new(renderer);
+        Self { file, renderer }
+    }
+
+    /// Follows the feed until nothing more comes.
+    pub(super) async fn run(self, shared: Arc<Shared>) {
+        let mut pulse = shared.pulse.subscribe();
+        if self.settle(&mut pulse).await.is_err() {
+            return;
+        }
+        while self.turn(&shared, &mut pulse).await.is_ok() {}
+    }
+
+    /// Waits until the agent knows its cluster: one that just started knows only itself.
+    async fn settle(&self, pulse: &mut watch::Receiver<Pulse>) -> Result<(), Ended> {
+        let settle = self.file.settle;
+        let quiet = async {
+            while let Ok(changed) = timeout(settle, changed(pulse)).await {
+                changed?;
+            }
+            Ok(())
+        };
+        match timeout(settle * SETTLE_TIMES_MAX, quiet).await {
+            Ok(settled) => settled,
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Brings the file up to date, then waits until there is news.
+    async fn turn(
+        &self,
+        shared: &Arc<Shared>,
+        pulse: &mut watch::Receiver<Pulse>,
+    ) -> Result<(), Ended> {
+        pulse.borrow_and_update();
+        match self.update(shared).await {
+            Ok(Outcome::Written) => self.reload(shared).await,
+            Ok(Outcome::Same) => {}
+            Err(error) => {
+                shared.outputs.files_failed.add_one();
+                let path = self.file.path.display();
+                warn!(%path, "cannot write a file of members: {error}");
+                let _ = timeout(PAUSE, pulse.changed()).await;
+                return Ok(());
+            }
+        }
+        // The end is waited for at another place in the pulse: what changes meanwhile stays news.
+        tokio::select! {
+            () = sleep(self.file.min_interval) => changed(pulse).await,
+            () = shared.ended() => Err(Ended),
+        }
+    }
+
+    /// Rendering is work and disks are slow: neither holds up another output.
+    async fn update(&self, shared: &Arc<Shared>) -> Result<Outcome, String> {
+        let snapshot = shared.feed().snapshot(&self.file.filter);
+        let (renderer, path) = (self.renderer.clone(), self.file.path.clone());
+        let work = move || {
+            let text = renderer.render(&snapshot.members)?;
+            replace(&path, text.as_bytes()).map_err(|error| error.to_string())
+        };
+        let outcome = tokio::task::spawn_blocking(work).await;
+        outcome.map_err(|error| error.to_string())?
+    }
+
+    async fn reload(&self, shared: &Shared) {
+        shared.outputs.files_written.add_one();
+        let path = self.file.path.display();
+        let Some(command) = &self.file.reload else {
+            return info!(%path, "wrote a file of members");
+        };
+        let run = Run {
+            command,
+            input: Bytes::new(),
+            variables: &[("HEADCOUNT_FILE".into(), path.to_string())],
+            limit: self.file.timeout,
+        };
+        match run.finish(&shared.facts).await {
+            Ok(()) => info!(%path, %command, "wrote a file of members and reloaded its reader"),
+            Err(failed) => {
+                shared.outputs.files_failed.add_one();
+                warn!(%path, %command, "wrote a file of members, but its reload failed: {failed}");
+            }
+        }
+    }
+}
+
+async fn changed(pulse: &mut watch::Receiver<Pulse>) -> Result<(), Ended> {
+    let changed = pulse.changed().await;
+    match changed.is_ok() && !pulse.borrow().ended {
+        true => Ok(()),
+        false => Err(Ended),
+    }
+}
+
+/// Replaces the file as a whole, unless it says just that. Readers see the old one or the new one.
+fn replace(path: &Path, text: &[u8]) -> io::Result<Outcome> {
+    // What cannot be read is replaced.
+    if fs::read(path).is_ok_and(|held| held == text) {
+        return Ok(Outcome::Same);
+    }
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let dir = parent.unwrap_or_else(|| Path::new("."));
+    let mode =
+        fs::metadata(path).map_or_else(|_| Permissions::from_mode(MODE), |m| m.permissions());
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(text)?;
+    file.as_file().set_permissions(mode)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    File::open(dir)?.sync_all()?;
+    Ok(Outcome::Written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_only_by_another_and_keeps_its_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("members");
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(replace(&path, b"a").unwrap(), Outcome::Written);
+        assert_eq!(
+            (fs::read(&path).unwrap().as_slice(), mode()),
+            (&b"a"[..], MODE)
+        );
+        assert_eq!(replace(&path, b"a").unwrap(), Outcome::Same);
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(replace(&path, b"b").unwrap(), Outcome::Written);
+        assert_eq!(
+            (fs::read(&path).unwrap().as_slice(), mode()),
+            (&b"b"[..], 0o600)
+        );
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = replace(&dir.path().join("no/members"), b"a").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+}

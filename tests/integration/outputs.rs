@@ -1,0 +1,219 @@
+//! `[[hook]]` and `[[file]]`: commands and files that follow the members.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use crate::support::{Agent, Lab, Launch, until};
+
+/// An agent called `n1` with this configuration, in which `$D` is the lab's folder.
+pub(crate) fn configured(lab: &Lab, config: &str) -> Launch {
+    let path = lab.dir().join("n1.toml");
+    let config = config.replace("$D", &lab.dir().display().to_string());
+    fs::write(&path, config).expect("our own folder");
+    let path = path.display().to_string();
+    lab.agent("n1").args(["--config", &path])
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// Waits until the file is as wanted, and gives it.
+fn await_file(path: &Path, wanted: impl Fn(&str) -> bool) -> String {
+    until(&format!("{} is as wanted", path.display()), || {
+        Some(read(path)).filter(|text| wanted(text))
+    })
+}
+
+fn another(lab: &Lab, name: &str, of: &Agent, tags: &[&str]) -> Agent {
+    let mut launch = lab.agent(name).join(of.address());
+    for tag in tags {
+        launch = launch.args(["--tag", tag]);
+    }
+    launch.start()
+}
+
+fn leave(agent: &Agent) {
+    let answer = agent.request("POST", "/v1/leave", "");
+    assert!(answer.status < 300, "{answer:?}");
+}
+
+#[test]
+fn a_hook_runs_for_each_change_it_asks_for_with_the_record_and_the_member() {
+    let lab = Lab::new();
+    let hook = r#"
+        [[hook]]
+        command = '''read line; echo "$HEADCOUNT_TYPE $HEADCOUNT_MEMBER $HEADCOUNT_STATE \
+$HEADCOUNT_TAG_ROLE $HEADCOUNT_NAME $line" >> $D/told'''
+        types = ["join", "left"]
+        tag = { role = "web" }"#;
+    let n1 = configured(&lab, hook).start();
+    let web = another(&lab, "web", &n1, &["role=web"]);
+    let _db = another(&lab, "db", &n1, &["role=db"]);
+    until("both are there", || (n1.count("alive") == 3).then_some(()));
+    leave(&web);
+    let told = lab.dir().join("told");
+    let told = await_file(&told, |text| text.lines().count() == 2);
+    for (line, begin) in told.lines().zip(["join web alive", "left web left"]) {
+        let json = line.strip_prefix(&format!("{begin} web n1 "));
+        let record: Value = serde_json::from_str(json.expect(line)).expect("a record");
+        assert!(begin.starts_with(record["type"].as_str().expect("a type")));
+        assert_eq!(record["member"]["name"], "web");
+    }
+}
+
+#[test]
+fn a_hook_that_fails_runs_again_and_one_that_hangs_is_killed_with_all_it_started() {
+    let lab = Lab::new();
+    let hooks = r#"
+        [[hook]]
+        types = ["join"]
+        command = '''echo try >> $D/tries; echo no luck >&2; [ $(wc -l < $D/tries) = 2 ]'''
+        [[hook]]
+        types = ["join"]
+        timeout = "300ms"
+        retries = 0
+        command = '''sleep 1000 & echo $! > $D/child; wait'''"#;
+    let n1 = configured(&lab, hooks).start();
+    let _n2 = another(&lab, "n2", &n1, &[]);
+    until("it was tried twice", || {
+        (n1.metric("headcount_hooks_run_total") > 2.5).then_some(())
+    });
+    until("the other is killed", || {
+        (n1.logged(&["a hook failed", "killed after 300ms"]) == 1).then_some(())
+    });
+    await_file(&lab.dir().join("tries"), |text| text.lines().count() == 2);
+    assert_eq!(n1.logged(&["a hook failed", "no luck", "left=3"]), 1);
+    let child = read(&lab.dir().join("child"));
+    let stat = format!("/proc/{}/stat", child.trim());
+    until("what it started has ended", || {
+        let stat = fs::read_to_string(&stat);
+        stat.map_or(true, |stat| stat.contains(") Z "))
+            .then_some(())
+    });
+    assert!((n1.metric("headcount_hooks_failed_total") - 2.0).abs() < 0.1);
+}
+
+#[test]
+fn a_slow_hook_keeps_the_order_of_one_member_and_holds_up_no_other() {
+    let lab = Lab::new();
+    let hook = r#"
+        [[hook]]
+        name = ["slow", "fast"]
+        types = ["join", "left"]
+        command = '''
+            if [ $HEADCOUNT_MEMBER$HEADCOUNT_TYPE = slowjoin ]; then
+                while [ ! -e $D/go ]; do sleep 0.05; done
+            fi
+            echo $HEADCOUNT_MEMBER $HEADCOUNT_TYPE >> $D/told'''"#;
+    let n1 = configured(&lab, hook).start();
+    let slow = another(&lab, "slow", &n1, &[]);
+    until("it is there", || n1.member("slow").map(|_| ()));
+    leave(&slow);
+    let _fast = another(&lab, "fast", &n1, &[]);
+    let told = lab.dir().join("told");
+    assert_eq!(await_file(&told, |text| !text.is_empty()), "fast join\n");
+    fs::write(lab.dir().join("go"), "").expect("our own folder");
+    let all = await_file(&told, |text| text.lines().count() == 3);
+    assert_eq!(all, "fast join\nslow join\nslow left\n");
+}
+
+#[test]
+fn files_follow_the_members_and_their_readers_are_reloaded() {
+    let lab = Lab::new();
+    let files = r#"
+        [[file]]
+        path = "$D/hosts"
+        template = "hosts"
+        settle = "0s"
+        min-interval = "0s"
+        reload = "echo $HEADCOUNT_FILE >> $D/reloads"
+        [[file]]
+        path = "$D/own"
+        template-file = "$D/own.jinja"
+        settle = "0s"
+        tag = { role = "web" }
+        port-tag = "port"
+        [[file]]
+        path = "$D/json"
+        template = "json"
+        settle = "0s"
+        state = ["alive", "left"]"#;
+    let template =
+        "{% for member in members %}\n{{ member.name }}={{ member.port }}\n{% endfor %}\n";
+    fs::write(lab.dir().join("own.jinja"), template).expect("our own folder");
+    let n1 = configured(&lab, files).start();
+    let n2 = another(&lab, "n2", &n1, &["role=web", "port=8080"]);
+    let hosts = lab.dir().join("hosts");
+    let line = format!("{} n2\n", n2.address().ip());
+    await_file(&hosts, |text| text.contains(&line));
+    await_file(&lab.dir().join("own"), |text| text == "n2=8080\n");
+    leave(&n2);
+    await_file(&hosts, |text| !text.is_empty() && !text.contains(&line));
+    await_file(&lab.dir().join("own"), str::is_empty);
+    let json = await_file(&lab.dir().join("json"), |text| text.contains("\"left\""));
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["members"].as_array().map(Vec::len), Some(2));
+    let reloads = lab.dir().join("reloads");
+    let reloads = await_file(&reloads, |text| text.lines().count() >= 3);
+    assert!(
+        reloads.lines().all(|path| Path::new(path) == hosts),
+        "{reloads}"
+    );
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named_and_written_to_once_it_is() {
+    let lab = Lab::new();
+    let file = "[[file]]\npath = \"$D/later/hosts\"\ntemplate = \"hosts\"\nsettle = \"0s\"\n";
+    let n1 = configured(&lab, file).start();
+    until("it is said", || {
+        (n1.logged(&["cannot write a file of members", "later/hosts"]) > 0).then_some(())
+    });
+    fs::create_dir(lab.dir().join("later")).expect("our own folder");
+    let _n2 = another(&lab, "n2", &n1, &[]);
+    await_file(&lab.dir().join("later/hosts"), |text| {
+        text.contains(" n2\n")
+    });
+}
+
+#[test]
+fn an_output_that_cannot_be_is_refused_with_its_line() {
+    let lab = Lab::new();
+    let hook = |rest: &str| format!("[[hook]]\ncommand = [\"true\"]\n{rest}\n");
+    let file = |rest: &str| format!("[[file]]\npath = \"/tmp/x\"\n{rest}\n");
+    for (config, words) in [
+        (hook("comand = 1"), &[":3", "comand", "expected"][..]),
+        (hook("types = [\"faild\"]"), &["faild", "failed"]),
+        (hook("timeout = \"5 parsecs\""), &[":3", "300ms"]),
+        (hook("timeout = \"1ms\""), &["timeout", "100ms to 1h"]),
+        (hook("retries = 11"), &["retries 11", "0 to 10"]),
+        (hook("concurrency = 0"), &["concurrency 0", "1 to 64"]),
+        ("[[hook]]\n".into(), &["command"]),
+        ("[[hook]]\ncommand = []\n".into(), &[":2", "a program"]),
+        ("hook = 3\n".into(), &[":1"]),
+        (file(""), &["template or template-file"]),
+        (
+            file("template = \"apache\""),
+            &[":3", "apache", "haproxy-map"],
+        ),
+        (
+            file("template = \"nginx\"\nupstream = \"a; b\""),
+            &["upstream", "word"],
+        ),
+        (
+            file("template = \"json\"\nstate = \"dead\""),
+            &["dead", "alive"],
+        ),
+        (file("template = \"json\"\nport = 70000"), &[":4"]),
+        (file("template-file = \"/no/such\""), &["/no/such"]),
+    ] {
+        let ended = configured(&lab, &config).finish();
+        ended.refused(2, words);
+        ended.refused(2, &["hint:"]);
+    }
+    fs::write(lab.dir().join("bad"), "{% for %}").expect("our own folder");
+    let ended = configured(&lab, &file("template-file = \"$D/bad\"")).finish();
+    ended.refused(2, &["template-file", "line 1"]);
+}
