@@ -35,8 +35,8 @@ impl World {
     }
 
     /// Waits until `unfinished` has nothing to say any more and all views are equal; then nobody
-    /// may fail for a while, and views are equal again once no return is held back. Tells how long the views took, unless they did not become equal or
-    /// `watcher` wants no more.
+    /// may fail for a while, and views are equal again once no return is held back. Tells how long
+    /// the views took, unless they did not become equal or `watcher` wants no more.
     pub(super) fn live(
         &mut self,
         patience: Patience,
