@@ -2,7 +2,7 @@
 
 use headcount::{
     simulator::{Cargo, Conditions, Effect, Fault, Machines, Rule, RuleId, Slot},
-    swim::{Change, Evidence, Input, Timestamp},
+    swim::{Change, Evidence, Input, Profile, Timestamp, Tuning},
 };
 
 use crate::world::{Cluster, DETECTED, millis, secs};
@@ -98,7 +98,8 @@ fn one_accuser_alone_never_ends_a_suspicion_soon() {
     cluster.run(secs(30));
     let (suspected, ..) = told(&cluster, dead, "suspect");
     let (failed, ..) = told(&cluster, dead, "failed");
-    assert!(failed >= suspected + secs(4), "{suspected:?} {failed:?}");
+    let usual = Tuning::new(Profile::Lan).suspicion_timeout(2);
+    assert!(failed >= suspected + usual, "{suspected:?} {failed:?}");
 }
 
 #[test]
@@ -144,7 +145,8 @@ fn two_sides_that_refuse_each_other_are_given_the_usual_time() {
         };
         impose(&mut cluster, 1, (&one, &other), reject);
         impose(&mut cluster, 2, (&other, &one), reject);
-        cluster.run(secs(5));
+        // Refusals that are believed end a suspicion after a second, the usual time is 4 s.
+        cluster.run(secs(3));
         for slot in cluster.slots.clone() {
             cluster.assert_never_failed(slot);
         }

@@ -80,9 +80,8 @@ impl Stage {
 
     /// `n1`, which keeps `$D/members` as the rest of the section says, with `n2` and `n3`.
     fn cluster(&self, section: &str) -> [Agent; 3] {
-        let section = format!(
-            "[[file]]\npath = \"$D/members.json\"\nsettle = \"0s\"\nmin-interval = \"0s\"\n{section}"
-        );
+        let begin = "[[file]]\npath = \"$D/members.json\"\n";
+        let section = format!("{begin}settle = \"0s\"\nmin-interval = \"0s\"\n{section}");
         let n1 = configured(&self.lab, &section).start();
         let joining = |name| self.lab.agent(name).join(n1.address());
         let n2 = joining("n2").args(["--tag", "my-zone=a \"b\""]).start();
@@ -100,6 +99,14 @@ fn told_by_haproxy(stage: &Stage, command: &str) -> Option<String> {
     Some(text)
 }
 
+/// Its master process loses a SIGUSR2 that comes while it reloads, but no word at its socket.
+const RELOAD_HAPROXY: &str = "
+import socket
+master = socket.socket(socket.AF_UNIX)
+master.connect('$D/master.sock')
+master.sendall(b'reload\\n')
+master.recv(1)";
+
 #[test]
 fn haproxy_forgets_a_killed_node() {
     if !is_installed("haproxy") {
@@ -112,16 +119,17 @@ fn haproxy_forgets_a_killed_node() {
         frontend members\n bind $FRONT\n http-request return status 200 content-type text/plain \
         lf-string \"%[req.hdr(x-member),map($D/members.json,nobody)]\"\n";
     let config = stage.write("haproxy.cfg", config);
-    let running = start(
-        Command::new("haproxy")
-            .args(["-W", "-db", "-f"])
-            .arg(config),
-    );
+    let mut haproxy = Command::new("haproxy");
+    haproxy
+        .args(["-W", "-db", "-S"])
+        .arg(stage.dir.join("master.sock"));
+    let _running = start(haproxy.arg("-f").arg(config));
     let show = format!("show map {}", stage.dir.join("members.json").display());
     let shown = || told_by_haproxy(&stage, &show);
     until("HAProxy answers", shown);
-    let reload = format!("reload = \"kill -USR2 {}\"", running.child.id());
-    let [n1, _n2, n3] = stage.cluster(&format!("template = \"haproxy-map\"\n{reload}\n"));
+    let [n1, _n2, n3] = stage.cluster(&format!(
+        "template = \"haproxy-map\"\nreload = [\"python3\", \"-c\", '''{RELOAD_HAPROXY}''']\n"
+    ));
     let [first, third] = [&n1, &n3].map(|agent| format!(" {}", agent.address()));
     until("HAProxy knows n3", || {
         shown()?.contains(&third).then_some(())

@@ -138,8 +138,9 @@ mod tests {
     use super::*;
 
     fn job(about: &str, seq: u64) -> Job {
+        let tags = r#"{"my-role":"web"}"#;
         let member = format!(
-            r#"{{"name":"{about}","address":"127.0.0.1:1","state":"failed","tags":{{"my-role":"web"}}}}"#
+            r#"{{"name":"{about}","address":"127.0.0.1:1","state":"failed","tags":{tags}}}"#
         );
         let line = format!(r#"{{"type":"failed","seq":{seq},"member":{member}}}"#);
         Job::of(line.into())
