@@ -51,7 +51,7 @@ const PASSED_ON: [Signal; 6] = [
 ];
 
 /// How a service manager speaks to the process that it started.
-const SERVICE_VARIABLES: [&str; 6] = [
+pub(super) const SERVICE_VARIABLES: [&str; 6] = [
     "LISTEN_FDNAMES",
     "LISTEN_FDS",
     "LISTEN_PID",

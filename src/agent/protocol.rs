@@ -233,9 +233,10 @@ impl Protocol {
             }
             Command::Leave { reason } => self.leave(&reason),
             Command::Tags { change, reply } => {
-                let tags = self.retag(change);
-                // Who asked may have gone.
-                let _ = reply.send(tags);
+                if let Some(tags) = self.retag(change) {
+                    // Who asked may have gone.
+                    let _ = reply.send(tags);
+                }
             }
             Command::Remove { name, reply } => {
                 let removal = self.remove(&name);
@@ -247,12 +248,18 @@ impl Protocol {
     }
 
     /// Gives the tags that we have from now on.
-    fn retag(&mut self, change: Retagging) -> Result<Tags, InvalidCard> {
+    /// `None` when we are leaving: nobody would hear it.
+    fn retag(&mut self, change: Retagging) -> Option<Result<Tags, InvalidCard>> {
+        if self.leaving_until.is_some() {
+            return None;
+        }
         let tags = change.of(&self.node.own_card().tags);
-        check_tags(&tags)?;
-        self.handle(Input::Tags(&tags));
-        self.hands.shared.beat();
-        Ok(tags)
+        let checked = check_tags(&tags);
+        if checked.is_ok() {
+            self.handle(Input::Tags(&tags));
+            self.hands.shared.beat();
+        }
+        Some(checked.map(|()| tags))
     }
 
     /// `None` when we are leaving: nobody would hear it.
@@ -339,6 +346,8 @@ impl Hands {
         match output {
             Output::Change(change) => {
                 let seq = self.shared.feed().publish(now, &change);
+                // Consumers hear of it before the log and the rest of this turn.
+                self.shared.beat();
                 report::change(seq, &change);
             }
             Output::CloseStream(stream) => self.streams.close(stream),

@@ -41,6 +41,8 @@ pub(super) struct Service {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Starting,
+    /// Ready, but nobody took the word.
+    Serving,
     Ready,
     Stopping,
 }
@@ -68,8 +70,15 @@ impl Service {
     /// The API answers and the loop turns.
     pub(super) fn ready(&mut self) {
         if self.stage == Stage::Starting {
+            self.stage = Stage::Serving;
+            self.say_ready();
+        }
+    }
+
+    /// Nobody else tells it again.
+    fn say_ready(&mut self) {
+        if self.send("READY=1") {
             self.stage = Stage::Ready;
-            self.send("READY=1");
         }
     }
 
@@ -81,6 +90,10 @@ impl Service {
         {
             self.beat_at = Some(now + every);
             self.send("WATCHDOG=1");
+        }
+        if self.stage == Stage::Serving && self.tell_at <= now {
+            self.tell_at = now + STATUS_EVERY;
+            self.say_ready();
         }
         if self.wants_status(seq) && self.tell_at <= now {
             self.told = Some(seq);
@@ -99,7 +112,8 @@ impl Service {
 
     /// When the loop must have turned again, if `seq` is the number of the newest change.
     pub(super) fn deadline(&self, seq: u64) -> Option<Timestamp> {
-        let tell_at = self.wants_status(seq).then_some(self.tell_at);
+        let is_owed = self.stage == Stage::Serving || self.wants_status(seq);
+        let tell_at = is_owed.then_some(self.tell_at);
         self.beat_at.into_iter().chain(tell_at).min()
     }
 
@@ -107,9 +121,9 @@ impl Service {
         self.stage == Stage::Ready && self.told != Some(seq)
     }
 
-    fn send(&self, state: &str) {
-        // It is told again soon, or was not interested.
-        let _ = self.manager.send(state.as_bytes());
+    /// Whether it was taken; else it is told again soon, or was not interested.
+    fn send(&self, state: &str) -> bool {
+        self.manager.send(state.as_bytes()).is_ok()
     }
 }
 

@@ -1,13 +1,16 @@
 //! `headcount watch`: every change as it happens, over every interruption.
 
+use std::time::Duration;
+
 use tokio::signal::ctrl_c;
 
 use super::{
     Failure, Output, Target,
     members::{filter, tag},
+    moment::parse_duration,
     story::Story,
 };
-use crate::client::{self, Record, Told};
+use crate::client::{self, Confidence, Record, Told};
 
 /// Print every membership change as it happens
 #[derive(Debug, clap::Args)]
@@ -28,6 +31,12 @@ pub(super) struct Args {
     /// Only the member with this name; any of them if more than one is given
     #[arg(long = "name", value_name = "NAME", num_args = 1..)]
     names: Vec<String>,
+    /// How sure the agent must be of a failure: suspect, failed, or stable:TIME for what has lasted
+    #[arg(long, value_name = "LEVEL", default_value = "suspect")]
+    confidence: Confidence,
+    /// Begin when nobody came or went for so long, such as 2s [default: at once]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    settle: Option<Duration>,
     /// Skip the members that are there at the beginning
     #[arg(long)]
     no_snapshot: bool,
@@ -41,7 +50,10 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
     let client = args.target.clone().client()?;
     let stream = client.watch(&filter(&args.tags, &args.names));
-    let stream = stream.types(&args.types);
+    let mut stream = stream.types(&args.types).confidence(args.confidence);
+    if let Some(quiet) = args.settle {
+        stream = stream.settle(quiet);
+    }
     let mut watch = Watch {
         story: Story::default(),
         epoch: None,

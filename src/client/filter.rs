@@ -1,6 +1,6 @@
 //! `Filter`: which members to speak of, and `Query`, how a request says so.
 
-use std::{fmt, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use super::Member;
 
@@ -68,6 +68,26 @@ impl fmt::Display for Confidence {
     }
 }
 
+/// The text is no confidence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not suspect, failed or stable:TIME, such as stable:10s")]
+pub struct InvalidConfidence(String);
+
+impl FromStr for Confidence {
+    type Err = InvalidConfidence;
+
+    fn from_str(text: &str) -> Result<Self, InvalidConfidence> {
+        let stable = || humantime::parse_duration(text.strip_prefix("stable:")?).ok();
+        match text {
+            "suspect" => Ok(Self::Suspect),
+            "failed" => Ok(Self::Failed),
+            _ => stable()
+                .map(Self::Stable)
+                .ok_or_else(|| InvalidConfidence(text.into())),
+        }
+    }
+}
+
 /// A time as the agent reads it. It writes without spaces, which need no escape.
 pub(super) fn time_text(time: Duration) -> String {
     humantime::format_duration(time)
@@ -106,6 +126,22 @@ pub(super) fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_confidence_is_read_as_it_is_written() {
+        for text in ["suspect", "failed", "stable:10s"] {
+            let confidence: Confidence = text.parse().unwrap();
+            assert_eq!(confidence.to_string(), text);
+        }
+        for text in ["", "Failed", "stable", "stable:soon"] {
+            let error = text.parse::<Confidence>().unwrap_err();
+            assert!(
+                error
+                    .to_string()
+                    .starts_with(&format!("{text:?} is not suspect"))
+            );
+        }
+    }
 
     #[test]
     fn queries_are_escaped() {

@@ -46,7 +46,7 @@ mod watch;
 pub use answer::{Answer, Counts, Joined, Left, Listing, Raised, Status};
 pub use app::{HeldLease, Lease, LeaseEnd};
 pub use error::Error;
-pub use filter::{Confidence, Filter};
+pub use filter::{Confidence, Filter, InvalidConfidence};
 pub use member::{App, Member, State, Suspicion, UnknownState};
 pub use members::Members;
 pub use record::{Change, Gap, Heartbeat, Record, Snapshot, What};

@@ -266,6 +266,9 @@ pub enum InvalidCard {
     /// A tag key is empty or holds white space, control characters or `=`.
     #[error("tag key {0:?} is not printable text without spaces, `=` or `:`")]
     TagKey(String),
+    /// A tag's value holds control characters, which environments and files cannot.
+    #[error("the value of tag {0:?} holds control characters")]
+    TagValue(String),
     /// The tags are larger than they may be.
     #[error("tags take {0} bytes; at most {TAG_BYTES_MAX} fit")]
     TagsTooLarge(usize),
@@ -298,11 +301,14 @@ pub fn check_cluster(cluster: &str) -> Result<(), InvalidCard> {
 /// Checks a member's tags: printable keys without `=` or `:`, 16 KiB in all.
 ///
 /// # Errors
-/// [`InvalidCard::TagKey`] or [`InvalidCard::TagsTooLarge`].
+/// [`InvalidCard::TagKey`], [`InvalidCard::TagValue`] or [`InvalidCard::TagsTooLarge`].
 pub fn check_tags(tags: &Tags) -> Result<(), InvalidCard> {
-    for (key, _) in tags.iter() {
+    for (key, value) in tags.iter() {
         if !is_word(key, TAG_BYTES_MAX) || key.contains(['=', ':']) {
             return Err(InvalidCard::TagKey(key.clone()));
+        }
+        if value.chars().any(char::is_control) {
+            return Err(InvalidCard::TagValue(key.clone()));
         }
     }
     match tags.size() {

@@ -290,6 +290,8 @@ fn an_unknown_flag_key_or_subcommand_is_named_with_the_nearest() {
     let lab = Lab::new();
     let flag = run(["agent", "--bnd", "127.0.0.1:0"]);
     flag.refused(2, &["--bnd", "--bind", "\nhint: "]);
+    let taste = run(["watch", "--confidence", "stable:soon"]);
+    taste.refused(2, &["--confidence", "stable:soon", "stable:10s"]);
     run(["agnet"]).refused(2, &["agnet", "agent", "\nhint: "]);
     let file = lab.dir().join("headcount.toml");
     let with_config = |text: &str| -> Finished {

@@ -164,12 +164,45 @@ fn files_follow_the_members_and_their_readers_are_reloaded() {
 }
 
 #[test]
+fn an_agent_ends_though_a_file_cannot_be_written_and_a_reload_hangs() {
+    let lab = Lab::new();
+    let endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
+    fs::write(lab.dir().join("endless"), endless).expect("our own folder");
+    let files = "[[file]]\npath = \"$D/no/hosts\"\ntemplate = \"hosts\"\nsettle = \"0s\"\n\
+        [[file]]\npath = \"$D/never\"\ntemplate-file = \"$D/endless\"\nsettle = \"0s\"\n\
+        [[file]]\npath = \"$D/hosts\"\ntemplate = \"hosts\"\nsettle = \"0s\"\n\
+        reload = \"echo > $D/began; sleep 1000\"\ntimeout = \"1h\"\n";
+    let mut n1 = configured(&lab, files).start();
+    until("both have begun", || {
+        let is_said = n1.logged(&["cannot keep a file of members", "no/hosts"]) > 0;
+        (is_said && lab.dir().join("began").exists()).then_some(())
+    });
+    leave(&n1);
+    assert_eq!(n1.exit_code(), 0, "{}", n1.log());
+}
+
+#[test]
+fn a_reload_that_fails_is_made_up_for() {
+    let lab = Lab::new();
+    let file = "[[file]]\npath = \"$D/hosts\"\ntemplate = \"hosts\"\nsettle = \"0s\"\n\
+        reload = \"echo >> $D/tries; [ -e $D/up ] && echo > $D/done\"\n";
+    let n1 = configured(&lab, file).start();
+    until("it failed", || {
+        (n1.logged(&["was not reloaded by"]) > 0).then_some(())
+    });
+    fs::write(lab.dir().join("up"), "").expect("our own folder");
+    until("it is done", || {
+        lab.dir().join("done").exists().then_some(())
+    });
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_named_and_written_to_once_it_is() {
     let lab = Lab::new();
     let file = "[[file]]\npath = \"$D/later/hosts\"\ntemplate = \"hosts\"\nsettle = \"0s\"\n";
     let n1 = configured(&lab, file).start();
     until("it is said", || {
-        (n1.logged(&["cannot write a file of members", "later/hosts"]) > 0).then_some(())
+        (n1.logged(&["cannot keep a file of members", "later/hosts"]) > 0).then_some(())
     });
     fs::create_dir(lab.dir().join("later")).expect("our own folder");
     let _n2 = another(&lab, "n2", &n1, &[]);

@@ -60,7 +60,7 @@ pub(super) async fn follow(
     Ok((headers, body).into_response())
 }
 
-/// A browser that reconnects says where it was. One that says something else starts anew: it
+/// A browser that reconnects says where it was. What is no position is as good as nothing: it
 /// could not be told anyway.
 fn last_event(headers: &HeaderMap) -> Option<Position> {
     headers.get(LAST_EVENT_ID)?.to_str().ok()?.parse().ok()

@@ -16,7 +16,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{agent::shared::Facts, config::CommandLine};
+use crate::{
+    agent::{child::SERVICE_VARIABLES, shared::Facts},
+    config::CommandLine,
+};
 
 /// What of a command's standard error is kept for the log.
 const COMPLAINT_BYTES_MAX: u64 = 512;
@@ -75,7 +78,8 @@ impl Run<'_> {
     fn start(&self, facts: &Facts, complaint: &File) -> io::Result<Child> {
         let (program, arguments) = self.command.parts();
         let variables = self.variables.iter().map(|(name, value)| (name, value));
-        Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(arguments)
             .env("HEADCOUNT_NAME", &facts.name)
             .env("HEADCOUNT_SOCKET", &facts.socket)
@@ -83,8 +87,12 @@ impl Run<'_> {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(complaint.try_clone()?)
-            .process_group(0)
-            .spawn()
+            .process_group(0);
+        // What the service manager told us is for us.
+        for variable in SERVICE_VARIABLES {
+            command.env_remove(variable);
+        }
+        command.spawn()
     }
 
     async fn outlast(&self, child: &mut Child) -> io::Result<ExitStatus> {

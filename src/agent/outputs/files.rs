@@ -16,7 +16,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{command::Run, template::Renderer};
+use super::{LAST_WORDS, command::Run, template::Renderer};
 use crate::{
     agent::shared::{Pulse, Shared},
     config::OutputFile,
@@ -34,6 +34,9 @@ const MODE: u32 = 0o644;
 pub(super) struct Keeper {
     file: OutputFile,
     renderer: Arc<Renderer>,
+    /// Its reader may have an older file: the last reload failed, or an earlier agent did not
+    /// come to it.
+    owes_reload: bool,
 }
 
 /// What became of the file.
@@ -50,16 +53,30 @@ struct Ended;
 impl Keeper {
     pub(super) fn new(file: OutputFile, renderer: Renderer) -> Self {
         let renderer = Arc::new(renderer);
-        Self { file, renderer }
+        Self {
+            file,
+            renderer,
+            owes_reload: true,
+        }
     }
 
-    /// Follows the feed until nothing more comes.
-    pub(super) async fn run(self, shared: Arc<Shared>) {
+    /// Follows the feed until nothing more comes. A command that runs then has a while to end.
+    pub(super) async fn run(mut self, shared: Arc<Shared>) {
         let mut pulse = shared.pulse.subscribe();
-        if self.settle(&mut pulse).await.is_err() {
-            return;
+        let end = async {
+            shared.ended().await;
+            sleep(LAST_WORDS).await;
+        };
+        tokio::select! {
+            () = self.follow(&shared, &mut pulse) => {}
+            () = end => {}
         }
-        while self.turn(&shared, &mut pulse).await.is_ok() {}
+    }
+
+    async fn follow(&mut self, shared: &Arc<Shared>, pulse: &mut watch::Receiver<Pulse>) {
+        if self.settle(pulse).await.is_ok() {
+            while self.turn(shared, pulse).await.is_ok() {}
+        }
     }
 
     /// Waits until the agent knows its cluster: one that just started knows only itself.
@@ -77,29 +94,42 @@ impl Keeper {
         }
     }
 
-    /// Brings the file up to date, then waits until there is news.
+    /// Brings the file and its reader up to date, then waits until there is news, or for another
+    /// attempt.
     async fn turn(
-        &self,
+        &mut self,
         shared: &Arc<Shared>,
         pulse: &mut watch::Receiver<Pulse>,
     ) -> Result<(), Ended> {
         pulse.borrow_and_update();
-        match self.update(shared).await {
-            Ok(Outcome::Written) => self.reload(shared).await,
-            Ok(Outcome::Same) => {}
-            Err(error) => {
-                shared.outputs.files_failed.add_one();
-                let path = self.file.path.display();
-                warn!(%path, "cannot write a file of members: {error}");
-                let _ = timeout(PAUSE, pulse.changed()).await;
-                return Ok(());
-            }
+        if let Err(error) = self.bring_up_to_date(shared).await {
+            shared.outputs.files_failed.add_one();
+            warn!(path = %self.file.path.display(), "cannot keep a file of members: {error}");
+            return self.pause(PAUSE, shared).await;
         }
-        // The end is waited for at another place in the pulse: what changes meanwhile stays news.
+        self.pause(self.file.min_interval, shared).await?;
+        changed(pulse).await
+    }
+
+    /// Waits at another place in the pulse than the turns: what changes meanwhile stays news.
+    async fn pause(&self, span: Duration, shared: &Shared) -> Result<(), Ended> {
         tokio::select! {
-            () = sleep(self.file.min_interval) => changed(pulse).await,
+            () = sleep(span) => Ok(()),
             () = shared.ended() => Err(Ended),
         }
+    }
+
+    async fn bring_up_to_date(&mut self, shared: &Arc<Shared>) -> Result<(), String> {
+        if self.update(shared).await? == Outcome::Written {
+            shared.outputs.files_written.add_one();
+            info!(path = %self.file.path.display(), "wrote a file of members");
+            self.owes_reload = true;
+        }
+        if self.owes_reload {
+            self.reload(shared).await?;
+            self.owes_reload = false;
+        }
+        Ok(())
     }
 
     /// Rendering is work and disks are slow: neither holds up another output.
@@ -114,25 +144,21 @@ impl Keeper {
         outcome.map_err(|error| error.to_string())?
     }
 
-    async fn reload(&self, shared: &Shared) {
-        shared.outputs.files_written.add_one();
-        let path = self.file.path.display();
+    async fn reload(&self, shared: &Shared) -> Result<(), String> {
         let Some(command) = &self.file.reload else {
-            return info!(%path, "wrote a file of members");
+            return Ok(());
         };
         let run = Run {
             command,
             input: Bytes::new(),
-            variables: &[("HEADCOUNT_FILE".into(), path.to_string())],
+            variables: &[(
+                "HEADCOUNT_FILE".into(),
+                self.file.path.display().to_string(),
+            )],
             limit: self.file.timeout,
         };
-        match run.finish(&shared.facts).await {
-            Ok(()) => info!(%path, %command, "wrote a file of members and reloaded its reader"),
-            Err(failed) => {
-                shared.outputs.files_failed.add_one();
-                warn!(%path, %command, "wrote a file of members, but its reload failed: {failed}");
-            }
-        }
+        let done = run.finish(&shared.facts).await;
+        done.map_err(|failed| format!("its reader was not reloaded by {command}: {failed}"))
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::{
 use tracing::{debug, error, warn};
 
 use super::{
+    LAST_WORDS,
     command::Run,
     jobs::{Job, Jobs},
 };
@@ -23,8 +24,6 @@ use crate::{
 const WAITING_MAX: usize = 1_024;
 /// Before the second attempt; twice as long before each further one.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long commands may still run when the agent has ended.
-const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Runs one hook's command for the changes that it asks for.
 #[derive(Debug)]

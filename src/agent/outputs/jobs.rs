@@ -63,7 +63,7 @@ impl Record {
         if let Some(from) = self.from.as_ref().and_then(|from| from.as_str()) {
             add("HEADCOUNT_MEMBER", from.into());
         }
-        if let Some(name) = &self.name {
+        if let Some(name) = self.name.as_ref().filter(|_| self.kind == "user") {
             add("HEADCOUNT_EVENT", name.clone());
         }
         if let Some(member) = &self.member {

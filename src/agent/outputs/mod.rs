@@ -8,9 +8,12 @@ mod hooks;
 mod jobs;
 mod template;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::task::JoinSet;
@@ -18,6 +21,9 @@ use tokio::task::JoinSet;
 use super::{Error, shared::Shared};
 use crate::config::Outputs;
 use template::Renderer;
+
+/// How long commands may still run when the agent has ended.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What the outputs did so far.
 #[derive(Debug, Default)]

@@ -13,6 +13,8 @@ use crate::{
 };
 
 const NAME: &str = "file";
+/// A template that does not end would hold the agent's end up. Ten thousand members take less.
+const INSTRUCTIONS_MAX: u64 = 50_000_000;
 
 /// A template, and what a file is to say of its members.
 #[derive(Debug)]
@@ -111,6 +113,7 @@ fn compiled(text: String) -> Result<Environment<'static>, String> {
     template.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     template.set_auto_escape_callback(|_| AutoEscape::None);
     template.set_syntax(syntax());
+    template.set_fuel(Some(INSTRUCTIONS_MAX));
     template.add_filter("label", label);
     let added = template.add_template_owned(NAME, text);
     added.map_err(|error| in_one_line(&error))?;

@@ -54,6 +54,8 @@ struct Line {
     next: u64,
     /// The lowest number that anybody can still have.
     floor: u64,
+    /// The lowest number that is kept here, or would be: those below were too much.
+    kept_from: u64,
     /// Told below `next`, waiting above it.
     kept: BTreeMap<u64, Kept>,
     bytes: usize,
@@ -115,7 +117,8 @@ impl EventBook {
     /// Our own numbers go on after `number`: another process had our generation and used it.
     pub(in crate::swim) fn leap(&mut self, source: Source, number: u64) {
         let line = self.lines.entry(source).or_insert_with(|| Line::new(1));
-        if (line.next..NUMBER_MAX).contains(&number) {
+        let reach = line.next.saturating_add(LEAP_MAX).min(NUMBER_MAX);
+        if (line.next..reach).contains(&number) {
             (line.next, line.floor) = (number + 1, number + 1);
         }
     }
@@ -180,7 +183,7 @@ impl EventBook {
                 .oldest(source)
                 .is_some_and(|kept| is_over(kept.raised, now))
             {
-                self.drop_oldest(source);
+                self.give_up_oldest(source);
             }
         }
         self.lines.retain(|source, line| {
@@ -219,7 +222,17 @@ impl EventBook {
         Some(kept)
     }
 
-    /// Nobody gets the oldest from us any more, nor waits for those before it.
+    /// The oldest is over: nobody has it any more, nor waits for those before it.
+    fn give_up_oldest(&mut self, source: Source) {
+        if let Some(line) = self.lines.get_mut(&source)
+            && let Some(number) = line.kept.keys().next()
+        {
+            line.floor = line.floor.max(number + 1);
+        }
+        self.drop_oldest(source);
+    }
+
+    /// Nobody gets the oldest from us any more; others may have it still.
     fn drop_oldest(&mut self, source: Source) {
         let Some(line) = self.lines.get_mut(&source) else {
             return;
@@ -227,7 +240,7 @@ impl EventBook {
         let Some(number) = line.kept.keys().next().copied() else {
             return;
         };
-        line.floor = line.floor.max(number + 1);
+        line.kept_from = line.kept_from.max(number + 1);
         self.make_ready(source);
         self.recant(source, number);
     }
@@ -237,9 +250,10 @@ impl EventBook {
         let Some(line) = self.lines.get_mut(&source) else {
             return;
         };
+        let lowest = line.floor.max(line.kept_from);
         loop {
             match line.kept.range(line.next..).next() {
-                Some((&number, kept)) if number == line.next || number < line.floor => {
+                Some((&number, kept)) if number == line.next || number < lowest => {
                     let text = kept.text.clone();
                     self.ready.push(Told {
                         source,
@@ -249,9 +263,9 @@ impl EventBook {
                     self.stats.missed += number - line.next;
                     line.next = number + 1;
                 }
-                _ if line.next < line.floor => {
-                    self.stats.missed += line.floor - line.next;
-                    line.next = line.floor;
+                _ if line.next < lowest => {
+                    self.stats.missed += lowest - line.next;
+                    line.next = lowest;
                 }
                 _ => return,
             }
@@ -264,6 +278,7 @@ impl Line {
         Self {
             next: first,
             floor: first,
+            kept_from: first,
             kept: BTreeMap::new(),
             bytes: 0,
             heard: Timestamp::ZERO,

@@ -95,7 +95,7 @@ pub(super) struct Gate {
     /// What members say of themselves, as far as it may be new.
     pub(super) stated: Vec<Stated>,
     /// Whose tags have to be fetched.
-    pub(super) lacking: Vec<Lacking>,
+    pub(in crate::swim) lacking: Vec<Lacking>,
     /// What applications raised.
     pub(super) events: EventBook,
     /// What they are said to have raised.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Gate;
 use crate::swim::{
-    AppStatus, Card, MemberId,
+    AppStatus, Card, Junk, MemberId,
     directory::Handle,
     facts::{Facts, Lacking, Retagged, Stated},
     identity::Identity,
@@ -56,6 +56,9 @@ impl Gate {
                 generation,
                 said,
             } => self.hear_facts((*id, *generation), said, |_| Some(None)),
+            Update::Tagged {
+                tags: Some(tags), ..
+            } if tags.check().is_none() => self.junk = Some(Junk::Malformed),
             Update::Tagged {
                 id,
                 generation,

@@ -111,6 +111,8 @@ impl Node {
         let fetch = self.fetches.remove(&stream).ok_or(Junk::Malformed)?;
         let mut gate = self.gate.borrow_mut();
         let are_words = updates.iter().all(|update| gate.hear_word(update));
+        // What was fetched and is still not there is not asked for again at once.
+        gate.lacking.clear();
         drop(gate);
         if !are_words {
             return Err(Junk::Malformed);

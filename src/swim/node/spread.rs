@@ -21,7 +21,7 @@ use crate::swim::{
 
 /// News that comes closer together than this travels together.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Packets that one member gets at once. What does not fit is left to foca's ticks.
+/// Packets that one member gets at once. What does not fit is left to foca's ticks, or not said.
 const PACKETS_MAX: usize = 4;
 
 /// News that has not been sent yet.

@@ -130,7 +130,7 @@ impl Node {
         }
     }
 
-    /// Thousands who doubt one member must not all ask it at once.
+    /// Thousands who doubt one member must not all ask it again and again.
     fn is_drawn_to_call(&mut self) -> bool {
         let members = self.cluster_size();
         members <= CALLERS || self.rng.random_range(0..members) < CALLERS
