@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use headcount::swim::{
-    Directory, Input, Node, Output, Profile, Scope, Settings, StreamEnd, StreamId, Tags, Timestamp,
+    Directory, Input, Keys, Node, Output, Profile, Scope, Settings, StreamEnd, StreamId, Tags, Timestamp,
     Tuning,
 };
 
@@ -50,6 +50,7 @@ impl World {
             seed: number as u64,
             directory: self.directory.clone(),
             scope: Scope::Everyone,
+            keys: Keys::default(),
         };
         self.nodes.insert(address, Node::new(settings));
         address

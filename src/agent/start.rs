@@ -20,7 +20,7 @@ use tracing::{error, info, warn};
 use crate::{
     config::{Config, Seed, is_loopback},
     feed::{Epoch, Feed},
-    swim::{Directory, Node, Scope, Settings, StopReason, Tuning},
+    swim::{Directory, Keys, Node, Scope, Settings, StopReason, Tuning},
 };
 
 use super::{
@@ -300,6 +300,7 @@ fn settings(config: &Config, bound: SocketAddr, generation: u32) -> Settings {
         seed: clock::random(),
         directory: Directory::new(),
         scope: Scope::Everyone,
+        keys: Keys::default(),
     }
 }
 
