@@ -262,6 +262,25 @@ fn what_is_made_without_the_key_changes_nothing() {
     }
 }
 
+#[test]
+fn a_hello_that_cannot_be_read_gets_no_more_bytes_than_it_had() {
+    for (ours, theirs) in [(&[1][..], &[2][..]), (&[1], &[]), (&[], &[1])] {
+        let mut few = Few::of([sealed(0, 1, ours)]);
+        let mut stranger = Few::of([sealed(0, 1, ours), sealed(1, 1, theirs)]);
+        stranger.input(1, Input::Join(&[address(0)]));
+        let (_, _, hello) = datagrams(&stranger).remove(0);
+        inject(&mut few, 0, STRANGER, &hello);
+        let answers = datagrams(&few);
+        let [(_, STRANGER, answer)] = &answers[..] else {
+            panic!("{answers:?}");
+        };
+        assert!(answer.len() <= hello.len());
+        // And what answers that gets none.
+        inject(&mut few, 0, STRANGER, answer);
+        assert_eq!(datagrams(&few).len(), 1);
+    }
+}
+
 /// The frames of each stream that were sent to a member, in order.
 fn streams(few: &Few) -> BTreeMap<(usize, StreamId), Vec<Vec<u8>>> {
     let mut streams = BTreeMap::<_, Vec<_>>::new();
