@@ -2,14 +2,19 @@
 //!
 //! `ping` is a probe of a quiet cluster: one small packet in, one ack out. `full` is a packet with
 //! as many updates as fit one of ours, none of them news, as most are while something spreads.
+//! `talk` is whatever 16 peers say to a node, nearly all of it pings, in plain text and sealed.
 //! `benches/README.md` has the numbers.
 
 mod bare;
 #[path = "../bare/mod.rs"]
 mod foca_bare;
 mod ours;
+mod talk;
+
+use std::cell::RefCell;
 
 use divan::{Bencher, counter::ItemsCount};
+use headcount::swim::{KEY_BYTES, Key, Keys};
 
 const MEMBERS: [usize; 3] = [100, 1_000, 10_000];
 /// Pings come from this many peers in turn: how soon foca finds a member in its list is luck.
@@ -45,4 +50,22 @@ fn full_bare_foca(bencher: Bencher<'_, '_>, members: usize) {
     bencher
         .counter(ItemsCount::new(updates))
         .bench_local(|| rig.full());
+}
+
+#[divan::bench(sample_size = 1, sample_count = 20_000)]
+fn talk_plaintext(bencher: Bencher<'_, '_>) {
+    talk(bencher, &Keys::default());
+}
+
+#[divan::bench(sample_size = 1, sample_count = 20_000)]
+fn talk_sealed(bencher: Bencher<'_, '_>) {
+    let key = Key::new(&[7; KEY_BYTES].into());
+    talk(bencher, &Keys::new(vec![key]).expect("one key"));
+}
+
+fn talk(bencher: Bencher<'_, '_>, keys: &Keys) {
+    let talk = RefCell::new(talk::Talk::new(keys));
+    bencher
+        .with_inputs(|| talk.borrow_mut().next())
+        .bench_local_refs(|said| talk.borrow_mut().hear(said));
 }

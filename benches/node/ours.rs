@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use headcount::swim::{
-    Directory, Input, Node, Output, Profile, Scope, Settings, StreamEnd, StreamId, Tags, Timestamp,
-    Tuning,
+    Directory, Input, Keys, Node, Output, Profile, Scope, Settings, StreamEnd, StreamId, Tags,
+    Timestamp, Tuning,
 };
 
 use super::PEERS;
@@ -17,20 +17,22 @@ const QUIET_ACK_BYTES_MAX: usize = 100;
 
 /// Two or more nodes and a network that delivers at once whatever they send each other. What they
 /// send to others is lost.
-struct World {
-    now: Timestamp,
+pub(super) struct World {
+    pub(super) now: Timestamp,
     directory: Directory,
-    nodes: BTreeMap<SocketAddr, Node>,
+    keys: Keys,
+    pub(super) nodes: BTreeMap<SocketAddr, Node>,
     streams_accepted: u64,
     /// Which stream number the other end uses, and where that is.
     streams: BTreeMap<(SocketAddr, StreamId), (SocketAddr, StreamId)>,
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(keys: &Keys) -> Self {
         Self {
             now: Timestamp::from_micros(1),
             directory: Directory::new(),
+            keys: keys.clone(),
             nodes: BTreeMap::new(),
             streams_accepted: 1,
             streams: BTreeMap::new(),
@@ -50,6 +52,7 @@ impl World {
             seed: number as u64,
             directory: self.directory.clone(),
             scope: Scope::Everyone,
+            keys: self.keys.clone(),
         };
         self.nodes.insert(address, Node::new(settings));
         address
@@ -57,7 +60,7 @@ impl World {
 
     /// Hands `input` to the node at `address`, and everything that follows from it to the others.
     /// Gives the datagrams that node `at` sent itself.
-    fn happen(&mut self, at: SocketAddr, input: Input<'_>) -> Vec<(SocketAddr, Bytes)> {
+    pub(super) fn happen(&mut self, at: SocketAddr, input: Input<'_>) -> Vec<(SocketAddr, Bytes)> {
         let mut sent = Vec::new();
         let mut pending = self.outputs(at, input);
         while !pending.is_empty() {
@@ -178,7 +181,7 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new(members: usize) -> Self {
-        let (mut world, node, peers) = acquainted();
+        let (mut world, node, peers) = acquainted(&Keys::default());
         let pings = peers.iter().map(|peer| world.ping(*peer, node)).collect();
         let peer = peers[0];
         let back = world.ping(node, peer);
@@ -249,8 +252,8 @@ impl Rig {
 }
 
 /// A node and its peers, before they know of anybody else.
-fn acquainted() -> (World, SocketAddr, Vec<SocketAddr>) {
-    let mut world = World::new();
+pub(super) fn acquainted(keys: &Keys) -> (World, SocketAddr, Vec<SocketAddr>) {
+    let mut world = World::new(keys);
     let node = world.add(0);
     let peers: Vec<_> = (1..=PEERS).map(|number| world.add(number)).collect();
     for peer in &peers {
@@ -261,7 +264,7 @@ fn acquainted() -> (World, SocketAddr, Vec<SocketAddr>) {
 
 /// How many members `packet` tells a node about that knows nobody but its peers.
 fn count_updates(packet: &[u8]) -> usize {
-    let (mut world, node, peers) = acquainted();
+    let (mut world, node, peers) = acquainted(&Keys::default());
     world.happen(
         node,
         Input::Datagram {

@@ -10,8 +10,8 @@ use std::{
 };
 
 use headcount::swim::{
-    AppStatus, Directory, Input, Node, Output, Profile, Scope, Settings, StreamEnd, StreamId, Tags,
-    Timestamp, Tuning,
+    AppStatus, Directory, Input, Keys, Node, Output, Profile, Scope, Settings, StreamEnd, StreamId,
+    Tags, Timestamp, Tuning,
 };
 
 use crate::support::{PATIENCE, Stopwatch};
@@ -44,6 +44,7 @@ impl Peer {
             seed: 1,
             directory: Directory::new(),
             scope: Scope::Everyone,
+            keys: Keys::default(),
         });
         let mut peer = Self {
             node,

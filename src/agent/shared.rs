@@ -18,7 +18,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::{
     config::Config,
     feed::Feed,
-    swim::{AppStatus, InvalidCard, MemberId, MemberState, Profile, Stats, Tags},
+    swim::{AppStatus, InvalidCard, Key, KeyId, MemberId, MemberState, Profile, Stats, Tags},
 };
 
 use super::{clock::Clock, outputs::Tally};
@@ -135,6 +135,8 @@ pub(super) struct Facts {
     pub(super) profile: Profile,
     /// Where the gossip port really is.
     pub(super) bind: SocketAddr,
+    /// What our gossip is sealed with; `None` for plain text.
+    pub(super) key: Option<KeyId>,
     pub(super) socket: PathBuf,
     /// Where the API's TCP port really is.
     pub(super) http: Option<SocketAddr>,
@@ -148,6 +150,7 @@ impl Facts {
             cluster: config.cluster.clone(),
             profile: config.profile,
             bind,
+            key: config.keys.primary().map(Key::id),
             socket: config.socket.clone(),
             http,
         }

@@ -300,6 +300,7 @@ fn settings(config: &Config, bound: SocketAddr, generation: u32) -> Settings {
         seed: clock::random(),
         directory: Directory::new(),
         scope: Scope::Everyone,
+        keys: config.keys.clone(),
     }
 }
 
@@ -311,6 +312,7 @@ fn announce(facts: &Facts, generation: u32) {
         gossip = %facts.bind,
         socket = %facts.socket.display(),
         http = facts.http.map(tracing::field::display),
+        sealing = facts.key.map_or_else(|| "plaintext".into(), |key| format!("sealed with {key}")),
         cluster = facts.cluster,
         profile = facts.profile.as_str(),
         version = env!("CARGO_PKG_VERSION"),
@@ -324,11 +326,11 @@ fn announce(facts: &Facts, generation: u32) {
         );
     }
     // Off loopback the configuration wants --insecure, and consent is no reason to forget it.
-    if !is_loopback(facts.bind.ip()) {
+    if facts.key.is_none() && !is_loopback(facts.bind.ip()) {
         warn!(
             gossip = %facts.bind,
             "GOSSIP IS PLAINTEXT AND UNAUTHENTICATED: anyone who can reach this port can read and \
-             forge membership. Keep it in a trusted network"
+             forge membership. Keep it in a trusted network, or give all agents a --key-file"
         );
     }
 }

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     config::{Config, Outputs},
     feed::{Epoch, Feed},
-    swim::{Card, Change, MemberId, MemberState, MemberView, Profile},
+    swim::{Card, Change, Keys, MemberId, MemberState, MemberView, Profile},
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -57,6 +57,7 @@ fn config(temp: &TempDir, name: &str, join: &[SocketAddr]) -> Config {
         http: None,
         data_dir: temp.path().join(name),
         tags: [("role".into(), "web".into())].into_iter().collect(),
+        keys: Keys::default(),
         insecure: false,
         supervisor: None,
         outputs: Outputs::default(),

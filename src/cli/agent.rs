@@ -59,7 +59,11 @@ pub(super) struct Args {
     /// Tag that members see, such as role=web; at most 16 KiB in all [default: none]
     #[arg(long = "tag", value_name = "KEY=VALUE", num_args = 1..)]
     tags: Vec<String>,
-    /// Accept that gossip is not encrypted, which other than loopback addresses need [default: off]
+    /// File with the keys that seal gossip, the same for all agents of the cluster
+    /// [default: none]
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<String>,
+    /// Accept gossip in plain text on other than loopback addresses [default: off]
     #[arg(long)]
     insecure: bool,
     /// TOML file with the same names as these options [env: HEADCOUNT_CONFIG] [default: none]
@@ -90,6 +94,7 @@ impl Args {
         flags.set("http", self.http);
         flags.set("insecure", self.insecure.then(|| "true".into()));
         flags.set("join", self.join);
+        flags.set("key-file", self.key_file);
         flags.set("log-format", self.log_format);
         flags.set("log-level", self.log_level);
         flags.set("name", self.name);

@@ -9,6 +9,7 @@ mod demo;
 mod event;
 mod failure;
 mod join;
+mod keys;
 mod leave;
 mod log;
 mod members;
@@ -71,7 +72,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Agent(agent::Args),
+    Agent(Box<agent::Args>),
     Members(members::Args),
     Watch(watch::Args),
     Status(status::Args),
@@ -80,6 +81,7 @@ enum Command {
     Remove(remove::Args),
     Event(event::Args),
     Tags(tags::Args),
+    Keys(keys::Args),
     Simulate(simulate::Args),
     Demo(demo::Args),
 }
@@ -138,10 +140,11 @@ fn tell(mut output: Output, failure: Failure) {
 
 fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
-        Command::Agent(args) => agent::run(args),
+        Command::Agent(args) => agent::run(*args),
         Command::Demo(args) => block_on(demo::run(args, output)),
         Command::Event(args) => block_on(event::run(args, output)),
         Command::Join(args) => block_on(join::run(args, output)),
+        Command::Keys(args) => keys::run(args, output),
         Command::Leave(args) => block_on(leave::run(args, output)),
         Command::Members(args) => block_on(members::run(args, output)),
         Command::Remove(args) => block_on(remove::run(args, output)),

@@ -51,6 +51,7 @@ fn rows(status: &Status) -> Vec<Vec<Cell>> {
         ("id", text(&status.id)),
         ("generation", status.generation.to_string().into()),
         ("incarnation", status.incarnation.to_string().into()),
+        ("gossip", gossip(status)),
         ("profile", text(&status.profile)),
         ("uptime", span(status.uptime.as_secs()).into()),
         ("socket", text(&status.socket.display().to_string())),
@@ -65,6 +66,13 @@ fn rows(status: &Status) -> Vec<Vec<Cell>> {
     ];
     let told = rows.into_iter().filter(|(_, cell)| !cell.is_empty());
     told.map(|(label, cell)| vec![label.into(), cell]).collect()
+}
+
+fn gossip(status: &Status) -> Cell {
+    match &status.key {
+        Some(key) => text(&format!("{} with key {key}", status.gossip)),
+        None => text(&status.gossip),
+    }
 }
 
 fn text(text: &str) -> Cell {
@@ -105,7 +113,8 @@ mod tests {
         let status = json!({
             "name": "n1", "id": "1f", "generation": 2, "incarnation": 0,
             "address": "127.0.0.1:7946", "cluster": "default", "version": "0.1.0",
-            "health": "isolated", "profile": "lan", "uptime_s": 192, "http": null,
+            "health": "isolated", "gossip": "sealed", "key": "3f2a91bc", "profile": "lan",
+            "uptime_s": 192, "http": null,
             "epoch": "5f", "seq": 4, "pid": 77, "bind": "127.0.0.1:7946",
             "app": "down", "app_reason": "killed by signal 9", "socket": "/run/x.sock",
             "counts": {"alive": 1, "suspect": 0, "failed": 2, "left": 0},
@@ -127,6 +136,7 @@ mod tests {
                 "id           1f",
                 "generation   2",
                 "incarnation  0",
+                "gossip       sealed with key 3f2a91bc",
                 "profile      lan",
                 "uptime       3m12s",
                 "socket       /run/x.sock",

@@ -54,6 +54,10 @@ pub struct Status {
     pub version: String,
     /// `ok`, `degraded` or `isolated`.
     pub health: String,
+    /// `sealed` or `plaintext`: what its gossip is.
+    pub gossip: String,
+    /// What the key that it seals with is called.
+    pub key: Option<String>,
     /// `lan`, `wan` or `local`.
     pub profile: String,
     /// How long it has been running, to the second.

@@ -14,7 +14,7 @@ pub(super) struct Key {
 }
 
 /// Every key, by name.
-pub(super) const KEYS: [Key; 13] = [
+pub(super) const KEYS: [Key; 14] = [
     one("advertise", "IP:PORT or IP"),
     one("bind", "IP:PORT, IP or :PORT"),
     one("cluster", "1 to 64 bytes of printable text without spaces"),
@@ -22,6 +22,10 @@ pub(super) const KEYS: [Key; 13] = [
     one("http", "IP:PORT or :PORT"),
     one("insecure", "true or false"),
     many("join", "HOST:PORT or HOST, where HOST is a name or an IP"),
+    one(
+        "key-file",
+        "the path of a file that only its owner can read",
+    ),
     one("log-format", "text or json"),
     one("log-level", "error, warn, info, debug or trace"),
     one("name", "1 to 128 bytes of printable text without spaces"),

@@ -7,6 +7,7 @@
 //! value, what is allowed and where it came from; nothing is ever corrected in silence.
 
 mod error;
+mod key_file;
 mod keys;
 mod outputs;
 mod seed;
@@ -23,13 +24,14 @@ use std::{
 };
 
 pub use error::{ConfigError, InvalidValue, Origin};
+pub use key_file::{InvalidKeyFile, generate_key, read_keys};
 pub use outputs::{BuiltIn, CommandLine, Hook, OutputFile, Outputs, Template};
 pub use seed::{InvalidSeed, Seed};
 pub use sources::Flags;
 pub use supervisor::Supervisor;
 pub use surroundings::Surroundings;
 
-use crate::swim::{Profile, Tags};
+use crate::swim::{Keys, Profile, Tags};
 use sources::Values;
 
 /// The gossip port, unless an address names another.
@@ -61,6 +63,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Our tags.
     pub tags: Tags,
+    /// What gossip is sealed with. None: it is plain text.
+    pub keys: Keys,
     /// The operator accepts plaintext off loopback.
     pub insecure: bool,
     /// Who wants to hear how we are.

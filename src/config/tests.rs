@@ -52,6 +52,7 @@ fn nothing_given_is_enough() {
         http: None,
         data_dir: "/var/lib/headcount/box".into(),
         tags: Tags::default(),
+        keys: Keys::default(),
         insecure: false,
         supervisor: None,
         outputs: Outputs::default(),

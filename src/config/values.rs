@@ -8,10 +8,11 @@ use std::{
 use super::{
     Config, ConfigError, Logging, Origin, PORT_DEFAULT, SOCKET_PATH_BYTES_MAX, Seed, Supervisor,
     Surroundings, is_loopback,
+    key_file::read_keys,
     keys::{self, Key, Refusal, refusal},
     sources::Values,
 };
-use crate::swim::{self, Profile, Tags};
+use crate::swim::{self, Keys, Profile, Tags};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -19,7 +20,8 @@ impl Values {
     /// The agent's configuration, with a default for whatever was not given.
     pub(super) fn config(&self, around: &Surroundings) -> Result<Config, ConfigError> {
         let insecure = self.parsed("insecure", parse_bool)?.unwrap_or(false);
-        let bind = self.bind(insecure)?;
+        let keys = self.parsed("key-file", parse_key_file)?.unwrap_or_default();
+        let bind = self.bind(insecure || keys.primary().is_some())?;
         let name = self.name(around)?;
         Ok(Config {
             bind,
@@ -33,6 +35,7 @@ impl Values {
             http: self.parsed("http", parse_http)?,
             data_dir: self.data_dir(&name, around)?,
             tags: self.tags()?,
+            keys,
             insecure,
             supervisor: Supervisor::find(around),
             outputs: self.outputs.clone(),
@@ -63,14 +66,15 @@ impl Values {
         parse_socket(&text).map_err(|why| key("socket").refuse(&text, &origin, why))
     }
 
-    fn bind(&self, insecure: bool) -> Result<SocketAddr, ConfigError> {
+    fn bind(&self, may_be_reached: bool) -> Result<SocketAddr, ConfigError> {
         let parse = |text: &str| {
             let bind = parse_address(text, LOOPBACK, PORT_DEFAULT)?;
-            match insecure || is_loopback(bind.ip()) {
+            match may_be_reached || is_loopback(bind.ip()) {
                 true => Ok(bind),
                 false => Err(refusal(
-                    "is not a loopback address, and this version sends plain text",
-                    "on a network you trust say --insecure; else bind to 127.0.0.1",
+                    "is not a loopback address, and without a key gossip is plain text",
+                    "umask 077; headcount keys generate > FILE, and give --key-file FILE to all; \
+                     or say --insecure",
                 )),
             }
         };
@@ -240,6 +244,11 @@ fn parse_format(text: &str) -> Result<bool, Refusal> {
         "text" => Ok(false),
         _ => Err(refusal("is not a log format", "text is the default")),
     }
+}
+
+fn parse_key_file(text: &str) -> Result<Keys, Refusal> {
+    let keys = read_keys(&parse_path(text)?);
+    keys.map_err(|invalid| refusal(invalid.why, invalid.hint))
 }
 
 fn parse_path(text: &str) -> Result<PathBuf, Refusal> {

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use rand::RngExt;
 
 use super::{Slot, World, ledger::Ledger, machine::Process};
-use crate::swim::{Input, Node, Remembered, Settings};
+use crate::swim::{Input, Keys, Node, Remembered, Settings};
 
 impl World {
     /// Starts a process in `slot`, if none runs there, with a fresh seed and the next generation.
@@ -66,6 +66,7 @@ impl World {
             seed,
             directory: self.directory.clone().unwrap_or_default(),
             scope: self.scope(slot),
+            keys: Keys::default(),
         })
     }
 

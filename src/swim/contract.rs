@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{AppStatus, Change, Directory, Life, Scope, Tags, Tuning};
+use super::{AppStatus, Change, Directory, KeyId, Keys, Life, Scope, Tags, Tuning};
 
 /// A stream (TCP in the agent) that one side opened. The number is the driver's own: streams that
 /// this node dials have numbers the node chose (even); streams that the driver accepted
@@ -173,6 +173,16 @@ pub enum Notice {
         /// Ours.
         ours: String,
     },
+    /// A peer seals with a key that we do not have, or not at all while we do, or the other way
+    /// round.
+    UnknownKey {
+        /// The peer.
+        from: SocketAddr,
+        /// What it seals with; `None` for plain text.
+        theirs: Option<KeyId>,
+        /// What we seal with; `None` for plain text.
+        ours: Option<KeyId>,
+    },
     /// A peer speaks a format that we do not.
     UnknownVersion {
         /// The peer.
@@ -197,6 +207,18 @@ impl fmt::Display for Notice {
                 formatter,
                 "{by} refused us: it is of cluster {theirs:?}, we asked for cluster {ours:?}"
             ),
+            Self::UnknownKey { from, theirs, ours } => {
+                match theirs {
+                    Some(key) => write!(formatter, "ignored {from}: it seals with key {key}, ")?,
+                    None => write!(formatter, "ignored {from}: it sends plain text, ")?,
+                }
+                match (theirs, ours) {
+                    (Some(_), Some(_)) => formatter.write_str("which we do not have")?,
+                    (None, Some(key)) => write!(formatter, "we seal with key {key}")?,
+                    (_, None) => formatter.write_str("we have no key")?,
+                }
+                formatter.write_str(": give both the same key file")
+            }
             Self::UnknownVersion { from, theirs } => write!(
                 formatter,
                 "ignored {from}: it speaks wire format {theirs}, we speak {}",
@@ -229,6 +251,8 @@ pub struct Settings {
     pub directory: Directory,
     /// Whom the node keeps in its list: everyone, but in very large simulations.
     pub scope: Scope,
+    /// What all nodes of the cluster seal with. Without, they speak plain text.
+    pub keys: Keys,
 }
 
 /// Where this node stands, for status pages.

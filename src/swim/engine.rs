@@ -62,12 +62,11 @@ impl Engine {
         gate: Rc<RefCell<Gate>>,
         tuning: Tuning,
         rng: Xoshiro256PlusPlus,
-        packet_bytes_max: usize,
+        (mail, packet_bytes_max): (Mail, usize),
     ) -> Self {
         let me = gate.borrow().me;
         let transmissions = tuning.transmissions(1);
         let config = config(&tuning, transmissions, packet_bytes_max);
-        let mail = Mail::new(&gate.borrow().cluster);
         Self {
             foca: Foca::with_custom_broadcast(
                 me,

@@ -1,29 +1,64 @@
-//! `Mail`: the one way out. Everything that leaves the node is sealed and queued here.
+//! `Mail`: the one way out, and in. Everything that leaves the node is sealed and queued here, and
+//! whatever comes is opened here, once.
 
-use std::{collections::VecDeque, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+};
 
 use bytes::{BufMut, Bytes};
 use serde::Serialize;
 
 use super::{
-    Life, MemberId, Output, PACKET_BYTES_MAX, StreamId,
-    envelope::{ENVELOPE_BYTES_MAX, Kind, Sealer},
+    Junk, KeyId, Life, MemberId, Output, PACKET_BYTES_MAX, StreamId,
+    envelope::{Context, ENVELOPE_BYTES_MAX, Envelope, Kind, Sealer, Unopened},
+    replay::Heard,
     wire,
 };
 
 /// Bytes of each packet kept for a section of our own beside foca's, so that user payloads never
 /// starve behind membership storms. Nothing is in it yet.
-const SECTION_BYTES: usize = 160;
+const SECTION_BYTES: usize = 148;
 /// Largest packet of foca's. Two bytes say how long it is.
 pub(super) const SWIM_BYTES_MAX: usize = PACKET_BYTES_MAX - ENVELOPE_BYTES_MAX - 2 - SECTION_BYTES;
 
 /// Our name and life, as every envelope carries them.
 pub(super) type Sender = (MemberId, Life);
 
-/// Seals and queues.
+/// Whom a message is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Addressee {
+    /// Nobody else believes it; `None` for whoever is there, or where the message says who.
+    id: Option<MemberId>,
+    address: SocketAddr,
+}
+
+impl Addressee {
+    fn context(self) -> Context {
+        self.id.map(Context::of).unwrap_or_default()
+    }
+}
+
+impl From<SocketAddr> for Addressee {
+    fn from(address: SocketAddr) -> Self {
+        Self { id: None, address }
+    }
+}
+
+impl From<(MemberId, SocketAddr)> for Addressee {
+    fn from((id, address): (MemberId, SocketAddr)) -> Self {
+        let id = Some(id);
+        Self { id, address }
+    }
+}
+
+/// Seals and queues, opens and remembers.
 #[derive(Debug)]
 pub(super) struct Mail {
     sealer: Sealer,
+    heard: Heard,
+    /// Streams with a sealed frame behind them: the next one must follow it.
+    threads: BTreeMap<StreamId, Context>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) datagrams: u64,
     pub(super) bytes: u64,
@@ -31,9 +66,11 @@ pub(super) struct Mail {
 }
 
 impl Mail {
-    pub(super) fn new(cluster: &str) -> Self {
+    pub(super) fn new(sealer: Sealer) -> Self {
         Self {
-            sealer: Sealer::new(cluster),
+            sealer,
+            heard: Heard::default(),
+            threads: BTreeMap::new(),
             outputs: VecDeque::new(),
             datagrams: 0,
             bytes: 0,
@@ -41,11 +78,72 @@ impl Mail {
         }
     }
 
-    pub(super) const fn sealer(&self) -> &Sealer {
-        &self.sealer
+    /// What our seals are called; `None` where all is plain text.
+    pub(super) fn key_id(&self) -> Option<KeyId> {
+        self.sealer.key_id()
+    }
+
+    /// Opens a datagram that was not heard before. What was encrypted goes to `plain`.
+    pub(super) fn open_datagram<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        plain: &'a mut Vec<u8>,
+    ) -> Result<Envelope<'a>, Unopened> {
+        let envelope = self.sealer.open(Context::default(), bytes, plain)?;
+        let (kind, sender) = (envelope.kind, (envelope.sender, envelope.life));
+        let is_new = |seal| self.heard.datagram(kind, sender, seal);
+        match envelope.seal.is_none_or(is_new) {
+            true => Ok(envelope),
+            false => Err(Junk::Replay.into()),
+        }
+    }
+
+    /// Opens a frame that was not heard before, and follows the last one of its stream. What was
+    /// encrypted goes to `plain`.
+    pub(super) fn open_frame<'a>(
+        &mut self,
+        stream: StreamId,
+        bytes: &'a [u8],
+        plain: &'a mut Vec<u8>,
+    ) -> Result<Envelope<'a>, Unopened> {
+        let thread = self.threads.get(&stream).copied();
+        let envelope = self.sealer.open(thread.unwrap_or_default(), bytes, plain)?;
+        if let Some(seal) = envelope.seal {
+            let sender = (envelope.sender, envelope.life);
+            match thread {
+                // It has what we sent just now.
+                Some(_) => self.heard.prove(sender, seal),
+                None if self.heard.stream(sender, seal) => {}
+                None => return Err(Junk::Replay.into()),
+            }
+            self.threads.insert(stream, Context::after(bytes));
+        }
+        Ok(envelope)
+    }
+
+    /// The sender has a cookie of ours: it received something that we sent lately.
+    pub(super) fn prove(&mut self, envelope: &Envelope<'_>) {
+        if let Some(seal) = envelope.seal {
+            self.heard.prove((envelope.sender, envelope.life), seal);
+        }
+    }
+
+    /// Whether a frame comes from the process that we believe to be its sender's newest, as far as
+    /// seals tell.
+    pub(super) fn is_current(&mut self, envelope: &Envelope<'_>) -> bool {
+        let sender = (envelope.sender, envelope.life);
+        let is_current = |seal| self.heard.is_current(sender, seal);
+        envelope.seal.is_none_or(is_current)
+    }
+
+    pub(super) fn stream_closed(&mut self, stream: StreamId) {
+        self.threads.remove(&stream);
     }
 
     pub(super) fn push(&mut self, output: Output) {
+        if let Output::CloseStream(stream) = &output {
+            self.threads.remove(stream);
+        }
         self.outputs.push_back(output);
     }
 
@@ -66,15 +164,19 @@ impl Mail {
         &mut self,
         (kind, bytes_min): (Kind, usize),
         sender: Sender,
-        to: SocketAddr,
+        to: impl Into<Addressee>,
         message: &impl Serialize,
     ) {
-        let bytes = self.sealer.seal((kind, bytes_min), sender, |out| {
+        let to = to.into();
+        let write = |out: &mut Vec<u8>| {
             let start = out.len();
             wire::put(out, message);
             pad(out, start + bytes_min);
-        });
-        self.datagram(to, bytes);
+        };
+        let bytes = self
+            .sealer
+            .seal_in(to.context(), (kind, bytes_min), sender, write);
+        self.datagram(to.address, bytes);
     }
 
     /// Answers a datagram of `asked` bytes, unless the answer would be longer: a forged source
@@ -83,14 +185,14 @@ impl Mail {
         &mut self,
         (kind, asked): (Kind, usize),
         sender: Sender,
-        to: SocketAddr,
+        to: impl Into<Addressee>,
         message: &impl Serialize,
     ) {
-        let bytes = self
-            .sealer
-            .seal((kind, 0), sender, |out| wire::put(out, message));
+        let to = to.into();
+        let write = |out: &mut Vec<u8>| wire::put(out, message);
+        let bytes = self.sealer.seal_in(to.context(), (kind, 0), sender, write);
         if bytes.len() <= asked {
-            self.datagram(to, bytes);
+            self.datagram(to.address, bytes);
         }
     }
 
@@ -103,20 +205,27 @@ impl Mail {
     ) -> StreamId {
         self.next_stream += 2;
         let stream = StreamId(self.next_stream);
-        let frame = self.seal_frame(sender, frame);
+        let frame = self.seal_frame(sender, stream, frame);
         self.push(Output::OpenStream { stream, to, frame });
         stream
     }
 
     /// Writes a frame to an open stream.
     pub(super) fn frame(&mut self, sender: Sender, stream: StreamId, frame: &impl Serialize) {
-        let bytes = self.seal_frame(sender, frame);
+        let bytes = self.seal_frame(sender, stream, frame);
         self.push(Output::StreamFrame { stream, bytes });
     }
 
-    fn seal_frame(&mut self, sender: Sender, frame: &impl Serialize) -> Bytes {
-        self.sealer
-            .seal((Kind::Exchange, 0), sender, |out| wire::put(out, frame))
+    fn seal_frame(&mut self, sender: Sender, stream: StreamId, frame: &impl Serialize) -> Bytes {
+        let thread = self.threads.get(&stream).copied().unwrap_or_default();
+        let write = |out: &mut Vec<u8>| wire::put(out, frame);
+        let bytes = self
+            .sealer
+            .seal_in(thread, (Kind::Exchange, 0), sender, write);
+        if self.sealer.key_id().is_some() {
+            self.threads.insert(stream, Context::after(&bytes));
+        }
+        bytes
     }
 
     fn datagram(&mut self, to: SocketAddr, bytes: Bytes) {

@@ -24,10 +24,12 @@ mod foca_facts;
 mod gate;
 mod health;
 mod identity;
+mod keys;
 mod list;
 mod mail;
 mod member;
 mod node;
+mod replay;
 mod roster;
 mod stats;
 mod time;
@@ -47,6 +49,7 @@ pub use events::{
     UserEvent, check_event,
 };
 pub use facts::{APP_REASON_BYTES_MAX, AppReason, AppStatus, ReasonTooLong};
+pub use keys::{KEY_BYTES, Key, KeyId, Keys};
 pub use list::{List, Remembered};
 pub use member::{
     CLUSTER_BYTES_MAX, Card, Evidence, InvalidCard, Life, MemberId, MemberState, MemberView,

@@ -8,13 +8,13 @@ use super::EventStats;
 pub enum Junk {
     /// More exchanges at once than we serve.
     Busy,
-    /// The checksum does not fit: damaged, or of another cluster.
+    /// The checksum or seal does not fit: damaged, forged, or of another cluster.
     Checksum,
     /// It asked for another cluster in so many words.
     Cluster,
     /// Not our format at all.
     Foreign,
-    /// Sealed with a key that we do not have.
+    /// Sealed with a key that we do not have, or not sealed while we have one.
     Key,
     /// Ours, but its inside does not parse.
     Malformed,
@@ -22,6 +22,8 @@ pub enum Junk {
     Misdirected,
     /// Larger than any packet of ours.
     Oversized,
+    /// Sealed once and heard before, or captured from an earlier process.
+    Replay,
     /// From a member we never heard of.
     Stranger,
     /// Another version of our format.
@@ -30,7 +32,7 @@ pub enum Junk {
 
 impl Junk {
     /// Every kind, in the order of the counters.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Busy,
         Self::Checksum,
         Self::Cluster,
@@ -39,6 +41,7 @@ impl Junk {
         Self::Malformed,
         Self::Misdirected,
         Self::Oversized,
+        Self::Replay,
         Self::Stranger,
         Self::Version,
     ];
@@ -54,6 +57,7 @@ impl Junk {
             Self::Malformed => "malformed",
             Self::Misdirected => "misdirected",
             Self::Oversized => "oversized",
+            Self::Replay => "replay",
             Self::Stranger => "stranger",
             Self::Version => "version",
         }

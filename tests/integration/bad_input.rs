@@ -223,7 +223,7 @@ fn a_bind_address_must_be_on_this_host() {
 fn an_address_off_loopback_wants_a_key_or_consent() {
     let lab = Lab::new();
     let ended = lab.agent("n1").bind("192.0.2.1:7946").finish();
-    ended.refused(2, &["192.0.2.1:7946", "--insecure"]);
+    ended.refused(2, &["192.0.2.1:7946", "keys generate", "--insecure"]);
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod readme; // what the README shows is what the program does
 mod regressions; // bugs that the swarm found
 mod restarts; // what stays the same member, whatever changes around it
 mod scenarios; // what a scenario may say, and what not
+mod sealing; // gossip with a key, and who is kept out
 mod service; // under systemd, or what looks like it
 mod simulate; // scenarios from the command line
 mod simulate_files; // its page and its trace

@@ -39,6 +39,7 @@ impl Desk {
             cluster: "test".into(),
             profile: Profile::Lan,
             bind: address,
+            key: None,
             socket: "/tmp/s".into(),
             http: None,
         };

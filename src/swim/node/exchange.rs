@@ -93,7 +93,7 @@ impl Node {
         let unknown = Unknown {
             cookie: self.cookie(id),
         };
-        self.answer(Kind::Unknown, from, &unknown);
+        self.answer(Kind::Unknown, (id, from), &unknown);
     }
 
     /// A member does not know us. It is called where we know it, wherever this came from.
@@ -143,6 +143,7 @@ impl Node {
     pub(super) fn stream_closed(&mut self, stream: StreamId, end: StreamEnd) {
         self.exchanges.remove(&stream);
         self.fetches.remove(&stream);
+        self.engine.mail().stream_closed(stream);
         self.stream_probe_ended(stream, end);
     }
 
@@ -157,9 +158,11 @@ impl Node {
     }
 
     fn on_frame(&mut self, stream: StreamId, bytes: &[u8]) -> Result<(), Junk> {
-        let opened = self.engine.mail().sealer().open(bytes);
+        let mut plain = Vec::new();
+        let opened = self.engine.mail().open_frame(stream, bytes, &mut plain);
         let envelope = opened.map_err(|unopened| match unopened {
             Unopened::Junk(junk) => junk,
+            Unopened::Key { .. } => Junk::Key,
             Unopened::Version { .. } => Junk::Version,
         })?;
         if envelope.kind != Kind::Exchange || self.gate.borrow().leaving.is_some() {
@@ -214,7 +217,9 @@ impl Node {
         digest: u64,
     ) -> Result<(), Junk> {
         let invited = cookie.is_some_and(|cookie| self.is_our_cookie(cookie, envelope.sender));
-        if !invited && !self.is_member(envelope) {
+        if invited {
+            self.engine.mail().prove(envelope);
+        } else if !self.is_member(envelope) {
             return Err(Junk::Stranger);
         }
         if !self.is_honest(envelope, me) {
@@ -263,11 +268,13 @@ impl Node {
         self.exchanges.values().filter(is_served).count()
     }
 
-    pub(super) fn is_member(&self, envelope: &Envelope<'_>) -> bool {
+    /// Whether the sender is a member that we know, and not an earlier process of it.
+    pub(super) fn is_member(&mut self, envelope: &Envelope<'_>) -> bool {
         let gate = self.gate.borrow();
-        gate.directory
-            .handle(envelope.sender)
-            .is_some_and(|handle| gate.roster.knows(handle))
+        let handle = gate.directory.handle(envelope.sender);
+        let is_known = handle.is_some_and(|handle| gate.roster.knows(handle));
+        drop(gate);
+        is_known && self.engine.mail().is_current(envelope)
     }
 
     fn answer_state(&mut self, stream: StreamId, envelope: &Envelope<'_>, updates: &[Update<'_>]) {

@@ -88,9 +88,10 @@ impl Node {
             if !gate.end_errand(errand) {
                 return;
             }
-            let Some(to) = gate.address_of(errand.asker) else {
+            let Some(address) = gate.address_of(errand.asker) else {
                 return;
             };
+            let to = (gate.directory.id(errand.asker.handle), address);
             (to, gate.directory.id(errand.target.handle))
         };
         let number = errand.number;

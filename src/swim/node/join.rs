@@ -12,7 +12,7 @@ use siphasher::sip::SipHasher24;
 
 use super::Node;
 use crate::swim::{
-    Card, Junk, MemberId, Notice, Output, Timestamp, check_name,
+    Card, Junk, KeyId, MemberId, Notice, Output, Timestamp, check_name,
     directory::Handle,
     envelope::{Envelope, Kind},
     timers::Alarm,
@@ -196,7 +196,10 @@ impl Node {
         };
         let nonce = hello.nonce;
         self.answer(Kind::Taken, from, &Taken { nonce, holder });
-        self.tell_conflict(hello.name.to_owned(), address, from);
+        // Said to somebody else it tells of no twin here: it may be an earlier process of ours.
+        if hello.to == address {
+            self.tell_conflict(hello.name.to_owned(), address, from);
+        }
     }
 
     /// A newcomer, a restarted process, or a member that lost us.
@@ -288,14 +291,33 @@ impl Node {
     pub(super) fn version_refused(&mut self, from: SocketAddr, theirs: u8, wants_answer: bool) {
         self.notice(from, Notice::UnknownVersion { from, theirs });
         if wants_answer {
-            // Its envelope carries our format's number, which is all that the other side reads.
-            let cluster = self.gate.borrow().cluster.clone();
-            let refused = Refused {
-                nonce: 0,
-                cluster: &cluster,
-            };
-            self.answer(Kind::Refused, from, &refused);
+            self.refuse_unread(from);
         }
+    }
+
+    /// A peer seals with a key that we do not have, or not at all while we do, or we do not.
+    pub(super) fn key_refused(
+        &mut self,
+        from: SocketAddr,
+        theirs: Option<KeyId>,
+        wants_answer: bool,
+    ) {
+        let ours = self.engine.mail().key_id();
+        self.notice(from, Notice::UnknownKey { from, theirs, ours });
+        if wants_answer {
+            self.refuse_unread(from);
+        }
+    }
+
+    /// Answers a hello that we cannot read. The answer's envelope carries our format's number and
+    /// our key's id, which is all that the other side reads of it.
+    fn refuse_unread(&mut self, from: SocketAddr) {
+        let cluster = self.gate.borrow().cluster.clone();
+        let refused = Refused {
+            nonce: 0,
+            cluster: &cluster,
+        };
+        self.answer(Kind::Refused, from, &refused);
     }
 
     pub(super) fn contact_of(&self, nonce: u64) -> Option<SocketAddr> {
@@ -312,7 +334,10 @@ impl Node {
         if gate.card.address.ip().is_unspecified() && !seen_as.ip().is_unspecified() {
             let card = std::sync::Arc::<Card>::make_mut(&mut gate.card);
             card.address.set_ip(seen_as.ip());
+            let own = card.address;
             drop(gate);
+            // It may be one of the seeds that all nodes are given.
+            self.contacts.remove(&own);
             let change = crate::swim::Change::Update(self.own_view());
             self.change(change);
         }

@@ -42,11 +42,11 @@ use super::{
     StreamId, Timestamp, Tuning, check_cluster, check_name, check_tags,
     directory::Handle,
     engine::Engine,
-    envelope::Kind,
+    envelope::{Kind, Sealer},
     gate::Gate,
     health::Health,
     identity::Identity,
-    mail::{SWIM_BYTES_MAX, Sender},
+    mail::{Addressee, Mail, SWIM_BYTES_MAX, Sender},
     timers::{Alarm, Timers},
 };
 use duel::Challenged;
@@ -135,6 +135,10 @@ impl Node {
             tags: settings.tags,
         };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(settings.seed);
+        let mut sealer = Sealer::new(&settings.cluster);
+        if settings.keys.primary().is_some() {
+            sealer = sealer.with(settings.keys, rng.random(), card.id);
+        }
         let mut gate = Gate::new(settings.cluster, settings.directory, settings.scope, card);
         Self::begin_with_tags(&mut gate);
         (gate.corroborate, gate.buddy) = (settings.tuning.corroborate, settings.tuning.buddy);
@@ -155,7 +159,7 @@ impl Node {
                 gate.clone(),
                 settings.tuning.clone(),
                 engine_rng,
-                SWIM_BYTES_MAX,
+                (Mail::new(sealer), SWIM_BYTES_MAX),
             ),
             gate,
             tuning: settings.tuning,
@@ -286,14 +290,14 @@ impl Node {
         self.timers.schedule(self.now + after, alarm);
     }
 
-    fn send(&mut self, kind: Kind, to: SocketAddr, message: &impl serde::Serialize) {
+    fn send(&mut self, kind: Kind, to: impl Into<Addressee>, message: &impl serde::Serialize) {
         self.send_padded((kind, 0), to, message);
     }
 
     fn send_padded(
         &mut self,
         (kind, bytes_min): (Kind, usize),
-        to: SocketAddr,
+        to: impl Into<Addressee>,
         message: &impl serde::Serialize,
     ) {
         let sender = self.sender();
@@ -302,7 +306,7 @@ impl Node {
     }
 
     /// Answers the datagram being handled, never with more bytes than it had.
-    fn answer(&mut self, kind: Kind, to: SocketAddr, message: &impl serde::Serialize) {
+    fn answer(&mut self, kind: Kind, to: impl Into<Addressee>, message: &impl serde::Serialize) {
         let (sender, asked) = (self.sender(), self.asked);
         let mail = self.engine.mail();
         mail.answer((kind, asked), sender, to, message);
@@ -344,6 +348,8 @@ impl Iterator for Outputs<'_> {
     }
 }
 
+#[cfg(test)]
+mod attacks;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

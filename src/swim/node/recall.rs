@@ -30,7 +30,7 @@ mod tests {
 
     use super::*;
     use crate::swim::{
-        Card, Directory, Input, MemberId, Output, Profile, Remembered, Scope, Settings, Tags,
+        Card, Directory, Input, Keys, MemberId, Output, Profile, Remembered, Scope, Settings, Tags,
         Tuning, View,
     };
 
@@ -55,6 +55,7 @@ mod tests {
             seed: 1,
             directory: directory.clone(),
             scope: Scope::Everyone,
+            keys: Keys::default(),
         })
     }
 

@@ -20,10 +20,18 @@ impl Node {
         if bytes.len() > PACKET_BYTES_MAX {
             return self.stats.count_junk(Junk::Oversized);
         }
-        let opened = self.engine.mail().sealer().open(bytes);
+        let mut plain = Vec::new();
+        let opened = self.engine.mail().open_datagram(bytes, &mut plain);
         let handled = match opened {
             Ok(envelope) => self.opened(from, &envelope),
             Err(Unopened::Junk(junk)) => Err(junk),
+            Err(Unopened::Key {
+                theirs,
+                wants_answer,
+            }) => {
+                self.key_refused(from, theirs, wants_answer);
+                Err(Junk::Key)
+            }
             Err(Unopened::Version {
                 theirs,
                 wants_answer,

@@ -4,21 +4,25 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::swim::wire;
-use crate::swim::{AppStatus, Directory, MemberState, Profile, Scope, StreamEnd, Tags};
+use crate::swim::{AppStatus, Directory, Keys, MemberState, Profile, Scope, StreamEnd, Tags};
 
 pub(super) const LATENCY: Duration = Duration::from_millis(1);
 
 pub(super) struct Few {
-    now: Timestamp,
+    pub(super) now: Timestamp,
     pub(super) nodes: Vec<Option<Node>>,
     pub(super) changes: Vec<Vec<Change>>,
-    stops: BTreeMap<usize, StopReason>,
+    pub(super) notices: Vec<Vec<Notice>>,
+    /// All that was sent: from whom, to whom, what.
+    pub(super) captured: Vec<(usize, usize, Arrival)>,
+    pub(super) stops: BTreeMap<usize, StopReason>,
     wire: BTreeMap<(Timestamp, u64), (usize, Arrival)>,
     sent: u64,
     pub(super) dialled: BTreeMap<(usize, StreamId), SocketAddr>,
 }
 
-enum Arrival {
+#[derive(Clone)]
+pub(super) enum Arrival {
     Datagram(SocketAddr, Vec<u8>),
     Frame(StreamId, SocketAddr, Vec<u8>),
     Closed(StreamId),
@@ -49,18 +53,23 @@ pub(super) fn settings(name: &str, at: usize, generation: u32, seed: u64) -> Set
         seed,
         directory: Directory::new(),
         scope: Scope::Everyone,
+        keys: Keys::default(),
     }
 }
 
 impl Few {
     pub(super) fn new(count: usize) -> Self {
-        let nodes = (0..count)
-            .map(|at| Some(node(&format!("n{at}"), at, 1, at as u64)))
-            .collect();
+        Self::of((0..count).map(|at| settings(&format!("n{at}"), at, 1, at as u64)))
+    }
+
+    pub(super) fn of(settings: impl IntoIterator<Item = Settings>) -> Self {
+        let nodes: Vec<_> = settings.into_iter().map(Node::new).map(Some).collect();
         Self {
             now: Timestamp::from_micros(1_000_000),
+            changes: vec![Vec::new(); nodes.len()],
+            notices: vec![Vec::new(); nodes.len()],
+            captured: Vec::new(),
             nodes,
-            changes: vec![Vec::new(); count],
             stops: BTreeMap::new(),
             wire: BTreeMap::new(),
             sent: 0,
@@ -70,11 +79,16 @@ impl Few {
 
     pub(super) fn joined(count: usize) -> Self {
         let mut few = Self::new(count);
-        for at in 1..count {
-            few.input(at, Input::Join(&[address(0)]));
-        }
-        few.run(Duration::from_secs(2));
+        few.meet();
         few
+    }
+
+    /// All join through the first.
+    pub(super) fn meet(&mut self) {
+        for at in 1..self.nodes.len() {
+            self.input(at, Input::Join(&[address(0)]));
+        }
+        self.run(Duration::from_secs(2));
     }
 
     pub(super) fn input(&mut self, at: usize, input: Input<'_>) {
@@ -90,23 +104,24 @@ impl Few {
     fn output(&mut self, at: usize, output: Output) {
         let from = address(at);
         match output {
-            Output::Send { to, bytes } => self.post(to, Arrival::Datagram(from, bytes.to_vec())),
+            Output::Send { to, bytes } => {
+                self.post(at, to, Arrival::Datagram(from, bytes.to_vec()));
+            }
             Output::OpenStream { stream, to, frame } => {
                 self.dialled.insert((at, stream), to);
-                self.post(
-                    to,
-                    Arrival::Frame(accepted(at, stream), from, frame.to_vec()),
-                );
+                let far = accepted(at, stream);
+                self.post(at, to, Arrival::Frame(far, from, frame.to_vec()));
             }
             Output::StreamFrame { stream, bytes } => {
                 let (to, far) = self.far_end(at, stream);
-                self.post(to, Arrival::Frame(far, from, bytes.to_vec()));
+                self.post(at, to, Arrival::Frame(far, from, bytes.to_vec()));
             }
             Output::CloseStream(stream) => {
                 let (to, far) = self.far_end(at, stream);
-                self.post(to, Arrival::Closed(far));
+                self.post(at, to, Arrival::Closed(far));
             }
             Output::Change(change) => self.changes[at].push(*change),
+            Output::Notice(notice) => self.notices[at].push(*notice),
             Output::Stop(reason) => {
                 self.stops.insert(at, reason);
                 self.nodes[at] = None;
@@ -124,10 +139,11 @@ impl Few {
         (address(dialler), StreamId(stream.0 / 1000))
     }
 
-    fn post(&mut self, to: SocketAddr, arrival: Arrival) {
+    fn post(&mut self, from: usize, to: SocketAddr, arrival: Arrival) {
         let SocketAddr::V4(to) = to else { return };
         self.sent += 1;
         let to = usize::from(to.ip().octets()[3]);
+        self.captured.push((from, to, arrival.clone()));
         self.wire
             .insert((self.now + LATENCY, self.sent), (to, arrival));
     }
@@ -187,7 +203,7 @@ impl Few {
         self.changes[at].iter().map(Change::kind).collect()
     }
 
-    fn state(&self, at: usize, name: &str) -> Option<MemberState> {
+    pub(super) fn state(&self, at: usize, name: &str) -> Option<MemberState> {
         self.nodes[at]
             .as_ref()?
             .member(name)
@@ -296,7 +312,7 @@ fn a_removed_member_is_forgotten_everywhere() {
 /// What a process called `name` in this life would send.
 fn forged(name: &str, life: Life, kind: Kind, message: &impl serde::Serialize) -> Vec<u8> {
     let sender = (MemberId::new("blue", name), life);
-    let mut sealer = crate::swim::envelope::Sealer::new("blue");
+    let mut sealer = Sealer::new("blue");
     let sealed = sealer.seal((kind, 0), sender, |out| {
         wire::put(out, message);
         out.resize(out.len() + wire::HELLO_BYTES_MIN, 0);
@@ -397,7 +413,7 @@ fn a_refusal_that_nobody_asked_for_stops_nobody() {
 fn a_stranger_who_speaks_as_a_member_gets_no_more_than_it_sent_and_is_not_called_back() {
     let mut few = Few::joined(2);
     let sent = few.sent;
-    let mut sealer = crate::swim::envelope::Sealer::new("blue");
+    let mut sealer = Sealer::new("blue");
     let stranger = (MemberId::new("blue", "nobody"), Life::first(1));
     for length in [2, 24, 200] {
         let bytes = sealer.seal((Kind::Swim, 0), stranger, |out| {

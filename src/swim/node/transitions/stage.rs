@@ -10,7 +10,7 @@ use crate::swim::{
     Card, Change, Directory, Enrolled, Input, Life, MemberId, Memory, Output, Remembered, Settings,
     StreamId, Tags, Timestamp, View,
     codec::{Codec, read},
-    envelope::{Kind, Sealer},
+    envelope::{Context, Kind, Sealer},
     identity::Identity,
     mail::swim_packet,
     wire::{self, Frame, Nack, Update, WireCard},
@@ -139,7 +139,7 @@ impl Stage {
 
     /// The member at this address has no answer either.
     pub(super) fn say_nack(&mut self, from: SocketAddr, nack: Nack) {
-        let to = self.me.address();
+        let to = (self.me.id(), self.me.address());
         let helper = self.member_at(from);
         helper.send(Kind::Nack, to, &nack);
         let sent = helper.engine.mail().outputs.pop_back();
@@ -201,7 +201,9 @@ impl Stage {
     }
 
     fn sent(&self, to: SocketAddr, bytes: &[u8], outcome: &mut Outcome) {
-        let envelope = Sealer::new("blue").open(bytes).unwrap().kind;
+        let mut plain = Vec::new();
+        let envelope = Sealer::new("blue").open(Context::default(), bytes, &mut plain);
+        let envelope = envelope.unwrap().kind;
         outcome.is_challenged |= envelope == Kind::Challenge;
         if envelope == Kind::Nack {
             outcome.nacks.push(to);
@@ -255,7 +257,8 @@ fn encoded(
 /// What a packet of foca's says to `peer`.
 fn opened(peer: &Node, bytes: &[u8]) -> Option<(Header<Identity>, Vec<Update<'static>>)> {
     let sealer = Sealer::new("blue");
-    let envelope = sealer.open(bytes).unwrap();
+    let mut plain = Vec::new();
+    let envelope = sealer.open(Context::default(), bytes, &mut plain).unwrap();
     let mut rest = swim_packet(envelope.payload)?;
     let header = Codec::new(peer.gate.clone())
         .decode_header(&mut rest)

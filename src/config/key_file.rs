@@ -1,0 +1,193 @@
+//! The key file: one key a line, the first of which seals.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::MetadataExt,
+    path::Path,
+};
+
+use data_encoding::{BASE64, Encoding, HEXLOWER, HEXLOWER_PERMISSIVE};
+use rustix::rand::{GetRandomFlags, getrandom};
+use zeroize::Zeroizing;
+
+use crate::swim::{KEY_BYTES, Key, Keys};
+
+/// Far more than sixteen keys and what there is to say about them.
+const FILE_BYTES_MAX: usize = 64 * 1024;
+const GENERATE: &str = "make one with: umask 077; headcount keys generate > FILE";
+
+/// Why a key file cannot be used. No key and no part of one is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidKeyFile {
+    /// What is wrong, as a predicate of the file.
+    pub why: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// The keys in the file at `path`. Lines are keys, as 64 hexadecimal digits or as 44 characters of
+/// base64; `#` begins a comment.
+///
+/// # Errors
+/// When it cannot be read, others than its owner may read it, or a line is no key, or there is no
+/// key, or there are too many, or one twice.
+pub fn read_keys(path: &Path) -> Result<Keys, InvalidKeyFile> {
+    parse(&read(path)?)
+}
+
+/// A fresh key from the system's randomness, as a line of a key file.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn generate_key() -> io::Result<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+    // So few bytes come whole once the system is up, and are waited for before that.
+    if getrandom(&mut *bytes, GetRandomFlags::empty())? != KEY_BYTES {
+        return Err(io::Error::other("the system gave too few random bytes"));
+    }
+    Ok(Zeroizing::new(HEXLOWER.encode(&*bytes)))
+}
+
+fn read(path: &Path) -> Result<Zeroizing<String>, InvalidKeyFile> {
+    let unreadable = |error: io::Error| refuse(format!("cannot be read: {error}"), GENERATE);
+    let file = File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let why = format!("has mode {mode:04o}: others than its owner can use it");
+        return Err(refuse(why, format!("chmod 600 {}", path.display())));
+    }
+    // Never moved, so that no copy of a key stays behind.
+    let mut text = Zeroizing::new(String::with_capacity(FILE_BYTES_MAX + 1));
+    let mut start = file.take(FILE_BYTES_MAX as u64 + 1);
+    start.read_to_string(&mut text).map_err(unreadable)?;
+    match text.len() > FILE_BYTES_MAX {
+        true => Err(refuse("is no key file: it is too large", GENERATE)),
+        false => Ok(text),
+    }
+}
+
+fn parse(text: &str) -> Result<Keys, InvalidKeyFile> {
+    let lines = (1..).zip(text.lines().map(content));
+    let lines: Vec<(usize, &str)> = lines.filter(|(_, line)| !line.is_empty()).collect();
+    if lines.is_empty() {
+        return Err(refuse("has no key in it", GENERATE));
+    }
+    let mut keys = Vec::with_capacity(lines.len());
+    for (number, line) in &lines {
+        let bytes = decode(line).ok_or_else(|| malformed(*number, line.chars().count()))?;
+        keys.push(Key::new(&bytes));
+    }
+    Keys::new(keys).map_err(|at| {
+        let number = lines[at].0;
+        match at >= Keys::COUNT_MAX {
+            true => refuse(
+                format!(
+                    "line {number} is a key too many: {} are read",
+                    Keys::COUNT_MAX
+                ),
+                "take out keys that nobody seals with any more",
+            ),
+            false => refuse(
+                format!("line {number} is a key that an earlier line has"),
+                "take one of them out; the first key in the file seals",
+            ),
+        }
+    })
+}
+
+/// A line without its comment.
+fn content(line: &str) -> &str {
+    line.split('#').next().unwrap_or_default().trim()
+}
+
+fn decode(line: &str) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+    match line.len() {
+        64 => decode_as(&HEXLOWER_PERMISSIVE, line),
+        44 => decode_as(&BASE64, line),
+        _ => None,
+    }
+}
+
+fn decode_as(encoding: &Encoding, line: &str) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+    // Padded base64 is decoded into whole threes.
+    let mut bytes = Zeroizing::new([0; KEY_BYTES + 1]);
+    let length = encoding.decode_len(line.len()).ok()?;
+    let decoded = encoding.decode_mut(line.as_bytes(), bytes.get_mut(..length)?);
+    let key = bytes.first_chunk().filter(|_| decoded == Ok(KEY_BYTES))?;
+    Some(Zeroizing::new(*key))
+}
+
+fn malformed(line: usize, characters: usize) -> InvalidKeyFile {
+    let why = format!("line {line} is no key: it has {characters} characters");
+    refuse(
+        why,
+        "a key is 64 hexadecimal digits, or 44 characters of base64",
+    )
+}
+
+fn refuse(why: impl Into<String>, hint: impl Into<String>) -> InvalidKeyFile {
+    let (why, hint) = (why.into(), hint.into());
+    InvalidKeyFile { why, hint }
+}
+
+impl fmt::Display for InvalidKeyFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    const SAME: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const OTHER: &str = "FF0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+    #[test]
+    fn hex_and_base64_are_the_same_key_and_the_first_one_is_the_primary() {
+        let keys = |text: &str| parse(text).unwrap();
+        assert_eq!(keys(HEX), keys(SAME));
+        let both = keys(&format!("# ours\n\n  {OTHER}  # since May\r\n{SAME}\n"));
+        assert_eq!(both.primary().map(Key::id), keys(OTHER).ids().next());
+        assert_eq!(both.ids().nth(1), keys(HEX).ids().next());
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_by_line_and_without_showing_it() {
+        for (text, why) in [
+            (String::new(), "has no key in it"),
+            ("# none\n \n".into(), "has no key in it"),
+            (
+                format!("{HEX}\n{}", &HEX[1..]),
+                "line 2 is no key: it has 63 characters",
+            ),
+            (
+                HEX.replace('f', "g"),
+                "line 1 is no key: it has 64 characters",
+            ),
+            (
+                SAME.replace('=', "A"),
+                "line 1 is no key: it has 44 characters",
+            ),
+            (
+                format!("{HEX}\n\n{SAME}"),
+                "line 3 is a key that an earlier line has",
+            ),
+        ] {
+            assert_eq!(parse(&text).unwrap_err().why, why);
+        }
+        let many: Vec<_> = (0..17).map(|n| format!("{n:02x}{}", &HEX[2..])).collect();
+        let why = parse(&many.join("\n")).unwrap_err().why;
+        assert_eq!(why, "line 17 is a key too many: 16 are read");
+    }
+
+    #[test]
+    fn fresh_keys_differ_and_can_be_read() {
+        let [one, two] = [(); 2].map(|()| generate_key().unwrap());
+        let keys = parse(&format!("{}\n{}", *one, *two)).unwrap();
+        assert_eq!(keys.ids().count(), 2);
+    }
+}
