@@ -1,7 +1,7 @@
 //! What the protocol's thread and the API's thread have in common.
 //!
-//! The protocol writes, the API reads; no lock is held while bytes are moved, and for no longer than
-//! it takes to make one line, or to look through the members of one stream.
+//! The protocol writes, the API reads; no lock is held while bytes are moved, and for no longer
+//! than it takes to make one line, or to look through the members of one stream.
 
 use std::{
     collections::BTreeMap,

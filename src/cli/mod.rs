@@ -5,6 +5,8 @@
 //! in the way. A reader that closes the pipe is no failure.
 
 mod agent;
+mod bench;
+mod cluster;
 mod demo;
 mod event;
 mod failure;
@@ -83,6 +85,7 @@ enum Command {
     Tags(tags::Args),
     Keys(keys::Args),
     Simulate(simulate::Args),
+    Bench(bench::Args),
     Demo(demo::Args),
 }
 
@@ -141,6 +144,7 @@ fn tell(mut output: Output, failure: Failure) {
 fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
         Command::Agent(args) => agent::run(*args),
+        Command::Bench(args) => block_on(bench::run(args, output)),
         Command::Demo(args) => block_on(demo::run(args, output)),
         Command::Event(args) => block_on(event::run(args, output)),
         Command::Join(args) => block_on(join::run(args, output)),

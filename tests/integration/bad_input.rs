@@ -326,7 +326,9 @@ fn a_data_directory_that_cannot_be_written_is_a_warning() {
     let lab = Lab::new();
     let folder = "/proc/headcount";
     let agent = lab.agent("n1").args(["--data-dir", folder]).start();
-    assert_eq!(agent.logged(&["WARN", folder]), 1, "{}", agent.log());
+    until("it is said", || {
+        (agent.logged(&["WARN", folder]) == 1).then_some(())
+    });
     assert_eq!(agent.status()["generation"], 1);
 }
 

@@ -1,9 +1,9 @@
 //! `Reception`: where a connection waits until the head of its first request is there.
 //!
 //! hyper refuses a head that it cannot read without saying why, and gives whoever connects a
-//! buffer of its own. Here each refusal of a first head is a problem document, waiting costs next to
-//! nothing, and when every place is taken whoever has waited longest without asking anything gives
-//! way.
+//! buffer of its own. Here each refusal of a first head is a problem document, waiting costs next
+//! to nothing, and when every place is taken whoever has waited longest without asking anything
+//! gives way.
 
 use std::{
     collections::BTreeMap,

@@ -1,6 +1,5 @@
 //! `headcount demo`: a real cluster on this machine, and what happens when its agents die.
 
-mod cluster;
 mod steps;
 
 use std::time::Duration;
@@ -10,8 +9,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Failure, Output};
-use cluster::Cluster;
+use super::{Failure, Output, cluster::Cluster};
+use crate::swim::Profile;
 use steps::Steps;
 
 /// The whole demo takes less, even on a slow machine, or something is wrong.
@@ -32,7 +31,7 @@ pub(super) struct Args {
 /// Whatever ends this, a panic included, drops the cluster, which ends its processes and removes
 /// its files.
 pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
-    let mut cluster = Cluster::new(args.keep)?;
+    let mut cluster = Cluster::new(Profile::Local, args.keep)?;
     let played = tokio::select! {
         signal = interruption() => Err(signal?),
         played = timeout(DEMO_MAX, Steps::play(&mut cluster, output)) => {

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::Cluster;
 use crate::{
-    cli::{Failure, Output, members, output::strong, story::Story},
+    cli::{Failure, Output, cluster::Cluster, members, output::strong, story::Story},
     client::{Client, Filter, Member, Record, State, Told, Watch, What},
 };
 

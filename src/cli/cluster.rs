@@ -10,7 +10,8 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{cli::Failure, config::Surroundings};
+use super::Failure;
+use crate::{config::Surroundings, swim::Profile};
 
 /// Agents, and the directory that holds all of their files.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(super) struct Cluster {
     /// Variables that would configure the agents behind our back.
     foreign: Vec<String>,
     outlives_us: bool,
+    profile: Profile,
 }
 
 /// One agent process.
@@ -44,7 +46,7 @@ pub(super) struct Kept {
 
 impl Cluster {
     /// A cluster without agents yet.
-    pub(super) fn new(outlives_us: bool) -> Result<Self, Failure> {
+    pub(super) fn new(profile: Profile, outlives_us: bool) -> Result<Self, Failure> {
         let dir = tempfile::Builder::new().prefix("headcount-").tempdir();
         let dir = dir.map_err(|error| {
             Failure::trouble(format!("cannot make a temporary directory: {error}"))
@@ -58,6 +60,7 @@ impl Cluster {
             program,
             foreign: Surroundings::look().own_variables(),
             outlives_us,
+            profile,
         })
     }
 
@@ -145,16 +148,8 @@ impl Cluster {
         let log = self.dir().join(format!("{name}.log"));
         let log = File::options().create(true).append(true).open(log)?;
         let mut command = Command::new(&self.program);
-        command.args([
-            "agent",
-            "--name",
-            name,
-            "--bind",
-            bind,
-            "--profile",
-            "local",
-        ]);
-        command.args(["--cluster", "demo"]);
+        command.args(["agent", "--name", name, "--bind", bind]);
+        command.args(["--profile", self.profile.as_str(), "--cluster", "demo"]);
         command.arg("--socket").arg(self.socket(name));
         command.arg("--data-dir").arg(self.dir().join(name));
         if let Some(seed) = join {
