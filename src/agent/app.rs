@@ -9,7 +9,6 @@ use rustix::process::Pid;
 use tokio::{
     io::{Interest, unix::AsyncFd},
     sync::{oneshot, watch},
-    time::sleep_until,
 };
 
 use super::{
@@ -101,7 +100,7 @@ pub(super) async fn silence(clock: Clock, interval: Duration) -> String {
     let grace = grace(interval);
     loop {
         let due = clock.now() + interval + grace;
-        sleep_until(clock.instant(due)).await;
+        clock.reach(Some(due)).await;
         // Whoever was stopped itself heard nothing meanwhile: the heartbeat may wait in the socket.
         if clock.now() - due <= grace {
             return format!(

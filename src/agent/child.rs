@@ -6,16 +6,8 @@
 //! child outlives an agent that is killed by SIGKILL: nothing safe could tie the two together.
 
 use std::{
-    ffi::OsString,
-    fmt,
-    future::{pending, poll_fn},
-    io,
-    os::unix::process::ExitStatusExt,
-    pin::pin,
-    process::ExitStatus,
-    sync::Arc,
-    task::Poll,
-    time::Duration,
+    ffi::OsString, fmt, future::poll_fn, io, os::unix::process::ExitStatusExt, pin::pin,
+    process::ExitStatus, sync::Arc, task::Poll, time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -24,13 +16,11 @@ use tokio::{
     signal::unix::{self, SignalKind},
     sync::mpsc,
     task::JoinHandle,
-    time::sleep_until,
 };
 use tracing::{info, warn};
 
 use super::{
-    Error,
-    clock::Clock,
+    Error, program,
     shared::{Command, Facts, Shared},
 };
 use crate::swim::{AppStatus, Timestamp};
@@ -48,16 +38,6 @@ const PASSED_ON: [Signal; 6] = [
     Signal::QUIT,
     Signal::USR1,
     Signal::USR2,
-];
-
-/// How a service manager speaks to the process that it started.
-pub(super) const SERVICE_VARIABLES: [&str; 6] = [
-    "LISTEN_FDNAMES",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "NOTIFY_SOCKET",
-    "WATCHDOG_PID",
-    "WATCHDOG_USEC",
 ];
 
 /// A program to run as the application.
@@ -132,10 +112,7 @@ impl Program {
         // Before the child: what comes while it starts is not lost.
         let signals = Signals::listen().map_err(failed)?;
         let child = spawn(&self.command, &shared.facts).map_err(failed)?;
-        let pid = child
-            .id()
-            .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-        let pid = pid.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+        let pid = program::pid(&child).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
         info!(command = ?self.command, pid = pid.as_raw_nonzero(), "started the application");
         let keeper = Keeper {
             child,
@@ -150,18 +127,8 @@ impl Program {
 
 fn spawn(command: &[OsString], facts: &Facts) -> io::Result<process::Child> {
     let (program, args) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut command = process::Command::new(program);
-    command
-        .args(args)
-        .env("HEADCOUNT_NAME", &facts.name)
-        .env("HEADCOUNT_SOCKET", &facts.socket)
-        .process_group(0)
-        .kill_on_drop(true);
-    // What the service manager told us is for us.
-    for variable in SERVICE_VARIABLES {
-        command.env_remove(variable);
-    }
-    command.spawn()
+    let mut command = program::command(program.as_ref(), facts);
+    command.args(args).kill_on_drop(true).spawn()
 }
 
 /// Takes care of a child.
@@ -197,7 +164,7 @@ impl Keeper {
             tokio::select! {
                 status = self.child.wait() => return Some(status),
                 signal = self.signals.next() => self.pass_on(signal),
-                () = due(shared.clock, self.kill_at) => self.kill(),
+                () = shared.clock.reach(self.kill_at) => self.kill(),
                 () = agent.as_mut() => return None,
             }
         }
@@ -211,7 +178,7 @@ impl Keeper {
             tokio::select! {
                 status = self.child.wait() => break status,
                 signal = self.signals.next() => self.pass_on(signal),
-                () = due(clock, self.kill_at) => self.kill(),
+                () = clock.reach(self.kill_at) => self.kill(),
             }
         };
         self.ended(status);
@@ -270,13 +237,6 @@ impl Keeper {
 
 fn asks_for_end(signal: Signal) -> bool {
     matches!(signal, Signal::TERM | Signal::INT)
-}
-
-async fn due(clock: Clock, at: Option<Timestamp>) {
-    match at {
-        Some(at) => sleep_until(clock.instant(at)).await,
-        None => pending().await,
-    }
 }
 
 /// The signals that are passed on, as they come.

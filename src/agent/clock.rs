@@ -40,8 +40,16 @@ impl Clock {
         self.now().saturating_since(self.start)
     }
 
+    /// Waits until `at`, or for ever.
+    pub(super) async fn reach(&self, at: Option<Timestamp>) {
+        match at {
+            Some(at) => tokio::time::sleep_until(self.instant(at)).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// The same moment on tokio's clock, to sleep until. What lies before the start is the start.
-    pub(super) fn instant(&self, at: Timestamp) -> tokio::time::Instant {
+    fn instant(&self, at: Timestamp) -> tokio::time::Instant {
         (self.anchor + at.saturating_since(self.start)).into()
     }
 }

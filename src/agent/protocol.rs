@@ -3,10 +3,7 @@
 
 use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{
-    sync::{mpsc, watch},
-    time::sleep_until,
-};
+use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -144,18 +141,11 @@ impl Protocol {
     async fn next(&mut self) -> io::Result<Event> {
         let clock = self.hands.shared.clock;
         let told = self.hands.service.as_ref();
-        let told = told.and_then(|service| service.deadline(self.hands.shared.feed().seq()));
+        let told = told.and_then(|service| service.deadline(self.hands.shared.pulse.borrow().seq));
         let wake = [self.node.deadline(), self.leaving_until, told]
             .into_iter()
             .flatten()
-            .min()
-            .map(|at| clock.instant(at));
-        let deadline = async {
-            match wake {
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
+            .min();
         let is_flooded = self.is_flooded;
         let readable = async {
             if is_flooded {
@@ -170,7 +160,7 @@ impl Protocol {
             Some(command) = self.commands.recv() => Event::Command(command),
             event = self.hands.streams.next() => Event::Stream(event),
             ready = readable => { ready?; Event::Datagrams }
-            () = deadline => Event::Deadline,
+            () = clock.reach(wake) => Event::Deadline,
         })
     }
 
@@ -216,7 +206,6 @@ impl Protocol {
         match command {
             Command::App { status, reply } => {
                 self.handle(Input::App(status.as_ref()));
-                self.hands.shared.beat();
                 // Who said it may have gone.
                 let _ = reply.send(());
             }
@@ -247,8 +236,7 @@ impl Protocol {
         }
     }
 
-    /// Gives the tags that we have from now on.
-    /// `None` when we are leaving: nobody would hear it.
+    /// Gives the tags that we have from now on; `None` when we are leaving: nobody would hear it.
     fn retag(&mut self, change: Retagging) -> Option<Result<Tags, InvalidCard>> {
         if self.leaving_until.is_some() {
             return None;
@@ -257,7 +245,6 @@ impl Protocol {
         let checked = check_tags(&tags);
         if checked.is_ok() {
             self.handle(Input::Tags(&tags));
-            self.hands.shared.beat();
         }
         Some(checked.map(|()| tags))
     }
@@ -272,7 +259,6 @@ impl Protocol {
         };
         let generation = self.node.own_sketch().life.generation();
         self.handle(Input::Event { name, payload });
-        self.hands.shared.beat();
         Some(Raising::Done { generation, number })
     }
 
@@ -309,7 +295,6 @@ impl Protocol {
             None => Removal::Unknown,
             Some(MemberState::Failed | MemberState::Left) => {
                 self.handle(Input::Remove { name });
-                self.hands.shared.beat();
                 Removal::Done
             }
             Some(state) => Removal::Refused(state),
@@ -345,9 +330,8 @@ impl Hands {
     fn perform(&mut self, now: Timestamp, output: Output) {
         match output {
             Output::Change(change) => {
-                let seq = self.shared.feed().publish(now, &change);
                 // Consumers hear of it before the log and the rest of this turn.
-                self.shared.beat();
+                let seq = self.shared.publish(now, &change);
                 report::change(seq, &change);
             }
             Output::CloseStream(stream) => self.streams.close(stream),
@@ -393,8 +377,9 @@ impl Hands {
 
     /// Lets others see what this turn did: the API's thread and the service manager.
     fn show(&mut self, node: &Node) {
-        let (shared, seq) = (&self.shared, self.shared.beat());
+        let shared = &self.shared;
         if let Some(service) = &mut self.service {
+            let seq = shared.pulse.borrow().seq;
             service.turned(shared.clock.now(), seq, || shared.feed().counts());
         }
         let mut vitals = self.shared.vitals();

@@ -18,10 +18,13 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::{
     config::Config,
     feed::Feed,
-    swim::{AppStatus, InvalidCard, Key, KeyId, MemberId, MemberState, Profile, Stats, Tags},
+    swim::{
+        AppStatus, Change, InvalidCard, Key, KeyId, MemberId, MemberState, Profile, Stats, Tags,
+        Timestamp,
+    },
 };
 
-use super::{clock::Clock, outputs::Tally};
+use super::{app::Ended, clock::Clock, outputs::Tally};
 
 /// Commands waiting for the protocol.
 const COMMANDS_QUEUED_MAX: usize = 64;
@@ -182,9 +185,23 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 pub(super) struct Tallies {
     /// Gaps told.
-    pub(super) gaps: AtomicU64,
+    pub(super) gaps: Count,
     /// Connections closed because nobody read them.
-    pub(super) stuck: AtomicU64,
+    pub(super) stuck: Count,
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub(super) struct Count(AtomicU64);
+
+impl Count {
+    pub(super) fn add_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Shared {
@@ -221,14 +238,21 @@ impl Shared {
         self.vitals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes everyone who follows the feed if there is news. Gives the number of the newest.
-    pub(super) fn beat(&self) -> u64 {
-        let seq = self.feed().seq();
-        self.pulse.send_if_modified(|pulse| {
-            let is_news = pulse.seq != seq;
-            pulse.seq = seq;
-            is_news
-        });
+    /// Asks the protocol, with the place for its answer.
+    pub(super) async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Ended> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.commands.send(command(reply)).await;
+        sent.map_err(|_| Ended)?;
+        answer.await.map_err(|_| Ended)
+    }
+
+    /// Numbers `change` and wakes everyone who follows the feed. Gives its number.
+    pub(super) fn publish(&self, at: Timestamp, change: &Change) -> u64 {
+        let seq = self.feed().publish(at, change);
+        self.pulse.send_modify(|pulse| pulse.seq = seq);
         seq
     }
 

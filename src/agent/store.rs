@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, ErrorKind, Write},
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -13,6 +13,7 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 use tracing::warn;
 
+use super::replace::replace;
 use crate::swim::Life;
 
 const GENERATION_FILE: &str = "generation";
@@ -133,13 +134,9 @@ fn read(path: &Path) -> io::Result<u32> {
     Ok(number.unwrap_or(0))
 }
 
-/// Replaces the file as a whole: after a crash it holds the old number or the new one.
 fn write(dir: &Path, generation: u32) -> io::Result<()> {
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    writeln!(file, "{generation}")?;
-    file.as_file().sync_all()?;
-    file.persist(dir.join(GENERATION_FILE))?;
-    File::open(dir)?.sync_all()
+    let text = format!("{generation}\n");
+    replace(&dir.join(GENERATION_FILE), text.as_bytes(), None)
 }
 
 #[cfg(test)]

@@ -426,8 +426,7 @@ fn a_subscriber_that_never_reads_delays_nobody() {
     assert_eq!(reading.next().unwrap()["type"], "snapshot");
     for number in 1..=CHANGES {
         let change = Change::Update(big("n1", number));
-        shared.feed().publish(shared.clock.now(), &change);
-        shared.beat();
+        shared.publish(shared.clock.now(), &change);
         // Some 30 MB in all, far more than any socket and the journal hold.
         if number % 1_000 == 0 {
             let told = reading.by_ref().filter(|line| line["type"] != "heartbeat");

@@ -52,6 +52,14 @@ fn told(change: &Change) -> Vec<Cell> {
     row(change.at, &change.kind, subject, detail)
 }
 
+/// The member that a change is about, if it is one that is `wanted`.
+pub(super) fn about(record: &Record, wanted: impl FnOnce(&What) -> bool) -> Option<&Member> {
+    match record {
+        Record::Change(change) if wanted(&change.what) => change.member.as_ref(),
+        _ => None,
+    }
+}
+
 /// Whom it is about, and where that is.
 fn subject(member: &Member) -> (String, String) {
     (member.name.clone(), member.address.to_string())

@@ -183,25 +183,15 @@ impl<'de> Deserialize<'de> for Time {
 }
 
 /// Whom an output is about.
-#[derive(Default, Deserialize)]
-struct Choice {
-    #[serde(default)]
-    name: OneOrMany,
-    #[serde(default)]
-    tag: BTreeMap<String, String>,
-}
-
-impl Choice {
-    fn filter(self) -> Result<Filter, InvalidFilter> {
-        let mut filter = Filter::default();
-        for name in self.name.all() {
-            filter.add_name(&name);
-        }
-        for (key, value) in self.tag {
-            filter.add_tag(&format!("{key}={value}"))?;
-        }
-        Ok(filter)
+fn filter(names: OneOrMany, tags: BTreeMap<String, String>) -> Result<Filter, InvalidFilter> {
+    let mut filter = Filter::default();
+    for name in names.all() {
+        filter.add_name(&name);
     }
+    for (key, value) in tags {
+        filter.add_tag(&format!("{key}={value}"))?;
+    }
+    Ok(filter)
 }
 
 #[derive(Deserialize)]
@@ -224,8 +214,7 @@ impl TryFrom<HookEntry> for Hook {
     type Error = String;
 
     fn try_from(entry: HookEntry) -> Result<Self, String> {
-        let (name, tag) = (entry.name, entry.tag);
-        let filter = Choice { name, tag }.filter();
+        let filter = filter(entry.name, entry.tag);
         let mut filter = filter.map_err(|error| error.to_string())?;
         for types in entry.types.all() {
             let added = filter.add_kinds(&types);
@@ -275,8 +264,7 @@ impl TryFrom<FileEntry> for OutputFile {
     type Error = String;
 
     fn try_from(entry: FileEntry) -> Result<Self, String> {
-        let (name, tag) = (entry.name, entry.tag);
-        let filter = Choice { name, tag }.filter();
+        let filter = filter(entry.name, entry.tag);
         let mut filter = filter.map_err(|error| error.to_string())?;
         let states = entry
             .state

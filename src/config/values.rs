@@ -215,10 +215,8 @@ fn parse_cluster(text: &str) -> Result<String, Refusal> {
 }
 
 fn parse_profile(text: &str) -> Result<Profile, Refusal> {
-    let profiles = [Profile::Lan, Profile::Wan, Profile::Local];
-    let found = profiles.into_iter().find(|p| p.as_str() == text);
     let hint = "lan for one data centre, wan for the internet, local for one machine";
-    found.ok_or_else(|| refusal("is not a profile", hint))
+    text.parse().map_err(|_| refusal("is not a profile", hint))
 }
 
 fn parse_bool(text: &str) -> Result<bool, Refusal> {

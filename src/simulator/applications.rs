@@ -5,25 +5,20 @@ use std::{
     time::Duration,
 };
 
-use rand::{RngExt, SeedableRng};
-use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Distribution, Fault, Plan, Slot, World,
-    network::{chance, draw},
-};
+use super::{Distribution, Fault, Plan, Slot, World, network::chance, whims::Whim};
 use crate::swim::{AppStatus, Input, MemberView, Timestamp};
 
 /// Why applications end in simulations.
 const REASON: &str = "killed by signal 9";
 
-/// What separates this randomness from the rest of a plan's, which is what it would be without.
-const PLAN_SALT: u64 = 0x6170_7073;
-/// Share of plans whose applications start and end.
-const ANY: f64 = 0.4;
-/// Mean time between two words in a plan.
-const MEANS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+/// Words of applications.
+const WHIM: Whim = Whim {
+    salt: 0x6170_7073,
+    share: 0.4,
+    means: (Duration::from_secs(2), Duration::from_secs(30)),
+};
 
 /// What becomes of the application beside a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,22 +96,13 @@ impl Applications {
 
 /// Adds to a plan of the swarm what its seed says of applications.
 pub(super) fn draw_applications(plan: &mut Plan) {
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(plan.seed ^ PLAN_SALT);
-    if !chance(&mut rng, ANY) {
-        return;
-    }
-    let machines = u32::try_from(plan.machines.len()).expect("a plan has few machines");
-    let mean = draw(&mut rng, MEANS.0, MEANS.1);
-    let mut at = Duration::ZERO;
-    while at < plan.safety {
-        let slot = Slot(rng.random_range(0..machines));
-        let application = match chance(&mut rng, 0.5) {
+    WHIM.draw(plan, |rng, slot| {
+        let application = match chance(rng, 0.5) {
             true => Application::Up,
             false => Application::Down,
         };
-        plan.faults.push((at, Fault::App(slot, application)));
-        at += draw(&mut rng, Duration::from_millis(1), mean * 2);
-    }
+        [Fault::App(slot, application)]
+    });
 }
 
 impl World {

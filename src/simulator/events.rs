@@ -9,13 +9,9 @@ use std::{
     time::Duration,
 };
 
-use rand::{RngExt, SeedableRng};
-use rand_xoshiro::Xoshiro256PlusPlus;
+use rand::RngExt;
 
-use super::{
-    Distribution, Fault, Plan, Promise, Slot, World,
-    network::{chance, draw},
-};
+use super::{Distribution, Fault, Plan, Promise, Slot, World, network::chance, whims::Whim};
 use crate::swim::{
     EVENT_LIFETIME, EVENT_PAYLOAD_BYTES_MAX, Input, MemberId, MemberState, Node, Timestamp,
     UserEvent,
@@ -26,12 +22,12 @@ const NAME: &str = "deploy";
 /// One in so many events has the longest payload.
 const LONG_EACH: u64 = 4;
 
-/// What separates this randomness from the rest of a plan's, which is what it would be without.
-const PLAN_SALT: u64 = 0x6576_656e_7473;
-/// Share of plans with events.
-const ANY: f64 = 0.5;
-/// Mean time between two events in a plan.
-const MEANS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(20));
+/// Events, or bursts of them.
+const WHIM: Whim = Whim {
+    salt: 0x6576_656e_7473,
+    share: 0.5,
+    means: (Duration::from_millis(50), Duration::from_secs(20)),
+};
 /// Events raised together in a plan, at most.
 const BURST_MAX: u32 = 20;
 
@@ -123,21 +119,10 @@ impl Events {
 
 /// Adds to a plan of the swarm what its seed says of events.
 pub(super) fn draw_events(plan: &mut Plan) {
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(plan.seed ^ PLAN_SALT);
-    if !chance(&mut rng, ANY) {
-        return;
-    }
-    let machines = u32::try_from(plan.machines.len()).expect("a plan has few machines");
-    let mean = draw(&mut rng, MEANS.0, MEANS.1);
-    let mut at = Duration::ZERO;
-    while at < plan.safety {
-        let slot = Slot(rng.random_range(0..machines));
-        let burst = if chance(&mut rng, 0.1) { BURST_MAX } else { 1 };
-        for _ in 0..rng.random_range(1..=burst) {
-            plan.faults.push((at, Fault::Event(slot)));
-        }
-        at += draw(&mut rng, Duration::from_millis(1), mean * 2);
-    }
+    WHIM.draw(plan, |rng, slot| {
+        let burst = if chance(rng, 0.1) { BURST_MAX } else { 1 };
+        (0..rng.random_range(1..=burst)).map(move |_| Fault::Event(slot))
+    });
 }
 
 impl World {

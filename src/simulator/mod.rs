@@ -45,6 +45,7 @@ mod truth;
 mod vices;
 mod warm;
 mod watch;
+mod whims;
 mod world;
 
 pub use applications::Application;

@@ -58,7 +58,7 @@ pub use member::{
 pub use node::{Load, Node, Outputs, Sketch};
 pub use stats::{Junk, Stats};
 pub use time::Timestamp;
-pub use tuning::{Profile, Tuning};
+pub use tuning::{Profile, Tuning, UnknownProfile};
 pub use view::{Enrolled, Memory, Scope, View};
 
 /// The format of everything we send. A peer that speaks another one is refused by name.

@@ -1,6 +1,6 @@
 //! `Tuning`: the protocol's numbers, after memberlist's profiles (reference: `config.go`).
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use super::{Patience, Refusals};
 
@@ -24,6 +24,21 @@ impl Profile {
             Self::Local => "local",
             Self::Wan => "wan",
         }
+    }
+}
+
+/// There is no profile of this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not lan, wan or local")]
+pub struct UnknownProfile(String);
+
+impl FromStr for Profile {
+    type Err = UnknownProfile;
+
+    fn from_str(text: &str) -> Result<Self, UnknownProfile> {
+        let mut profiles = [Self::Lan, Self::Wan, Self::Local].into_iter();
+        let found = profiles.find(|profile| profile.as_str() == text);
+        found.ok_or_else(|| UnknownProfile(text.into()))
     }
 }
 

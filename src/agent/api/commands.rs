@@ -15,10 +15,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::{
-    sync::{broadcast, oneshot},
-    time::timeout,
-};
+use tokio::{sync::broadcast, time::timeout};
 
 use crate::{
     agent::{
@@ -147,14 +144,9 @@ pub(super) async fn remove(
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let Path(name) = name.map_err(|rejection| Problem::bad_name(&rejection))?;
-    let (reply, removal) = oneshot::channel();
-    let command = Command::Remove {
-        name: name.clone(),
-        reply,
-    };
-    let sent = shared.commands.send(command).await;
-    sent.map_err(|_| Problem::ending())?;
-    match removal.await.map_err(|_| Problem::ending())? {
+    let asked = name.clone();
+    let removal = shared.ask(|reply| Command::Remove { name: asked, reply });
+    match removal.await? {
         Removal::Done => Ok(Json(json!({"removed": name})).into_response()),
         Removal::Unknown => Err(Problem::no_member(&name)),
         Removal::Refused(state) => Err(Problem::new(

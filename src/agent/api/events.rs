@@ -10,7 +10,6 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::oneshot;
 
 use crate::{
     agent::shared::{Command, Raising, Shared},
@@ -45,15 +44,12 @@ pub(super) async fn raise(
 ) -> Result<Response, Problem> {
     let EventRequest { name, payload } = query::json(request).await?;
     check_event(&name, &payload)?;
-    let (reply, raising) = oneshot::channel();
-    let command = Command::Event {
+    let raising = shared.ask(|reply| Command::Event {
         name,
         payload,
         reply,
-    };
-    let sent = shared.commands.send(command).await;
-    sent.map_err(|_| Problem::ending())?;
-    match raising.await.map_err(|_| Problem::ending())? {
+    });
+    match raising.await? {
         Raising::Done { generation, number } => {
             let from = &shared.facts.name;
             let answer = json!({"from": from, "generation": generation, "number": number});

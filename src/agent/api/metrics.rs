@@ -2,7 +2,7 @@
 
 use std::{
     fmt::{Display, Write},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
 };
 
 use axum::{
@@ -55,10 +55,10 @@ fn feed(page: &mut Page, shared: &Shared) {
     page.gauge("degraded", help, degraded);
     let subscribers = shared.subscribers();
     page.gauge("subscribers", "Open change streams", subscribers);
-    let gaps = shared.tallies.gaps.load(Ordering::Relaxed);
+    let gaps = shared.tallies.gaps.get();
     let help = "Gaps told to streams that fell behind the history";
     page.counter("gaps_total", help, gaps);
-    let stuck = shared.tallies.stuck.load(Ordering::Relaxed);
+    let stuck = shared.tallies.stuck.get();
     let help = "Connections closed because nothing was read for 60 s";
     page.counter("connections_stuck_total", help, stuck);
     let uptime = shared.clock.uptime().as_secs();

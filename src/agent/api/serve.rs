@@ -4,7 +4,7 @@ use std::{
     io,
     net::{IpAddr, TcpListener},
     os::{fd::AsFd, unix::net::UnixListener},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::Duration,
 };
 
@@ -176,7 +176,7 @@ impl House {
     /// the stream's gap when it comes back.
     fn note(&self, error: &hyper::Error, who: &str) {
         if is_stuck(error) {
-            self.shared.tallies.stuck.fetch_add(1, Ordering::Relaxed);
+            self.shared.tallies.stuck.add_one();
             let seconds = STUCK_TIMEOUT.as_secs();
             warn!(who, "closed a connection that read nothing for {seconds} s");
         } else {

@@ -10,7 +10,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value};
-use tokio::sync::oneshot;
 
 use crate::{
     agent::shared::{Command, Retagging, Shared},
@@ -67,10 +66,9 @@ pub(super) async fn merge(
 
 /// Answers with all tags, once this agent's own consumers know them.
 async fn change(shared: &Shared, change: Retagging) -> Result<Response, Problem> {
-    let (reply, tags) = oneshot::channel();
-    let sent = shared.commands.send(Command::Tags { change, reply }).await;
-    sent.map_err(|_| Problem::ending())?;
-    let tags = tags.await.map_err(|_| Problem::ending())??;
+    let tags = shared
+        .ask(|reply| Command::Tags { change, reply })
+        .await??;
     Ok(Json(&tags).into_response())
 }
 

@@ -55,8 +55,7 @@ impl Desk {
     }
 
     fn publish(&self, change: &Change) {
-        self.shared.feed().publish(self.shared.clock.now(), change);
-        self.shared.beat();
+        self.shared.publish(self.shared.clock.now(), change);
     }
 
     fn join(&self, name: &str) {

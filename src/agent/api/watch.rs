@@ -1,11 +1,6 @@
 //! `GET /v1/watch`: the stream of changes, as NDJSON or as server-sent events.
 
-use std::{
-    convert::Infallible,
-    future, iter, mem,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{convert::Infallible, iter, mem, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -17,7 +12,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream::unfold;
 use tokio::{
     sync::watch,
-    time::{Interval, MissedTickBehavior, interval, sleep_until},
+    time::{Interval, MissedTickBehavior, interval},
 };
 
 use crate::{
@@ -167,15 +162,9 @@ impl Stream {
     }
 
     async fn wait(&mut self, until: Option<Timestamp>) -> Option<()> {
-        let due = async {
-            match until {
-                Some(until) => sleep_until(self.shared.clock.instant(until)).await,
-                None => future::pending().await,
-            }
-        };
         tokio::select! {
             changed = self.pulse.changed() => changed.ok()?,
-            () = due => {}
+            () = self.shared.clock.reach(until) => {}
             _ = self.heartbeat.tick() => self.is_heartbeat_due = true,
         }
         Some(())
@@ -184,7 +173,7 @@ impl Stream {
     fn begin_anew(&mut self, gap: Option<(u64, u64)>, seq: u64, pieces: feed::Pieces) {
         let (mut head, mut tail) = (BytesMut::new(), BytesMut::new());
         if let Some((from, to)) = gap {
-            self.shared.tallies.gaps.fetch_add(1, Ordering::Relaxed);
+            self.shared.tallies.gaps.add_one();
             self.put_gap(&mut head, &feed::gap(from, to));
         }
         self.begin(&mut head, seq);

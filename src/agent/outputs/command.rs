@@ -9,15 +9,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::{
-    io::AsyncWriteExt,
-    process::{Child, Command},
-    time::timeout,
-};
+use rustix::process::{Signal, kill_process_group};
+use tokio::{io::AsyncWriteExt, process::Child, time::timeout};
 
 use crate::{
-    agent::{child::SERVICE_VARIABLES, shared::Facts},
+    agent::{program, shared::Facts},
     config::CommandLine,
 };
 
@@ -78,21 +74,13 @@ impl Run<'_> {
     fn start(&self, facts: &Facts, complaint: &File) -> io::Result<Child> {
         let (program, arguments) = self.command.parts();
         let variables = self.variables.iter().map(|(name, value)| (name, value));
-        let mut command = Command::new(program);
-        command
+        program::command(program.as_ref(), facts)
             .args(arguments)
-            .env("HEADCOUNT_NAME", &facts.name)
-            .env("HEADCOUNT_SOCKET", &facts.socket)
             .envs(variables)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(complaint.try_clone()?)
-            .process_group(0);
-        // What the service manager told us is for us.
-        for variable in SERVICE_VARIABLES {
-            command.env_remove(variable);
-        }
-        command.spawn()
+            .spawn()
     }
 
     async fn outlast(&self, child: &mut Child) -> io::Result<ExitStatus> {
@@ -109,9 +97,7 @@ struct Group(Child);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // The number is the child's as long as it was not waited for.
-        let pid = self.0.id().and_then(|pid| i32::try_from(pid).ok());
-        if let Some(pid) = pid.and_then(Pid::from_raw) {
+        if let Some(pid) = program::pid(&self.0) {
             // It may have ended just now.
             let _ = kill_process_group(pid, Signal::KILL);
         }

@@ -1,8 +1,8 @@
 //! `[[file]]`: a file that shows the members, replaced as a whole when they change.
 
 use std::{
-    fs::{self, File, Permissions},
-    io::{self, Write},
+    fs::{self, Permissions},
+    io,
     os::unix::fs::PermissionsExt,
     path::Path,
     sync::Arc,
@@ -18,7 +18,11 @@ use tracing::{info, warn};
 
 use super::{LAST_WORDS, command::Run, template::Renderer};
 use crate::{
-    agent::shared::{Pulse, Shared},
+    agent::{
+        app::Ended,
+        replace::replace,
+        shared::{Pulse, Shared},
+    },
     config::OutputFile,
 };
 
@@ -46,9 +50,6 @@ enum Outcome {
     Same,
     Written,
 }
-
-/// The agent has ended.
-struct Ended;
 
 impl Keeper {
     pub(super) fn new(file: OutputFile, renderer: Renderer) -> Self {
@@ -138,7 +139,7 @@ impl Keeper {
         let (renderer, path) = (self.renderer.clone(), self.file.path.clone());
         let work = move || {
             let text = renderer.render(&snapshot.members)?;
-            replace(&path, text.as_bytes()).map_err(|error| error.to_string())
+            put(&path, text.as_bytes()).map_err(|error| error.to_string())
         };
         let outcome = tokio::task::spawn_blocking(work).await;
         outcome.map_err(|error| error.to_string())?
@@ -170,24 +171,15 @@ async fn changed(pulse: &mut watch::Receiver<Pulse>) -> Result<(), Ended> {
     }
 }
 
-/// Replaces the file as a whole, unless it says just that. Readers see the old one or the new one.
-fn replace(path: &Path, text: &[u8]) -> io::Result<Outcome> {
+/// Replaces the file, unless it says just that. Readers see the old one or the new one.
+fn put(path: &Path, text: &[u8]) -> io::Result<Outcome> {
     // What cannot be read is replaced.
     if fs::read(path).is_ok_and(|held| held == text) {
         return Ok(Outcome::Same);
     }
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let dir = parent.unwrap_or_else(|| Path::new("."));
     let mode =
         fs::metadata(path).map_or_else(|_| Permissions::from_mode(MODE), |m| m.permissions());
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(text)?;
-    file.as_file().set_permissions(mode)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    File::open(dir)?.sync_all()?;
+    replace(path, text, Some(mode))?;
     Ok(Outcome::Written)
 }
 
@@ -200,14 +192,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("members");
         let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(replace(&path, b"a").unwrap(), Outcome::Written);
+        assert_eq!(put(&path, b"a").unwrap(), Outcome::Written);
         assert_eq!(
             (fs::read(&path).unwrap().as_slice(), mode()),
             (&b"a"[..], MODE)
         );
-        assert_eq!(replace(&path, b"a").unwrap(), Outcome::Same);
+        assert_eq!(put(&path, b"a").unwrap(), Outcome::Same);
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(replace(&path, b"b").unwrap(), Outcome::Written);
+        assert_eq!(put(&path, b"b").unwrap(), Outcome::Written);
         assert_eq!(
             (fs::read(&path).unwrap().as_slice(), mode()),
             (&b"b"[..], 0o600)
@@ -218,7 +210,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_not_there_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
-        let error = replace(&dir.path().join("no/members"), b"a").unwrap_err();
+        let error = put(&dir.path().join("no/members"), b"a").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }

@@ -1,10 +1,10 @@
 //! `[[hook]]`: a command for each matching change.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     task::JoinSet,
-    time::{sleep, sleep_until, timeout},
+    time::{sleep, timeout},
 };
 use tracing::{debug, error, warn};
 
@@ -60,7 +60,7 @@ impl Dispatcher {
             tokio::select! {
                 Some(ended) = self.running.join_next() => self.ended(ended),
                 changed = pulse.changed() => if changed.is_err() { return },
-                () = due(&shared, until) => {}
+                () = shared.clock.reach(until) => {}
             }
         }
     }
@@ -118,14 +118,6 @@ impl Dispatcher {
         if timeout(LAST_WORDS, rest).await.is_err() {
             warn!(command = %self.hook.command, "a hook is still running: killed");
         }
-    }
-}
-
-/// Waits until then, or for ever.
-async fn due(shared: &Shared, until: Option<Timestamp>) {
-    match until {
-        Some(until) => sleep_until(shared.clock.instant(until)).await,
-        None => pending().await,
     }
 }
 

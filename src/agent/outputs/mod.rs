@@ -8,17 +8,14 @@ mod hooks;
 mod jobs;
 mod template;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 
-use super::{Error, shared::Shared};
+use super::{
+    Error,
+    shared::{Count, Shared},
+};
 use crate::config::Outputs;
 use template::Renderer;
 
@@ -32,20 +29,6 @@ pub(super) struct Tally {
     pub(super) hooks_failed: Count,
     pub(super) files_written: Count,
     pub(super) files_failed: Count,
-}
-
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub(super) struct Count(AtomicU64);
-
-impl Count {
-    fn add_one(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// Outputs that can be followed: every template was read and understood.

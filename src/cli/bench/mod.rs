@@ -31,33 +31,11 @@ pub(super) struct Args {
         value_parser = clap::value_parser!(u16).range(1..=1000))]
     repetitions: u16,
     /// The agents' profile
-    #[arg(
-        long,
-        value_name = "lan|wan|local",
-        default_value = "lan",
-        hide_possible_values = true
-    )]
-    profile: ProfileName,
+    #[arg(long, value_name = "lan|wan|local", default_value = "lan")]
+    profile: Profile,
     /// Print one JSON object, metric to percentiles in milliseconds
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum ProfileName {
-    Lan,
-    Wan,
-    Local,
-}
-
-impl From<ProfileName> for Profile {
-    fn from(name: ProfileName) -> Self {
-        match name {
-            ProfileName::Lan => Self::Lan,
-            ProfileName::Wan => Self::Wan,
-            ProfileName::Local => Self::Local,
-        }
-    }
 }
 
 /// What is measured, in the order in which it happens.
@@ -103,7 +81,7 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
             bar.set_position(u64::from(repetition - 1) * 1000 / u64::from(args.repetitions));
             bar.set_message(format!("{repetition} of {}", args.repetitions));
         }
-        let round = Round::begin(args.nodes, args.profile.into())?;
+        let round = Round::begin(args.nodes, args.profile)?;
         round.play(&mut times).await?;
     }
     if let Some(bar) = bar {
@@ -132,7 +110,7 @@ fn object(times: &Times) -> Value {
 
 fn table(args: &Args, times: &Times, output: &mut Output) -> Result<(), Failure> {
     let (nodes, repetitions) = (args.nodes, args.repetitions);
-    let profile = Profile::from(args.profile).as_str();
+    let profile = args.profile.as_str();
     output.data(format_args!(
         "{nodes} agents, profile {profile}, {repetitions} repetitions, milliseconds"
     ))?;

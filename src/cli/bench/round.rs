@@ -9,7 +9,7 @@ use super::{
     crowd::{Crowd, Heard, LOOK_EVERY, answering},
 };
 use crate::{
-    cli::{Failure, cluster::Cluster, moment::Stopwatch},
+    cli::{Failure, cluster::Cluster, moment::Stopwatch, story::about},
     client::{Client, Filter, Members, Record, What},
     swim::Profile,
 };
@@ -214,14 +214,8 @@ fn note(times: &mut Times, metric: Metric, time: Duration) {
 }
 
 /// Whether the record says so of the member.
-fn is(record: &Record, name: &str, wanted: impl Fn(&What) -> bool) -> bool {
-    match record {
-        Record::Change(change) => {
-            let about = change.member.as_ref();
-            about.is_some_and(|member| member.name == name) && wanted(&change.what)
-        }
-        _ => false,
-    }
+fn is(record: &Record, name: &str, wanted: impl FnOnce(&What) -> bool) -> bool {
+    about(record, wanted).is_some_and(|member| member.name == name)
 }
 
 /// A port for the agent that the others are told of before it runs.

@@ -5,8 +5,14 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::{
-    cli::{Failure, Output, cluster::Cluster, members, output::strong, story::Story},
-    client::{Client, Filter, Member, Record, State, Told, Watch, What},
+    cli::{
+        Failure, Output,
+        cluster::Cluster,
+        members,
+        output::strong,
+        story::{Story, about},
+    },
+    client::{Client, Filter, Record, State, Told, Watch, What},
 };
 
 /// While waiting for the stream, see this often whether everyone is still there.
@@ -177,13 +183,5 @@ impl<'a> Steps<'a> {
                 return Ok(found);
             }
         }
-    }
-}
-
-/// The member that a change is about, if it is one that is `wanted`.
-fn about(record: &Record, wanted: impl FnOnce(&What) -> bool) -> Option<&Member> {
-    match record {
-        Record::Change(change) if wanted(&change.what) => change.member.as_ref(),
-        _ => None,
     }
 }
