@@ -231,7 +231,14 @@ impl Keeper {
         // Only an agent that has ended hears nothing, and that one needs no telling.
         let _ = self.shared.lease(Some(AppStatus::down(reason))).await;
         let reason = reason.into();
-        let _ = self.shared.commands.send(Command::Leave { reason }).await;
+        let _ = self
+            .shared
+            .commands
+            .send(Command::Leave {
+                reason,
+                restart_in: None,
+            })
+            .await;
     }
 }
 

@@ -118,7 +118,7 @@ impl Protocol {
                 Event::Shutdown if self.is_shut_down => return Ok(Outcome::Forced),
                 Event::Shutdown => {
                     self.is_shut_down = true;
-                    self.leave(SHUTDOWN_REASON);
+                    self.leave(SHUTDOWN_REASON, self.hands.shared.facts.restart_eta);
                 }
                 Event::Stream(event) => self.stream(event),
                 Event::Datagrams | Event::Deadline => {}
@@ -220,7 +220,7 @@ impl Protocol {
                     let _ = reply.send(raising);
                 }
             }
-            Command::Leave { reason } => self.leave(&reason),
+            Command::Leave { reason, restart_in } => self.leave(&reason, restart_in),
             Command::Tags { change, reply } => {
                 if let Some(tags) = self.retag(change) {
                     // Who asked may have gone.
@@ -262,13 +262,16 @@ impl Protocol {
         Some(Raising::Done { generation, number })
     }
 
-    fn leave(&mut self, reason: &str) {
+    fn leave(&mut self, reason: &str, restart_in: Option<Duration>) {
         if self.leaving_until.is_none() {
-            info!(reason, "leaving");
+            match restart_in {
+                None => info!(reason, "leaving"),
+                Some(eta) => info!(reason, ?eta, "leaving, to be restarted"),
+            }
             self.hands.tell(Service::stopping);
             self.audit();
             self.leaving_until = Some(self.hands.shared.clock.now() + LEAVE_TIMEOUT);
-            self.handle(Input::Leave { reason });
+            self.handle(Input::Leave { reason, restart_in });
         }
     }
 

@@ -11,6 +11,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -48,8 +49,11 @@ pub(super) enum Command {
         payload: String,
         reply: oneshot::Sender<Raising>,
     },
-    /// Leave the cluster, which ends the agent.
-    Leave { reason: String },
+    /// Leave the cluster, which ends the agent. The next one is due after a while, if one is.
+    Leave {
+        reason: String,
+        restart_in: Option<Duration>,
+    },
     /// Have other tags.
     Tags {
         change: Retagging,
@@ -143,6 +147,8 @@ pub(super) struct Facts {
     pub(super) socket: PathBuf,
     /// Where the API's TCP port really is.
     pub(super) http: Option<SocketAddr>,
+    /// A signal to end announces a restart, due so soon.
+    pub(super) restart_eta: Option<Duration>,
 }
 
 impl Facts {
@@ -156,6 +162,7 @@ impl Facts {
             key: config.keys.primary().map(Key::id),
             socket: config.socket.clone(),
             http,
+            restart_eta: config.restart_eta,
         }
     }
 }

@@ -66,6 +66,10 @@ pub(super) struct Args {
     /// Accept gossip in plain text on other than loopback addresses [default: off]
     #[arg(long)]
     insecure: bool,
+    /// A signal to end announces a restart, due so soon: others are told of one restart then, or of
+    /// a failure if it is not there [default: none]
+    #[arg(long, value_name = "TIME")]
+    restart_eta: Option<String>,
     /// TOML file with the same names as these options [env: HEADCOUNT_CONFIG] [default: none]
     #[arg(long, value_name = "FILE")]
     config: Option<String>,
@@ -99,6 +103,7 @@ impl Args {
         flags.set("log-level", self.log_level);
         flags.set("name", self.name);
         flags.set("profile", self.profile);
+        flags.set("restart-eta", self.restart_eta);
         flags.set("socket", self.socket);
         flags.set("tag", self.tags);
         flags

@@ -1,6 +1,9 @@
 //! `headcount leave`: makes a running agent say goodbye and end.
 
+use std::time::Duration;
+
 use super::{Failure, Output, Target};
+use crate::config::{RESTART_ETA, restart_eta};
 
 /// Make the agent say goodbye to the cluster and end
 #[derive(Debug, clap::Args)]
@@ -8,6 +11,12 @@ pub(super) struct Args {
     /// Why, for the others to read; at most 256 bytes are told [default: leave]
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// Announce that the agent will be started again: others are told of one restart then
+    #[arg(long)]
+    restarting: bool,
+    /// How soon, from 1s to 1h; when it is over, others are told of a failure [default: 30s]
+    #[arg(long, value_name = "TIME", requires = "restarting", value_parser = restart_eta)]
+    eta: Option<Duration>,
     #[command(flatten)]
     target: Target,
     /// Print the agent's JSON answer
@@ -16,7 +25,16 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
-    let answer = args.target.client()?.leave(args.reason.as_deref()).await?;
+    let client = args.target.client()?;
+    let reason = args.reason.as_deref();
+    let answer = match args.restarting {
+        false => client.leave(reason).await?,
+        true => {
+            client
+                .leave_to_restart(reason, args.eta.unwrap_or(RESTART_ETA))
+                .await?
+        }
+    };
     if args.json {
         output.data(answer.json())?;
     } else if answer.left {

@@ -8,7 +8,7 @@ use std::{
 
 use hyper::Method;
 use serde::de::IgnoredAny;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Answer, Error, Filter, Joined, Left, Listing, Member, Raised, State, Status, Watch,
@@ -95,8 +95,30 @@ impl Client {
     /// See [`Client`].
     pub async fn leave(&self, reason: Option<&str>) -> Result<Answer<Left>, Error> {
         let body = reason.map_or_else(|| json!({}), |reason| json!({"reason": reason}));
+        self.leave_with(&body).await
+    }
+
+    /// The same, with the word that the next agent of this member is due in `eta`, from 1 s to an
+    /// hour: consumers are told of one `restart` then, or of `failed` if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 400: `eta` is out of range.
+    pub async fn leave_to_restart(
+        &self,
+        reason: Option<&str>,
+        eta: Duration,
+    ) -> Result<Answer<Left>, Error> {
+        let eta = humantime::format_duration(eta).to_string();
+        let mut body = json!({"restarting": true, "eta": eta});
+        if let Some(reason) = reason {
+            body["reason"] = reason.into();
+        }
+        self.leave_with(&body).await
+    }
+
+    async fn leave_with(&self, body: &Value) -> Result<Answer<Left>, Error> {
         let request = (Method::POST, "/v1/leave");
-        self.ask(request, Some(&body), PATIENCE).await
+        self.ask(request, Some(body), PATIENCE).await
     }
 
     /// Makes the whole cluster forget a failed or departed member.

@@ -14,7 +14,7 @@ pub(super) struct Key {
 }
 
 /// Every key, by name.
-pub(super) const KEYS: [Key; 14] = [
+pub(super) const KEYS: [Key; 15] = [
     one("advertise", "IP:PORT or IP"),
     one("bind", "IP:PORT, IP or :PORT"),
     one("cluster", "1 to 64 bytes of printable text without spaces"),
@@ -30,6 +30,7 @@ pub(super) const KEYS: [Key; 14] = [
     one("log-level", "error, warn, info, debug or trace"),
     one("name", "1 to 128 bytes of printable text without spaces"),
     one("profile", "lan, wan or local"),
+    one("restart-eta", "a time from 1s to 1h, as 30s"),
     one("socket", "a path of at most 107 bytes"),
     many("tag", "KEY=VALUE, 16 KiB for all tags together"),
 ];

@@ -10,6 +10,7 @@ mod error;
 mod key_file;
 mod keys;
 mod outputs;
+mod restart;
 mod seed;
 mod sources;
 mod supervisor;
@@ -21,11 +22,13 @@ mod values;
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 pub use error::{ConfigError, InvalidValue, Origin};
 pub use key_file::{InvalidKeyFile, generate_key, read_keys};
 pub use outputs::{BuiltIn, CommandLine, Hook, OutputFile, Outputs, Template};
+pub use restart::{RESTART_ETA, restart_eta};
 pub use seed::{InvalidSeed, Seed};
 pub use sources::Flags;
 pub use supervisor::Supervisor;
@@ -67,6 +70,8 @@ pub struct Config {
     pub keys: Keys,
     /// The operator accepts plaintext off loopback.
     pub insecure: bool,
+    /// A signal to end announces a restart, due so soon.
+    pub restart_eta: Option<Duration>,
     /// Who wants to hear how we are.
     pub supervisor: Option<Supervisor>,
     /// Commands and files that follow the members.

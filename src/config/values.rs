@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use super::{
@@ -37,6 +38,7 @@ impl Values {
             tags: self.tags()?,
             keys,
             insecure,
+            restart_eta: self.parsed("restart-eta", parse_restart_eta)?,
             supervisor: Supervisor::find(around),
             outputs: self.outputs.clone(),
             name,
@@ -217,6 +219,11 @@ fn parse_cluster(text: &str) -> Result<String, Refusal> {
 fn parse_profile(text: &str) -> Result<Profile, Refusal> {
     let hint = "lan for one data centre, wan for the internet, local for one machine";
     text.parse().map_err(|_| refusal("is not a profile", hint))
+}
+
+fn parse_restart_eta(text: &str) -> Result<Duration, Refusal> {
+    let hint = "say how long your service manager needs to start it again, as 30s";
+    super::restart_eta(text).map_err(|_| refusal("is not such a time", hint))
 }
 
 fn parse_bool(text: &str) -> Result<bool, Refusal> {

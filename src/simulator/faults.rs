@@ -40,6 +40,8 @@ pub enum Data {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault<N = Slot> {
+    /// The operator has the process leave, and announces the next one for the end of a while.
+    Announce(N, #[serde(with = "time_text")] Duration),
     /// The application beside the agent starts or ends; the agent notices at once.
     App(N, Application),
     /// Nothing from one machine reaches the other; the way back stays open.
@@ -95,6 +97,7 @@ impl<N> Fault<N> {
     /// What `to` does not know.
     pub fn try_map<M: Ord, E>(self, mut to: impl FnMut(N) -> Result<M, E>) -> Result<Fault<M>, E> {
         Ok(match self {
+            Self::Announce(node, eta) => Fault::Announce(to(node)?, eta),
             Self::App(node, application) => Fault::App(to(node)?, application),
             Self::Block { from, to: target } => Fault::Block {
                 from: to(from)?,
@@ -134,6 +137,7 @@ impl World {
         self.tell_fault(&fault);
         self.release_events(&fault);
         match fault {
+            Fault::Announce(slot, eta) => self.leave(slot, Some(eta)),
             Fault::App(slot, application) => self.set_application(slot, application),
             Fault::Block { from, to } => {
                 self.network.block(from, to);
@@ -148,7 +152,7 @@ impl World {
             Fault::Heal => self.heal(),
             Fault::Impose(id, rule) => self.impose(id, rule),
             Fault::Kill(slot) => self.end(slot, End::Crashed),
-            Fault::Leave(slot) => self.leave(slot),
+            Fault::Leave(slot) => self.leave(slot, None),
             Fault::Lift(id) => self.lift(id),
             Fault::Partition(sides) => {
                 self.network.partition(&sides);
@@ -212,7 +216,7 @@ impl World {
         }
     }
 
-    fn leave(&mut self, slot: Slot) {
+    fn leave(&mut self, slot: Slot, restart_in: Option<Duration>) {
         let now = self.now();
         let Some(process) = self.process_mut(slot) else {
             return;
@@ -222,7 +226,8 @@ impl World {
         }
         process.leaving.get_or_insert(now);
         self.events.release(slot);
-        self.input(slot, Input::Leave { reason: "told to" });
+        let reason = "told to";
+        self.input(slot, Input::Leave { reason, restart_in });
     }
 
     fn runs(&self, slot: Slot) -> bool {

@@ -59,7 +59,8 @@ impl Story {
     fn concerns(&self, fault: &Fault) -> bool {
         match fault {
             Fault::Block { from, to } => self.follows(*from) || self.follows(*to),
-            Fault::App(slot, _)
+            Fault::Announce(slot, _)
+            | Fault::App(slot, _)
             | Fault::Crash(slot)
             | Fault::Event(slot)
             | Fault::Kill(slot)
@@ -138,7 +139,10 @@ impl World {
             Input::Deadline => "wakes up".into(),
             Input::Join(addresses) => format!("is told to join {addresses:?}"),
             Input::Event { name, .. } => format!("is told to raise the event {name}"),
-            Input::Leave { reason } => format!("is told to leave: {reason}"),
+            Input::Leave { reason, restart_in } => match restart_in {
+                None => format!("is told to leave: {reason}"),
+                Some(eta) => format!("is told to leave, and to be back in {eta:?}"),
+            },
             Input::Remove { name } => format!("is told to forget {name}"),
             Input::Tags(tags) => format!("is given tags of {} bytes", tags.size()),
             Input::Refused { by } => format!("is refused by the host of {}", self.who_is(*by)),
@@ -222,6 +226,12 @@ impl World {
             Fault::Kill(slot) => format!("{} is killed", named(slot)),
             Fault::Event(slot) => format!("the application of {} raises an event", named(slot)),
             Fault::Heal => "nothing is cut any more".into(),
+            Fault::Announce(slot, eta) => {
+                format!(
+                    "{} is asked to leave, and to be back in {eta:?}",
+                    named(slot)
+                )
+            }
             Fault::Leave(slot) => format!("{} is asked to leave", named(slot)),
             Fault::Partition(sides) if sides.is_empty() => "the network is whole again".into(),
             Fault::Partition(sides) => {

@@ -10,7 +10,8 @@ pub(super) fn struck(faults: &[(Duration, Fault)]) -> Vec<Slot> {
     let mut struck = BTreeSet::new();
     for (_, fault) in faults {
         match fault {
-            Fault::Crash(slot)
+            Fault::Announce(slot, _)
+            | Fault::Crash(slot)
             | Fault::Kill(slot)
             | Fault::Leave(slot)
             | Fault::Pause(slot, _)

@@ -316,6 +316,7 @@ impl Draft {
                 Fault::Block { from, to }
             }
             Kind::Crash => Fault::Crash(slot),
+            Kind::Leave if chance(&mut self.rng, 0.3) => Fault::Announce(slot, self.seconds(1, 30)),
             Kind::Leave => Fault::Leave(slot),
             Kind::Partition => Fault::Partition(self.sides()),
             Kind::Pause => Fault::Pause(slot, self.seconds(1, 20)),

@@ -48,9 +48,12 @@ impl Trace {
                 self.bytes(name.as_bytes());
                 self.bytes(payload.as_bytes());
             }
-            Input::Leave { reason } => {
+            Input::Leave { reason, restart_in } => {
                 self.0.write_u8(3);
                 self.bytes(reason.as_bytes());
+                if let Some(eta) = restart_in {
+                    self.0.write_u128(eta.as_micros());
+                }
             }
             Input::Remove { name } => {
                 self.0.write_u8(4);

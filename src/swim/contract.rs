@@ -1,7 +1,7 @@
 //! The node's contract: what goes in, what comes out. The agent and the simulator speak nothing
 //! else with a node.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -12,6 +12,9 @@ use super::{AppStatus, Change, Directory, KeyId, Keys, Life, Scope, Tags, Tuning
 /// have numbers the driver chose (odd).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub u64);
+
+/// A member that announced a restart is waited for this long at most.
+pub const RESTART_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,9 @@ pub enum Input<'a> {
     Leave {
         /// Why, for the others to read. At most 256 bytes are told.
         reason: &'a str,
+        /// When the next process of this member is due, at most [`super::RESTART_MAX`] from now:
+        /// consumers are told of one restart then, or of a failure if it is not there.
+        restart_in: Option<Duration>,
     },
     /// The system at this address says that nobody has the gossip port there: an ICMP port
     /// unreachable came for a datagram of ours. A hint only: it is easily forged.

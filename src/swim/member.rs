@@ -167,6 +167,8 @@ pub enum Evidence {
     Refused,
     /// No probe was answered, but a question over a stream was: a firewall, not a death.
     StreamReachable,
+    /// It announced a restart, and was not back when it had said.
+    RestartOverdue,
 }
 
 /// Key and value pairs that an operator attached to a member. Cheap to clone.

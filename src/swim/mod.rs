@@ -40,7 +40,7 @@ mod wire;
 
 pub use change::Change;
 pub use contract::{
-    Counts, Input, Notice, Output, Settings, Status, StopReason, StreamEnd, StreamId,
+    Counts, Input, Notice, Output, RESTART_MAX, Settings, Status, StopReason, StreamEnd, StreamId,
 };
 pub use directory::Directory;
 pub use doubt::{Patience, Refusals};

@@ -27,8 +27,14 @@ pub(super) struct Accusation {
 pub(super) enum Claim {
     Suspect(Accusation),
     Failed(Accusation),
-    Left { reason: String },
+    Left {
+        reason: String,
+    },
     Removed,
+    /// Its next process is due so long after its goodbye.
+    Restarting {
+        eta: Duration,
+    },
 }
 
 /// What has been told of a member.
@@ -42,11 +48,26 @@ pub(super) enum Standing {
     },
     /// Forgotten on an operator's word: not shown, but remembered so that it stays away.
     Removed,
+    /// It announced a restart: consumers hear of it when it is back, or when it is not.
+    Restarting {
+        due: Timestamp,
+    },
 }
 
 impl Standing {
+    /// Whether foca holds it up.
     pub(super) const fn is_active(&self) -> bool {
         matches!(self, Self::Alive | Self::Suspect(_))
+    }
+
+    /// Whether consumers were told that this life is over.
+    pub(super) const fn is_over(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Left { .. } | Self::Removed)
+    }
+
+    /// Whether the process said goodbye, for ever or for a while: its generation never returns.
+    pub(super) const fn has_said_goodbye(&self) -> bool {
+        matches!(self, Self::Left { .. } | Self::Restarting { .. })
     }
 
     /// As foca holds it.
@@ -54,14 +75,16 @@ impl Standing {
         match self {
             Self::Alive => State::Alive,
             Self::Suspect(_) => State::Suspect,
-            Self::Failed(_) | Self::Left { .. } | Self::Removed => State::Down,
+            Self::Failed(_) | Self::Left { .. } | Self::Removed | Self::Restarting { .. } => {
+                State::Down
+            }
         }
     }
 
     /// The word that consumers are told.
     pub(super) const fn shown(&self) -> MemberState {
         match self {
-            Self::Alive => MemberState::Alive,
+            Self::Alive | Self::Restarting { .. } => MemberState::Alive,
             Self::Failed(_) | Self::Removed => MemberState::Failed,
             Self::Left { .. } => MemberState::Left,
             Self::Suspect(_) => MemberState::Suspect,
@@ -79,7 +102,7 @@ impl Standing {
         match self {
             Self::Failed(accusation) => Some(*accusation),
             Self::Suspect(doubt) => Some(doubt.first()),
-            Self::Alive | Self::Left { .. } | Self::Removed => None,
+            Self::Alive | Self::Left { .. } | Self::Removed | Self::Restarting { .. } => None,
         }
     }
 }

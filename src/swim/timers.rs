@@ -43,12 +43,14 @@ pub(super) enum Alarm {
         /// How many had confirmed the accusation: with one more the calls begin anew.
         confirmed: usize,
     },
-    /// Tell more members that we leave.
+    /// Tell more members that we leave; the first round waits until we know any.
     LeaveRound(u8),
     /// A probe that we made for somebody was not answered in time.
     Nack(Errand),
     /// Look for members that we lost.
     Reconnect,
+    /// A member is not back from the restart that it announced.
+    RestartOverdue(Identity),
     /// A return that was held back has lasted.
     Settled(Handle),
     /// A stream that we dialled takes too long, or one that we serve.

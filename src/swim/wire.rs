@@ -228,6 +228,13 @@ pub(super) enum Update<'a> {
         #[serde(borrow)]
         tags: Option<WireTags<'a>>,
     },
+    /// It left, and its next process is due so long after its goodbye.
+    Restarting {
+        id: MemberId,
+        life: Life,
+        eta_s: u32,
+        age_s: u32,
+    },
 }
 
 /// What a member says of itself beside its tags.
@@ -328,6 +335,7 @@ impl Update<'_> {
             | Self::Failed { id, .. }
             | Self::Left { id, .. }
             | Self::Removed { id, .. }
+            | Self::Restarting { id, .. }
             | Self::Facts { id, .. }
             | Self::Event { id, .. }
             | Self::Tagged { id, .. } => *id,
@@ -341,7 +349,8 @@ impl Update<'_> {
             | Self::Suspect { life, .. }
             | Self::Failed { life, .. }
             | Self::Left { life, .. }
-            | Self::Removed { life, .. } => *life,
+            | Self::Removed { life, .. }
+            | Self::Restarting { life, .. } => *life,
             Self::Facts { generation, .. }
             | Self::Event { generation, .. }
             | Self::Tagged { generation, .. } => Life::first(*generation),
@@ -349,9 +358,9 @@ impl Update<'_> {
     }
 }
 
-/// Whole seconds, as ages travel.
-pub(super) fn age_s(age: Duration) -> u32 {
-    u32::try_from(age.as_secs()).unwrap_or(u32::MAX)
+/// Whole seconds, as spans of time travel.
+pub(super) fn seconds(span: Duration) -> u32 {
+    u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
 }
 
 /// The longest beginning of `reason` that may travel.

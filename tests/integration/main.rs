@@ -1,6 +1,7 @@
 //! Everything that is tested from outside: one binary, so that it links once.
 
 mod agents; // what a cluster of real processes tells its consumers
+mod announced; // restarts that were announced, and those that were not kept
 mod api; // the local API as any program meets it
 mod applications; // leases, and what everybody hears when one ends
 mod bad_input; // junk datagrams, mistyped flags, unusable places

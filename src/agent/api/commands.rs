@@ -22,7 +22,7 @@ use crate::{
         seeds::Lookup,
         shared::{Command, Removal, Shared},
     },
-    config::Seed,
+    config::{RESTART_ETA, Seed, restart_eta},
 };
 
 use super::{Problem, query};
@@ -120,6 +120,21 @@ async fn answered(
 #[serde(deny_unknown_fields)]
 struct LeaveRequest {
     reason: Option<String>,
+    #[serde(default)]
+    restarting: bool,
+    eta: Option<String>,
+}
+
+impl LeaveRequest {
+    /// When the next process of this member is due, if it announces one.
+    fn restart_in(&self) -> Result<Option<Duration>, Problem> {
+        match (self.restarting, self.eta.as_deref()) {
+            (true, Some(text)) => restart_eta(text).map(Some).map_err(Problem::bad_request),
+            (true, None) => Ok(Some(RESTART_ETA)),
+            (false, None) => Ok(None),
+            (false, Some(_)) => Err(Problem::bad_request("eta is for restarting: true only")),
+        }
+    }
 }
 
 /// `POST /v1/leave`. Answers when this agent has left; the process ends right after.
@@ -127,10 +142,12 @@ pub(super) async fn leave(
     State(shared): State<Arc<Shared>>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let LeaveRequest { reason } = query::json(request).await?;
-    let reason = reason.unwrap_or_else(|| LEAVE_REASON.into());
+    let request: LeaveRequest = query::json(request).await?;
+    let restart_in = request.restart_in()?;
+    let reason = request.reason.unwrap_or_else(|| LEAVE_REASON.into());
     let answer = json!({"left": true, "reason": reason});
-    let sent = shared.commands.send(Command::Leave { reason }).await;
+    let leave = Command::Leave { reason, restart_in };
+    let sent = shared.commands.send(leave).await;
     sent.map_err(|_| Problem::ending())?;
     match timeout(LEAVE_TIMEOUT, shared.ended()).await {
         Ok(()) => Ok(Json(answer).into_response()),

@@ -42,6 +42,7 @@ impl Desk {
             key: None,
             socket: "/tmp/s".into(),
             http: None,
+            restart_eta: None,
         };
         let own = view("n1", MemberState::Alive);
         let feed = Feed::new(Epoch(0xe), clock.now(), &own).with_journal_limits(4, 1 << 20);

@@ -11,7 +11,8 @@ macro_rules! built_in {
 }
 
 /// By name.
-pub(super) const BUILT_IN: [(&str, &str); 20] = [
+pub(super) const BUILT_IN: [(&str, &str); 21] = [
+    built_in!("announced_restarts"),
     built_in!("application_death"),
     built_in!("churn"),
     built_in!("cold_start"),

@@ -71,6 +71,7 @@ pub(super) struct Entry {
     pub(super) address: Option<Address>,
     pub(super) data: Option<Data>,
     pub(super) state: Option<Application>,
+    pub(super) announced: Option<Span>,
     what: Option<Victim>,
 }
 
@@ -78,6 +79,7 @@ pub(super) struct Entry {
 const ONE: Chosen = Chosen::Drawn(Count::Exactly(1));
 const HALF: Chosen = Chosen::Drawn(Count::Percent(50));
 const ALL: Chosen = Chosen::Drawn(Count::Percent(100));
+const RESTART_KEYS: &[&str] = &["nodes", "down", "address", "data", "what", "announced"];
 /// Nothing strikes more often in one run.
 const STRIKES_MAX: u64 = 1_000_000;
 
@@ -92,6 +94,7 @@ impl Entry {
     ) {
         let given = [
             ("address", self.address.is_some()),
+            ("announced", self.announced.is_some()),
             ("data", self.data.is_some()),
             ("direction", self.direction.is_some()),
             ("down", self.down.is_some()),
@@ -113,8 +116,8 @@ impl Entry {
             Kind::OneWay => (&["for"], &["nodes", "direction", "every", "until"]),
             Kind::Partition => (&["for"], &["nodes"]),
             Kind::Pause | Kind::Slow => (&["for"], &["nodes", "every", "until"]),
-            Kind::Restart => (&[], &["nodes", "down", "address", "data", "what"]),
-            Kind::RollingRestart => (&["every"], &["nodes", "down", "address", "data", "what"]),
+            Kind::Restart => (&[], RESTART_KEYS),
+            Kind::RollingRestart => (&["every"], RESTART_KEYS),
         };
         (given.map(|(key, _)| key).collect(), required, optional)
     }
@@ -147,6 +150,11 @@ impl Entry {
         if let Some(stray) = given.iter().find(|key| !legal(key)) {
             let all = [required, optional].concat().join(", ");
             return Err(format!("takes no `{stray}`, only kind, at, {all}"));
+        }
+        if self.announced.is_some() && self.what.is_some() {
+            return Err(
+                "takes `announced` or `what`, not both: who announces is not killed".into(),
+            );
         }
         match required.iter().find(|key| !given.contains(key)) {
             Some(missing) => Err(format!("needs `{missing}`")),
@@ -210,7 +218,10 @@ impl Entry {
     }
 
     /// The death of a machine that it strikes.
-    pub(super) fn death(&self, slot: Slot) -> Fault {
+    pub(super) fn death(&self, slot: Slot, announced: Option<Duration>) -> Fault {
+        if let Some(eta) = announced {
+            return Fault::Announce(slot, eta);
+        }
         match self.what {
             Some(Victim::Process) => Fault::Kill(slot),
             Some(Victim::Host) | None => Fault::Crash(slot),
@@ -261,6 +272,7 @@ impl fmt::Display for Entry {
             ("every", self.every),
             ("until", self.until),
             ("down", self.down),
+            ("announced", self.announced),
         ];
         for (key, span) in spans {
             if let Some(span) = span {

@@ -89,7 +89,7 @@ impl Draft<'_> {
             Kind::Churn => self.churn(entry, at),
             Kind::Crash => struck
                 .into_iter()
-                .for_each(|slot| self.put(at, entry.death(slot))),
+                .for_each(|slot| self.put(at, entry.death(slot, None))),
             Kind::Event => self.raise(entry, at, &struck),
             Kind::Join => self.join(entry, at),
             Kind::Leave => struck
@@ -145,8 +145,9 @@ impl Draft<'_> {
             _ => Move::Stay,
         };
         let up = self.later(at, entry.down);
-        if up > at {
-            self.put(at, entry.death(slot));
+        let announced = entry.announced.map(|eta| eta.draw(self.rng));
+        if up > at || announced.is_some() {
+            self.put(at, entry.death(slot, announced));
         }
         let data = entry.data.unwrap_or(Data::Kept);
         self.put(up, Fault::Restart(slot, to, data));

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use foca::{Member, State};
 
-use super::Gate;
+use super::{Gate, Goodbye};
 use crate::swim::{
+    Life,
     identity::Identity,
     roster::{Accusation, Claim, Standing},
     wire::{self, Update, WireCard},
@@ -46,18 +47,31 @@ impl Gate {
     fn clothe_ourselves(&self, member: &Member<Identity>) -> Update<'static> {
         let life = member.id().life;
         match &self.leaving {
-            Some(reason) => Update::Left {
-                id: self.id,
-                life,
-                reason: Cow::Owned(wire::clip_reason(reason).to_owned()),
-                age_s: 0,
-            },
+            Some(goodbye) => self.clothe_goodbye(goodbye, life),
             None if member.state() == State::Down => Update::Alive {
                 card: WireCard::own(&self.card),
                 life: self.me.life.max(life.next()),
                 incarnation: 0,
             },
             None => self.introduction(),
+        }
+    }
+
+    fn clothe_goodbye(&self, goodbye: &Goodbye, life: Life) -> Update<'static> {
+        let (id, age_s) = (self.id, 0);
+        match goodbye.eta {
+            Some(eta) => Update::Restarting {
+                id,
+                life,
+                eta_s: wire::seconds(eta),
+                age_s,
+            },
+            None => Update::Left {
+                id,
+                life,
+                reason: Cow::Owned(wire::clip_reason(&goodbye.reason).to_owned()),
+                age_s,
+            },
         }
     }
 
@@ -93,7 +107,7 @@ impl Gate {
             .filter(|record| record.life == life);
         let age_s = record
             .filter(|record| !record.standing.is_active())
-            .map_or(0, |record| wire::age_s(self.now - record.since));
+            .map_or(0, |record| wire::seconds(self.now - record.since));
         let heard = self
             .heard(identity, State::Down)
             .map(|heard| heard.claim.clone());
@@ -102,6 +116,9 @@ impl Gate {
                 reason: reason.clone(),
             }),
             Standing::Removed => Some(Claim::Removed),
+            Standing::Restarting { due } => Some(Claim::Restarting {
+                eta: *due - record?.since,
+            }),
             _ => None,
         });
         match claim {
@@ -112,6 +129,12 @@ impl Gate {
                 age_s,
             },
             Some(Claim::Removed) => Update::Removed { id, life, age_s },
+            Some(Claim::Restarting { eta }) => Update::Restarting {
+                id,
+                life,
+                eta_s: wire::seconds(eta),
+                age_s,
+            },
             _ => Update::Failed {
                 id,
                 life,

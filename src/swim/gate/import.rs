@@ -34,11 +34,12 @@ impl Gate {
                 let accused = self.hear_accusation(*held.id(), held.incarnation(), accusation);
                 self.route(accused)
             }
-            (Update::Failed { age_s, .. } | Update::Left { age_s, .. }, None)
-                if stale(*age_s) || self.card_for(update).is_none() =>
-            {
-                self.nothing()
-            }
+            (
+                Update::Failed { age_s, .. }
+                | Update::Left { age_s, .. }
+                | Update::Restarting { age_s, .. },
+                None,
+            ) if stale(*age_s) || self.card_for(update).is_none() => self.nothing(),
             (Update::Removed { .. }, None) => self.nothing(),
             _ => self.judge(update),
         }

@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use foca::{Member, State};
 
 use super::{
-    Card, Junk, Life, MemberId, Scope, Timestamp,
+    Card, Junk, Life, MemberId, RESTART_MAX, Scope, Timestamp,
     broadcasts::About,
     directory::{Directory, Handle},
     events::{EventBook, Heard as HeardEvent},
@@ -70,8 +70,8 @@ pub(super) struct Gate {
     pub(super) unsaid: bool,
     /// Who speaks in a life that said goodbye.
     pub(super) parted: Vec<Identity>,
-    /// Our reason, once we are leaving.
-    pub(super) leaving: Option<String>,
+    /// What we say once we are leaving.
+    pub(super) leaving: Option<Goodbye>,
     /// Who sent the packet that foca is reading.
     pub(super) sender: Identity,
     pub(super) scope: Scope,
@@ -110,6 +110,14 @@ pub(super) struct Gate {
     pub(super) addressed_before: bool,
     /// What qualifies the claims being read.
     heard: Vec<Heard>,
+}
+
+/// How a process takes its leave.
+#[derive(Clone, Debug)]
+pub(super) struct Goodbye {
+    pub(super) reason: String,
+    /// When the next process of this member is due, if one is.
+    pub(super) eta: Option<Duration>,
 }
 
 /// A claim with what foca cannot hold of it.
@@ -312,15 +320,16 @@ impl Gate {
             Update::Left { reason, age_s, .. } => {
                 self.card_of(identity)?;
                 let reason = wire::clip_reason(reason).to_owned();
-                let gone = Member::new(identity, 0, State::Down);
-                self.hear(&gone, Claim::Left { reason }, *age_s);
-                Some(gone)
+                Some(self.hear_end(identity, Claim::Left { reason }, *age_s))
+            }
+            Update::Restarting { eta_s, age_s, .. } => {
+                self.card_of(identity)?;
+                let eta = RESTART_MAX.min(Duration::from_secs((*eta_s).into()));
+                Some(self.hear_end(identity, Claim::Restarting { eta }, *age_s))
             }
             Update::Removed { age_s, .. } => {
                 self.roster.record(handle)?;
-                let gone = Member::new(identity, 0, State::Down);
-                self.hear(&gone, Claim::Removed, *age_s);
-                Some(gone)
+                Some(self.hear_end(identity, Claim::Removed, *age_s))
             }
         }
     }
@@ -337,7 +346,7 @@ impl Gate {
         let Identity { handle, life } = identity;
         let record = self.roster.record(handle);
         let record = record.filter(|record| record.life >= life);
-        let left = |record: &Record| matches!(record.standing, Standing::Left { .. });
+        let left = |record: &Record| record.standing.has_said_goodbye();
         Over {
             life: record.map_or(life, |record| record.life),
             left: record.is_some_and(left),
@@ -418,6 +427,13 @@ impl Gate {
             .iter()
             .rev()
             .find(|heard| heard.about == identity && fits(&heard.claim))
+    }
+
+    /// This life of a member is over, by its own word or an operator's: in whatever incarnation.
+    fn hear_end(&mut self, about: Identity, claim: Claim, age_s: u32) -> Member<Identity> {
+        let gone = Member::new(about, 0, State::Down);
+        self.hear(&gone, claim, age_s);
+        gone
     }
 
     /// Somebody accuses a member in this incarnation.

@@ -31,7 +31,9 @@ impl Gate {
                 }
             }
             Update::Known { .. } => {}
-            Update::Left { .. } => self.sightings.push(Sighting::Predecessor(life)),
+            Update::Left { .. } | Update::Restarting { .. } => {
+                self.sightings.push(Sighting::Predecessor(life));
+            }
             _ => self.sightings.push(Sighting::Down(life)),
         }
         self.nothing()

@@ -223,7 +223,10 @@ fn a_renewal_says_alive_where_foca_says_that_the_old_life_is_down() {
 #[test]
 fn leaving_says_so_with_the_reason() {
     let mut gate = gate();
-    gate.leaving = Some("upgrade".into());
+    gate.leaving = Some(Goodbye {
+        reason: "upgrade".into(),
+        eta: None,
+    });
     let clothed = gate.clothe(&Member::down(gate.me));
     assert!(matches!(clothed, Some(Update::Left { reason, .. }) if reason == "upgrade"));
 }

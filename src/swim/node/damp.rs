@@ -4,6 +4,7 @@ use foca::Member;
 
 use super::Node;
 use crate::swim::{
+    MemberState, Timestamp,
     damping::{Held, Unrest},
     identity::Identity,
     roster::{Record, Standing},
@@ -22,9 +23,15 @@ impl Node {
     ) -> (Unrest, Option<Held>) {
         let generation = member.id().life.generation();
         let same = |prior: &&Record| prior.life.generation() == generation;
-        let Some(prior) = prior.filter(same).filter(|_| self.tuning.damping) else {
+        let Some(prior) = prior.filter(same) else {
             return (Unrest::CALM, None);
         };
+        if let Standing::Restarting { due } = next {
+            return (prior.unrest, awaiting(prior, *due));
+        }
+        if !self.tuning.damping {
+            return (Unrest::CALM, None);
+        }
         let unrest = match next {
             Standing::Alive => prior.unrest.back_from(&prior.standing, self.now),
             _ => prior.unrest,
@@ -37,7 +44,10 @@ impl Node {
                 until,
             }),
             Standing::Alive | Standing::Suspect(_) => prior.held.clone(),
-            Standing::Failed(_) | Standing::Left { .. } | Standing::Removed => None,
+            Standing::Failed(_)
+            | Standing::Left { .. }
+            | Standing::Removed
+            | Standing::Restarting { .. } => None,
         };
         let lasts = |held: &Held| *next != Standing::Alive || self.now < held.until;
         (unrest, held.filter(lasts))
@@ -59,4 +69,14 @@ impl Node {
             self.timers.schedule(at, Alarm::Settled(identity.handle));
         }
     }
+}
+
+/// A goodbye says no incarnation, as a refutation must: until the restart, consumers go on to hold
+/// a member suspect, or failed, that was so when it announced one.
+fn awaiting(prior: &Record, due: Timestamp) -> Option<Held> {
+    let told = prior.told();
+    (told.standing.shown() != MemberState::Alive).then(|| Held {
+        told: Box::new(told.clone()),
+        until: due,
+    })
 }

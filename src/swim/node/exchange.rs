@@ -291,6 +291,7 @@ impl Node {
         self.push(Output::CloseStream(stream));
         self.stats.exchanges += 1;
         self.joined(to);
+        self.part();
     }
 
     /// Whether we hold the sender down in the very process that speaks: it never went away, we
@@ -420,6 +421,7 @@ impl Node {
                 (State::Alive | State::Suspect, _) => u32::from(member.incarnation()),
                 (State::Down, Some(Standing::Removed)) => return sum,
                 (State::Down, Some(Standing::Left { .. })) => u32::MAX,
+                (State::Down, Some(Standing::Restarting { .. })) => u32::MAX - 2,
                 (State::Down, _) => u32::MAX - 1,
             };
             let card = gate.card_of(identity);

@@ -43,7 +43,7 @@ use super::{
     directory::Handle,
     engine::Engine,
     envelope::{Kind, Sealer},
-    gate::Gate,
+    gate::{Gate, Goodbye},
     health::Health,
     identity::Identity,
     mail::{Addressee, Mail, SWIM_BYTES_MAX, Sender},
@@ -100,6 +100,8 @@ pub struct Node {
     hints_from: Timestamp,
     /// When `healed` was due last, told or not.
     healed: Option<Timestamp>,
+    /// Our goodbye, until we know somebody to say it to.
+    parting: Option<Goodbye>,
     challenges: BTreeMap<u64, Challenged>,
     /// When a conflict was last told, by the other process's address.
     conflicts: BTreeMap<SocketAddr, Timestamp>,
@@ -176,6 +178,7 @@ impl Node {
             stream_probes: BTreeMap::new(),
             hints_from: Timestamp::ZERO,
             healed: None,
+            parting: None,
             challenges: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             asked: 0,

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use foca::{Member, State, Timer};
 
-use super::Node;
+use super::{Node, exchange::Exchange};
 use crate::swim::{
-    Change, StopReason,
-    gate::Gate,
+    Change, Evidence, RESTART_MAX, StopReason,
+    gate::{Gate, Goodbye},
     identity::Identity,
-    roster::{Claim, Standing},
+    roster::{Accusation, Claim, Standing},
     timers::Alarm,
     wire,
 };
@@ -18,16 +18,44 @@ use crate::swim::{
 /// round trip, the rounds are for lost packets.
 const LEAVE_ROUNDS: u8 = 5;
 const LEAVE_PAUSE: Duration = Duration::from_millis(40);
+/// How long a goodbye waits for the first answer: with its rounds it takes half a second at most.
+const INTRODUCTION_MAX: Duration = Duration::from_millis(300);
 
 impl Node {
     /// Says goodbye to the cluster; [`StopReason::Left`] follows after the last round.
-    pub(super) fn leave(&mut self, reason: &str) {
-        if self.gate.borrow().leaving.is_some() {
+    pub(super) fn leave(&mut self, reason: &str, restart_in: Option<Duration>) {
+        let goodbye = Goodbye {
+            reason: wire::clip_reason(reason).to_owned(),
+            eta: restart_in.map(|eta| eta.min(RESTART_MAX)),
+        };
+        if self.gate.borrow().leaving.is_some() || self.parting.is_some() {
             return;
         }
+        if self.is_introducing() {
+            self.parting = Some(goodbye);
+            return self.schedule(INTRODUCTION_MAX, Alarm::LeaveRound(0));
+        }
+        self.say_goodbye(goodbye);
+    }
+
+    /// Whether somebody hears of us just now, while we know nobody to say goodbye to.
+    fn is_introducing(&self) -> bool {
+        let is_dialled = |exchange: &Exchange| matches!(exchange, Exchange::Dialled { .. });
+        self.engine.active() == 0 && self.exchanges.values().any(is_dialled)
+    }
+
+    /// The answer that a goodbye waited for has come, or it comes too late.
+    pub(super) fn part(&mut self) {
+        if let Some(goodbye) = self.parting.take() {
+            self.settle();
+            self.say_goodbye(goodbye);
+        }
+    }
+
+    fn say_goodbye(&mut self, goodbye: Goodbye) {
         // What was raised just now goes out before the goodbye.
         self.pass_on_events();
-        self.gate.borrow_mut().leaving = Some(wire::clip_reason(reason).to_owned());
+        self.gate.borrow_mut().leaving = Some(goodbye);
         let change = Change::Left(self.own_view());
         self.change(change);
         if self.engine.active() == 0 {
@@ -39,12 +67,31 @@ impl Node {
     }
 
     pub(super) fn leave_round(&mut self, round: u8) {
-        if round == LEAVE_ROUNDS {
-            return self.stop(StopReason::Left);
+        match round {
+            0 => return self.part(),
+            LEAVE_ROUNDS => return self.stop(StopReason::Left),
+            _ => self.repeat_goodbye(),
         }
-        let result = self.engine.gossip();
-        self.check(result);
         self.schedule(LEAVE_PAUSE, Alarm::LeaveRound(round + 1));
+    }
+
+    /// Says it to a few more members, and what else is left to say. foca's budget for the goodbye
+    /// may be spent on members that leave as well and pass nothing on.
+    fn repeat_goodbye(&mut self) {
+        if self.engine.backlog() > 0 {
+            let result = self.engine.gossip();
+            self.check(result);
+        }
+        let goodbye = {
+            let gate = self.gate.borrow();
+            gate.clothe(&Member::new(gate.me, gate.incarnation, State::Down))
+        };
+        let Some(goodbye) = goodbye.map(|update| wire::encoded(&update)) else {
+            return;
+        };
+        for member in self.choose_active(self.tuning.fanout) {
+            self.send_gossip(member, 1, &goodbye);
+        }
     }
 
     /// Forgets a failed or departed member everywhere. It becomes one more life that is down from
@@ -61,6 +108,24 @@ impl Node {
         self.gate.borrow_mut().hear(&update, Claim::Removed, 0);
         let result = self.engine.apply(std::iter::once(update), true);
         self.check(result);
+    }
+
+    /// A member that announced its restart should be back by now. Every node has the same word of
+    /// it, and a clock of its own: nobody needs to be told.
+    pub(super) fn restart_overdue(&self, identity: Identity) {
+        let mut gate = self.gate.borrow_mut();
+        let record = gate.roster.record(identity.handle);
+        let is_awaited = record.is_some_and(|record| {
+            record.life == identity.life && matches!(record.standing, Standing::Restarting { .. })
+        });
+        if is_awaited {
+            let overdue = Accusation {
+                by: gate.id,
+                evidence: Evidence::RestartOverdue,
+            };
+            let gone = Member::new(identity, 0, State::Down);
+            gate.hear(&gone, Claim::Failed(overdue), 0);
+        }
     }
 
     /// A member has been down for long enough.

@@ -99,7 +99,7 @@ impl Node {
         self.send_gossip(member, 1, &wire::encoded(&introduction));
     }
 
-    fn send_gossip(&mut self, to: Identity, count: u16, updates: &[u8]) {
+    pub(super) fn send_gossip(&mut self, to: Identity, count: u16, updates: &[u8]) {
         self.send_packet(to, Message::Gossip, count, updates);
     }
 

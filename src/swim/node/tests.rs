@@ -241,7 +241,13 @@ fn a_silent_member_is_suspected_and_then_failed() {
 #[test]
 fn a_goodbye_is_told_as_left_and_nobody_suspects() {
     let mut few = Few::joined(3);
-    few.input(2, Input::Leave { reason: "upgrade" });
+    few.input(
+        2,
+        Input::Leave {
+            reason: "upgrade",
+            restart_in: None,
+        },
+    );
     few.run(Duration::from_secs(10));
     assert_eq!(few.stops.get(&2), Some(&StopReason::Left));
     for at in 0..2 {

@@ -16,7 +16,7 @@ impl Node {
             Input::Deadline => self.fire(),
             Input::Join(addresses) => self.join(addresses),
             Input::Event { name, payload } => self.raise_event(name, payload),
-            Input::Leave { reason } => self.leave(reason),
+            Input::Leave { reason, restart_in } => self.leave(reason, restart_in),
             Input::Refused { by } => self.refused(by),
             Input::Remove { name } => self.remove(name),
             Input::StreamFrame {
@@ -61,6 +61,7 @@ impl Node {
             Alarm::LeaveRound(round) => self.leave_round(round),
             Alarm::Nack(errand) => self.nack(errand),
             Alarm::Reconnect => self.reconnect(),
+            Alarm::RestartOverdue(identity) => self.restart_overdue(identity),
             Alarm::Settled(handle) => self.gate.borrow_mut().touch(handle),
             Alarm::StreamSilent(stream) => self.stream_silent(stream),
             Alarm::Suspicion {

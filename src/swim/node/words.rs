@@ -79,7 +79,13 @@ fn a_newcomer_is_told_what_was_raised_within_a_lifetime_and_nothing_older() {
     raise(&mut few, 1, "new");
     raise(&mut few, 2, "last words");
     few.run(SECOND);
-    few.input(2, Input::Leave { reason: "" });
+    few.input(
+        2,
+        Input::Leave {
+            reason: "",
+            restart_in: None,
+        },
+    );
     few.run(EVENT_LIFETIME / 2);
     few.input(3, Input::Join(&[address(0)]));
     few.run(SECOND * 2);

@@ -4,7 +4,7 @@ use foca::{Member, State};
 
 use super::Node;
 use crate::swim::{
-    Change, MemberState, MemberView, Suspicion, Timestamp,
+    Change, Evidence, MemberState, MemberView, Suspicion, Timestamp,
     damping::Unrest,
     directory::Handle,
     gate::{Heard, Touch},
@@ -122,7 +122,7 @@ impl Node {
             State::Alive => Standing::Alive,
             State::Suspect => Standing::Suspect(self.doubt(held, prior)),
             State::Down => down(
-                heard.map(|heard| &heard.claim),
+                heard.map(|heard| (&heard.claim, ago(self.now, Some(heard)))),
                 prior.filter(same).map(|prior| &prior.standing),
                 gate.accusation(*held.id()),
             ),
@@ -163,6 +163,9 @@ impl Node {
                 };
                 self.timers.schedule(doubt.deadline, alarm);
                 self.schedule_last_call(identity, doubt);
+            }
+            Standing::Restarting { due } => {
+                self.timers.schedule(*due, Alarm::RestartOverdue(identity));
             }
             Standing::Failed(_) | Standing::Left { .. } | Standing::Removed => {
                 let at = next.since + self.tuning.forget_after;
@@ -249,7 +252,7 @@ impl Node {
 
     pub(super) fn own_view(&self) -> MemberView {
         let gate = self.gate.borrow();
-        let leaving = gate.leaving.clone();
+        let leaving = gate.leaving.as_ref().map(|goodbye| goodbye.reason.clone());
         MemberView {
             card: self.own_card(),
             state: if leaving.is_some() {
@@ -285,6 +288,9 @@ impl Node {
         let identity = Identity { life, ..identity };
         let reason = match &told.standing {
             Standing::Left { reason } => Some(reason.clone()),
+            Standing::Failed(accusation) if accusation.evidence == Evidence::RestartOverdue => {
+                Some("restart overdue".into())
+            }
             _ => None,
         };
         Some(MemberView {
@@ -296,7 +302,7 @@ impl Node {
                 .filter(|_| told.standing.is_active()),
             reason,
             app: gate.app(identity),
-            down_since: (!told.standing.is_active()).then_some(told.since),
+            down_since: told.standing.is_over().then_some(told.since),
         })
     }
 
@@ -327,14 +333,25 @@ impl Node {
 
 /// The standing of a member that foca holds down. A goodbye is the member's own word: it wins over
 /// a failure that others saw, and no later rumour of a failure undoes it.
-fn down(claim: Option<&Claim>, prior: Option<&Standing>, accusation: Accusation) -> Standing {
+fn down(
+    heard: Option<(&Claim, Timestamp)>,
+    prior: Option<&Standing>,
+    accusation: Accusation,
+) -> Standing {
     let prior = prior.filter(|standing| !standing.is_active());
-    match (claim, prior) {
-        (Some(Claim::Removed), _) | (_, Some(Standing::Removed)) => Standing::Removed,
+    let is_overdue = accusation.evidence == Evidence::RestartOverdue;
+    match (heard, prior) {
+        (Some((Claim::Removed, _)), _) | (_, Some(Standing::Removed)) => Standing::Removed,
         (_, Some(left @ Standing::Left { .. })) => left.clone(),
-        (Some(Claim::Left { reason }), _) => Standing::Left {
+        (Some((Claim::Left { reason }, _)), _) => Standing::Left {
             reason: reason.clone(),
         },
+        (Some((Claim::Failed(_), _)), Some(Standing::Restarting { .. })) if is_overdue => {
+            Standing::Failed(accusation)
+        }
+        (Some((Claim::Restarting { eta }, since)), None) => {
+            Standing::Restarting { due: since + *eta }
+        }
         (_, Some(failed)) => failed.clone(),
         _ => Standing::Failed(accusation),
     }
@@ -362,12 +379,14 @@ fn steps(prior: Option<&Record>, next: &Record) -> Vec<Step> {
         let was_removed = prior.is_some_and(|removed| removed.life == next.life);
         return arrival(None, &next.standing, was_removed);
     };
-    if prior.standing.is_active() {
+    if !prior.standing.is_over() {
         return onward(prior, next);
     }
     let previous = Some(prior.standing.shown());
     match &next.standing {
-        Standing::Alive | Standing::Suspect(_) => arrival(previous, &next.standing, false),
+        Standing::Alive | Standing::Suspect(_) | Standing::Restarting { .. } => {
+            arrival(previous, &next.standing, false)
+        }
         Standing::Removed => vec![Step::Removed],
         Standing::Left { .. } if previous != Some(MemberState::Left) => vec![Step::Left],
         Standing::Failed(_) if previous != Some(MemberState::Failed) => vec![Step::Failed],
@@ -380,7 +399,7 @@ fn steps(prior: Option<&Record>, next: &Record) -> Vec<Step> {
 
 fn arrival(previous: Option<MemberState>, next: &Standing, was_removed: bool) -> Vec<Step> {
     match next {
-        Standing::Alive => vec![Step::Join { previous }],
+        Standing::Alive | Standing::Restarting { .. } => vec![Step::Join { previous }],
         Standing::Suspect(_) => vec![Step::Join { previous }, Step::Suspect],
         // A newcomer hears of members that failed or left before it came; who was removed on
         // purpose does not come back as a corpse.
@@ -395,14 +414,16 @@ fn onward(prior: &Record, next: &Record) -> Vec<Step> {
     let previous_generation = prior.life.generation();
     let restarted = next.life.generation() > previous_generation;
     let moved = (prior.life, prior.incarnation) != (next.life, next.incarnation);
-    let was_suspect = prior.standing != Standing::Alive;
+    let was_suspect = prior.standing.doubt().is_some();
+    let was_announced = matches!(prior.standing, Standing::Restarting { .. });
     match &next.standing {
-        Standing::Alive if restarted => vec![Step::Restart {
+        // Its own goodbye proves that a suspect was well.
+        Standing::Alive | Standing::Restarting { .. } if restarted => vec![Step::Restart {
             previous_generation,
         }],
-        Standing::Alive if was_suspect => vec![Step::Refuted],
-        Standing::Alive if moved => vec![Step::Update],
-        Standing::Alive => vec![],
+        Standing::Alive | Standing::Restarting { .. } if was_suspect => vec![Step::Refuted],
+        Standing::Alive | Standing::Restarting { .. } if moved => vec![Step::Update],
+        Standing::Alive | Standing::Restarting { .. } => vec![],
         Standing::Suspect(_) if restarted => {
             vec![
                 Step::Restart {
@@ -414,7 +435,7 @@ fn onward(prior: &Record, next: &Record) -> Vec<Step> {
         Standing::Suspect(_) if was_suspect && moved => vec![Step::Refuted, Step::Suspect],
         Standing::Suspect(_) if was_suspect => vec![],
         Standing::Suspect(_) => vec![Step::Suspect],
-        Standing::Failed(_) if was_suspect => vec![Step::Failed],
+        Standing::Failed(_) if was_suspect || was_announced => vec![Step::Failed],
         // The accusation was lost on the way; the failure says what it was.
         Standing::Failed(_) => vec![Step::Suspect, Step::Failed],
         Standing::Left { .. } => vec![Step::Left],

@@ -108,7 +108,10 @@ fn a_goodbye_wins_over_a_failure_and_a_removal_over_both() {
         reason: "upgrade".into(),
     };
     let failure = Claim::Failed(ACCUSATION);
-    let next = |claim, prior| down(claim, Some(&prior), ACCUSATION);
+    let next = |claim: Option<&Claim>, prior| {
+        let heard = claim.map(|claim| (claim, Timestamp::ZERO));
+        down(heard, Some(&prior), ACCUSATION)
+    };
     assert_eq!(next(Some(&goodbye), FAILED), left());
     assert_eq!(next(Some(&failure), left()), left());
     assert_eq!(next(Some(&Claim::Removed), left()), Standing::Removed);
@@ -122,6 +125,7 @@ fn a_confirmed_failure_keeps_its_first_accuser() {
         by: MemberId(8),
         evidence: Evidence::HeldFailed,
     };
-    let failed = down(Some(&Claim::Failed(later)), Some(&FAILED), later);
+    let heard = (&Claim::Failed(later), Timestamp::ZERO);
+    let failed = down(Some(heard), Some(&FAILED), later);
     assert_eq!(failed, FAILED);
 }

@@ -9,6 +9,7 @@ mod events;
 mod lifeguard;
 mod others;
 mod ourselves;
+mod restarts;
 mod stage;
 mod words;
 
@@ -38,6 +39,7 @@ fn way_to(standing: &str) -> Vec<String> {
         "suspect" => vec![step("alive"), step("suspect")],
         "failed" => vec![step("alive"), step("suspect"), step("failed")],
         "left" => vec![step("alive"), format!("left {life}")],
+        "restarting" => vec![step("alive"), format!("restarting {life}")],
         "removed" => vec![step("alive"), step("suspect"), step("failed"), "-".into()],
         other => panic!("no standing is called {other:?}"),
     }

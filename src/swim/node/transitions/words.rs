@@ -8,6 +8,9 @@ use crate::swim::{
     wire::{Update, WireEvent},
 };
 
+/// What announces a restart is due so soon.
+pub(super) const RESTART_S: u32 = 30;
+
 /// Life and incarnation: `2.1/5`, or `2.1` of what has no incarnation.
 pub(super) fn moment(word: &str) -> (Life, u16) {
     let (life, incarnation) = word.split_once('/').unwrap_or((word, "0"));
@@ -59,6 +62,12 @@ pub(super) fn claim(name: &str, text: &str) -> Update<'static> {
             age_s: 0,
         },
         "removed" => Update::Removed { id, life, age_s: 0 },
+        "restarting" => Update::Restarting {
+            id,
+            life,
+            eta_s: RESTART_S,
+            age_s: 0,
+        },
         "event" => event(id, (life.generation(), incarnation), &words[2..]),
         other => panic!("no claim is called {other:?}"),
     }
@@ -100,6 +109,7 @@ pub(super) fn claim_word(claim: &Update<'_>) -> String {
         Update::Failed { incarnation, .. } => format!("failed {life:?}/{incarnation}"),
         Update::Left { .. } => format!("left {life:?}"),
         Update::Removed { .. } => format!("removed {life:?}"),
+        Update::Restarting { .. } => format!("restarting {life:?}"),
         Update::Known { .. } => format!("known {life:?}"),
         Update::Facts { generation, .. } | Update::Tagged { generation, .. } => {
             format!("facts {generation}")
