@@ -20,6 +20,8 @@ pub(super) struct Entry {
     /// As it is told to those who do not hear of suspicions. `None` when they hear nothing.
     confirmed: Option<Told>,
     effect: Option<Effect>,
+    /// The member whose application said it, as it was then.
+    sender: Option<Arc<Member>>,
 }
 
 /// A line and its kind.
@@ -51,7 +53,14 @@ impl Entry {
             told,
             confirmed,
             effect: effect.map(Effect::without_equal_before),
+            sender: None,
         }
+    }
+
+    /// The same, said by the application beside this member.
+    pub(super) fn from(mut self, sender: Option<Arc<Member>>) -> Self {
+        self.sender = sender;
+        self
     }
 
     /// Bytes of its lines.
@@ -83,6 +92,7 @@ impl Entry {
                 (self.lasting(seconds)?, sides)
             }
         };
+        let sides = sides.or_else(|| Some((None, self.sender.as_ref()?)));
         let is_asked_for = taste.filter.admits_change(told.kind, sides);
         is_asked_for.then_some(told.json)
     }

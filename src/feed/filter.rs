@@ -95,9 +95,9 @@ impl Filter {
             && self.tags.iter().all(tagged)
     }
 
-    /// Whether the change, of this kind and of a member from this side to that, is among those
-    /// asked for. A member that was asked for before the change is told even when it no longer
-    /// is, so that the consumer's copy does not go stale.
+    /// Whether the change, of this kind and of a member from this side to that, or said by one, is
+    /// among those asked for. A member that was asked for before the change is told even when it no
+    /// longer is, so that the consumer's copy does not go stale.
     pub(super) fn admits_change(&self, kind: &str, sides: Option<Sides<'_>>) -> bool {
         let is_about_them = sides.is_none_or(|(before, after)| {
             let mut sides = before.into_iter().chain([after]);

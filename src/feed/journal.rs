@@ -82,7 +82,11 @@ impl Feed {
     pub fn publish(&mut self, at: Timestamp, change: &Change) -> u64 {
         self.seq += 1;
         let effect = self.roster.apply(at, change);
-        let entry = Entry::new(self.seq, at, change, effect);
+        let sender = match change {
+            Change::User(event) => self.roster.member(event.from).cloned(),
+            _ => None,
+        };
+        let entry = Entry::new(self.seq, at, change, effect).from(sender);
         self.journal_bytes += entry.len();
         self.journal.push_back(entry);
         self.trim();

@@ -29,6 +29,7 @@ mod list;
 mod mail;
 mod member;
 mod node;
+mod parts;
 mod replay;
 mod roster;
 mod stats;

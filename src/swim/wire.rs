@@ -8,7 +8,8 @@ use std::{borrow::Cow, net::SocketAddr, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppStatus, Card, Life, MemberId, Tags, check_event, check_name, check_tags, roster::Accusation,
+    AppStatus, Card, Life, MemberId, Tags, check_event, check_name, check_tags, parts::Parts,
+    roster::Accusation,
 };
 
 /// A hello's payload is padded to this length: no welcome or refusal is longer.
@@ -118,7 +119,8 @@ pub(super) struct Nack {
     pub(super) number: u8,
 }
 
-/// The frames of a state exchange, in order: open, then same or state, then finish after state.
+/// The frames of a state exchange: open; then same, state, or sums, which state answers; and
+/// finish after state.
 /// Those of a stream probe: a probe and its answer. And those of a fetch: what is asked for, and
 /// what is given.
 #[derive(Debug, Serialize, Deserialize)]
@@ -129,15 +131,20 @@ pub(super) enum Frame<'a> {
         /// What the sender says of itself.
         #[serde(borrow)]
         me: Update<'a>,
-        /// See `exchange::digest`.
+        /// See `node::sums`.
         digest: u64,
     },
     /// Our digests agree.
     Same,
-    /// All I know, myself first.
-    #[serde(borrow)]
-    State(Vec<Update<'a>>),
-    /// And this is all I know.
+    /// They differ; these are my sums for each part of the members.
+    Sums(Vec<u64>),
+    /// All I know of these parts, myself first.
+    State {
+        parts: Parts,
+        #[serde(borrow)]
+        updates: Vec<Update<'a>>,
+    },
+    /// And this is all I know of them.
     #[serde(borrow)]
     Finish(Vec<Update<'a>>),
     /// "Are you there? Your datagrams do not get here."

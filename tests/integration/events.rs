@@ -207,6 +207,8 @@ fn large_tags_come_by_stream_and_larger_ones_are_refused() {
         ("PUT", r#"{"a b":"c"}"#, 400),
         ("PUT", r#"{"a":7}"#, 400),
         ("PUT", "[]", 400),
+        ("PUT", "", 400),
+        ("PATCH", "", 400),
         ("PATCH", r#"{"a":true}"#, 400),
     ] {
         let answer = agents[0].request(method, "/v1/tags", body);

@@ -74,6 +74,29 @@ fn unknown(key: &str, known: &str) -> Problem {
 
 /// The JSON body of a request, whatever its content type says. An empty body is `{}`.
 pub(super) async fn json<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+    match body(request).await? {
+        empty if empty.is_empty() => read(b"{}"),
+        text => read(&text),
+    }
+}
+
+/// The same where an empty body is more likely a mistake than a wish.
+pub(super) async fn given_json<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+    match body(request).await? {
+        empty if empty.is_empty() => {
+            Err(Problem::bad_request("the body is empty: send {} for none"))
+        }
+        text => read(&text),
+    }
+}
+
+fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(text).map_err(|error| {
+        Problem::bad_request(format!("the body is not what is asked for: {error}"))
+    })
+}
+
+async fn body(request: Request) -> Result<Bytes, Problem> {
     if declared_bytes(request.headers()) > REQUEST_BYTES_MAX as u64 {
         return Err(too_large());
     }
@@ -82,13 +105,9 @@ pub(super) async fn json<T: DeserializeOwned>(request: Request) -> Result<T, Pro
         let detail = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
         Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
     })?;
-    let bytes = arrived.map_err(|rejection| match rejection.status() {
+    arrived.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         _ => Problem::bad_request("the body ended before it was complete"),
-    })?;
-    let text = if bytes.is_empty() { b"{}" } else { &bytes[..] };
-    serde_json::from_slice(text).map_err(|error| {
-        Problem::bad_request(format!("the body is not what is asked for: {error}"))
     })
 }
 

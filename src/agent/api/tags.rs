@@ -40,7 +40,7 @@ pub(super) async fn replace(
     State(shared): State<Arc<Shared>>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let body: Map<String, Value> = query::json(request).await?;
+    let body: Map<String, Value> = query::given_json(request).await?;
     let pairs = body.into_iter().map(|(key, value)| match value {
         Value::String(value) => Ok((key, value)),
         value => Err(refused(&key, &value, "a string")),
@@ -54,7 +54,7 @@ pub(super) async fn merge(
     State(shared): State<Arc<Shared>>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let body: Map<String, Value> = query::json(request).await?;
+    let body: Map<String, Value> = query::given_json(request).await?;
     let pairs = body.into_iter().map(|(key, value)| match value {
         Value::String(value) => Ok((key, Some(value))),
         Value::Null => Ok((key, None)),

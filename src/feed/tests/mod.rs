@@ -376,6 +376,23 @@ fn filtered_lines_are_skipped_and_numbers_stay() {
 }
 
 #[test]
+fn events_are_filtered_by_who_sends_them() {
+    let mut feed = feed();
+    feed.publish(NOW, &join("n2"));
+    feed.publish(NOW, &event("v2"));
+    let told = |query: fn(&mut Filter)| {
+        let mut taste = Taste::default();
+        query(&mut taste.filter);
+        let (lines, _) = feed.after(1, 2, &taste);
+        lines.len()
+    };
+    assert_eq!(told(|filter| filter.add_tag("role:web").unwrap()), 1);
+    assert_eq!(told(|filter| filter.add_tag("role:db").unwrap()), 0);
+    assert_eq!(told(|filter| filter.add_name("n2")), 1);
+    assert_eq!(told(|filter| filter.add_name("n1")), 0);
+}
+
+#[test]
 fn filters_say_what_is_wrong() {
     let mut filter = Filter::default();
     assert_eq!(

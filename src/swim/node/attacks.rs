@@ -410,3 +410,16 @@ fn nothing_that_members_say_can_be_read() {
         assert!(!says(&few, text), "{text}");
     }
 }
+
+#[test]
+fn forged_refusals_leave_streams_to_the_probes() {
+    let mut few = Few::joined(6);
+    let node = few.nodes[0].as_mut().unwrap();
+    let mut now = node.now;
+    for member in 1..6 {
+        now = now + Duration::from_millis(100);
+        let by = address(member);
+        node.handle(now, Input::Refused { by }).for_each(drop);
+    }
+    assert_eq!(node.stream_probes.len(), 2);
+}

@@ -23,6 +23,9 @@ use crate::swim::{
 
 /// Members asked over streams at once. Each costs its host a few packets and us a dial.
 const STREAM_PROBES_MAX: usize = 4;
+/// Of these, so many may have been begun by refusals that no probe waited for. The others are for
+/// probes, whatever is forged.
+const HINTED_MAX: usize = 2;
 /// Refusals by members that no probe asks are listened to once in this time, so that forged ones
 /// cost us no more than ten dials a second.
 const HINT_PAUSE: Duration = Duration::from_millis(100);
@@ -87,7 +90,7 @@ impl Node {
 
     /// A refusal that no probe waited for: some other datagram of ours was, or somebody forged it.
     fn hinted(&mut self, by: SocketAddr) {
-        if self.now < self.hints_from {
+        if self.now < self.hints_from || self.stream_probes.len() >= HINTED_MAX {
             return;
         }
         self.hints_from = self.now + HINT_PAUSE;

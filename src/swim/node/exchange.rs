@@ -1,29 +1,24 @@
 //! Comparing all that two nodes know, over a stream.
 //!
-//! The dialling side opens with itself and a digest. Equal digests end it; otherwise both send
-//! their whole list. Joining is one exchange, and one with a random member now and then repairs
-//! whatever gossip lost.
+//! The dialling side opens with itself and a digest. Equal digests end it; otherwise the other
+//! side answers with sums that show where they differ, and each sends what it knows of those parts
+//! (`sums`). To a newcomer, and where members are few, it sends all it knows at once. Joining is
+//! one exchange, and one with a random member now and then repairs whatever gossip lost.
 
-use std::{
-    collections::BTreeMap,
-    hash::Hasher,
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use foca::{Member, State};
 use rand::RngExt;
-use siphasher::sip::SipHasher24;
 
 use super::Node;
 use crate::swim::{
-    Card, Change, Junk, Life, MemberId, Output, StreamEnd, StreamId,
+    Change, Junk, Life, MemberId, Output, StreamEnd, StreamId,
     directory::Handle,
     envelope::{Envelope, Kind, Unopened},
     identity::Identity,
-    roster::Standing,
+    parts::Parts,
     timers::Alarm,
-    wire::{self, Frame, Unknown, Update, WireCard},
+    wire::{self, Frame, Unknown, Update},
 };
 
 /// An exchange that takes longer is given up.
@@ -43,7 +38,7 @@ const SERVED_MAX: usize = 128;
 pub(super) enum Exchange {
     /// We dialled this address.
     Dialled { to: SocketAddr },
-    /// We were dialled and have told all; the other side's list is due.
+    /// We were dialled and have told all, or where to look; the other side's word is due.
     Served {
         /// Nobody had heard of us before.
         fresh: bool,
@@ -180,9 +175,25 @@ impl Node {
                 self.finish(stream, *to);
                 Ok(())
             }
-            (Frame::State(updates), Some(Exchange::Dialled { to })) => {
+            (Frame::Sums(theirs), Some(Exchange::Dialled { .. })) => {
+                self.answer_sums(stream, &theirs)
+            }
+            (Frame::State { parts, updates }, Some(Exchange::Dialled { to })) => {
                 let to = *to;
-                self.answer_state(stream, &envelope, &updates);
+                self.answer_state((stream, parts), &envelope, &updates);
+                self.finish(stream, to);
+                Ok(())
+            }
+            (Frame::State { parts, updates }, Some(Exchange::Served { fresh: false })) => {
+                self.answer_state((stream, parts), &envelope, &updates);
+                self.exchanges.remove(&stream);
+                self.push(Output::CloseStream(stream));
+                self.stats.exchanges += 1;
+                Ok(())
+            }
+            (Frame::Finish(updates), Some(Exchange::Dialled { to })) => {
+                let to = *to;
+                self.import(&envelope, &updates);
                 self.finish(stream, to);
                 Ok(())
             }
@@ -229,6 +240,7 @@ impl Node {
             return Err(Junk::Busy);
         }
         let fresh = std::mem::take(&mut self.fresh);
+        let is_newcomer = self.acquaintance(envelope).is_none();
         self.import(envelope, std::slice::from_ref(me));
         self.settle();
         let sender = self.sender();
@@ -238,10 +250,14 @@ impl Node {
             self.push(Output::CloseStream(stream));
             self.stats.exchanges += 1;
         } else {
-            let state = self.state();
-            self.engine
-                .mail()
-                .frame(sender, stream, &Frame::State(state));
+            let frame = match self.part_count() {
+                count @ 2.. if !fresh && !is_newcomer => Frame::Sums(self.sums(count)),
+                _ => Frame::State {
+                    parts: Parts::ALL,
+                    updates: self.state(Parts::ALL),
+                },
+            };
+            self.engine.mail().frame(sender, stream, &frame);
             self.exchanges.insert(stream, Exchange::Served { fresh });
             self.schedule(EXCHANGE_TIMEOUT, Alarm::StreamSilent(stream));
         }
@@ -277,8 +293,27 @@ impl Node {
         is_known && self.engine.mail().is_current(envelope)
     }
 
-    fn answer_state(&mut self, stream: StreamId, envelope: &Envelope<'_>, updates: &[Update<'_>]) {
-        let mine = self.state();
+    /// Tells what we know of the parts in which we differ.
+    fn answer_sums(&mut self, stream: StreamId, theirs: &[u64]) -> Result<(), Junk> {
+        let is_count = Parts::is_count(theirs.len());
+        let ours = is_count.then(|| self.sums(theirs.len()));
+        let differing = ours.and_then(|ours| Parts::differing(&ours, theirs));
+        let parts = differing.ok_or(Junk::Malformed)?;
+        let updates = self.state(parts);
+        let sender = self.sender();
+        let frame = Frame::State { parts, updates };
+        self.engine.mail().frame(sender, stream, &frame);
+        Ok(())
+    }
+
+    /// Takes over what the other side knows, and tells what we knew of the same parts.
+    fn answer_state(
+        &mut self,
+        (stream, parts): (StreamId, Parts),
+        envelope: &Envelope<'_>,
+        updates: &[Update<'_>],
+    ) {
+        let mine = self.state(parts);
         self.import(envelope, updates);
         let sender = self.sender();
         self.engine
@@ -364,80 +399,6 @@ impl Node {
             self.change(Change::Healed { members });
         }
     }
-
-    /// All we know: ourselves first, cards before claims, and last what members say of themselves
-    /// and what their applications raised.
-    fn state(&self) -> Vec<Update<'static>> {
-        let gate = self.gate.borrow();
-        let mut updates = vec![gate.introduction()];
-        for member in &self.tellable() {
-            let (identity, incarnation) = (*member.id(), member.incarnation());
-            let card = || Some(WireCard::own(gate.card_of(identity)?.as_ref()));
-            let life = identity.life;
-            match member.state() {
-                State::Alive => {}
-                State::Suspect => {
-                    updates.extend(card().map(|card| Update::Alive {
-                        card,
-                        life,
-                        incarnation,
-                    }));
-                }
-                State::Down => updates.extend(card().map(|card| Update::Known { card, life })),
-            }
-            updates.extend(gate.clothe(member));
-        }
-        updates.extend(gate.statements());
-        updates.extend(gate.events());
-        updates
-    }
-
-    /// Whom an exchange is about: everyone in the list, or, where lists differ, whoever is not
-    /// simply alive.
-    fn tellable(&self) -> Vec<Member<Identity>> {
-        let gate = self.gate.borrow();
-        if !gate.scope.is_partial() {
-            return self.engine.members().cloned().collect();
-        }
-        let records = gate.roster.records();
-        records.map(|(handle, _)| gate.presumed(handle)).collect()
-    }
-
-    /// A sum over everyone we show, so that the order does not matter: id, address, life, and
-    /// incarnation or the way it went. Suspicions are left out: they pass. The address is there
-    /// because two processes with one name may have had one life. And everybody's facts and events.
-    fn digest(&self) -> u64 {
-        let gate = self.gate.borrow();
-        let partial = gate.scope.is_partial();
-        let own = hash(&gate.card, gate.me.life, gate.incarnation.into());
-        let own = if partial { 0 } else { own };
-        let believed = self.tellable().iter().fold(own, |sum, member| {
-            let identity = *member.id();
-            let standing = gate
-                .roster
-                .record(identity.handle)
-                .map(|record| &record.standing);
-            let what = match (member.state(), standing) {
-                (State::Alive | State::Suspect, _) => u32::from(member.incarnation()),
-                (State::Down, Some(Standing::Removed)) => return sum,
-                (State::Down, Some(Standing::Left { .. })) => u32::MAX,
-                (State::Down, Some(Standing::Restarting { .. })) => u32::MAX - 2,
-                (State::Down, _) => u32::MAX - 1,
-            };
-            let card = gate.card_of(identity);
-            sum.wrapping_add(card.map_or(0, |card| hash(&card, identity.life, what)))
-        });
-        let stated = gate.facts.iter().map(|(handle, generation, facts)| {
-            hash_facts(gate.directory.id(handle), generation, facts.version)
-        });
-        let raised = gate
-            .events
-            .marks()
-            .map(|((handle, generation), next, last)| {
-                hash_events(gate.directory.id(handle), generation, [next, last])
-            });
-        stated.chain(raised).fold(believed, u64::wrapping_add)
-    }
 }
 
 /// A member that one side holds alive and the other failed, and the life it must move beyond.
@@ -451,35 +412,4 @@ fn disputed(update: &Update<'_>, held: &Member<Identity>) -> Option<(Handle, Lif
         _ => false,
     };
     disputed.then_some((identity.handle, identity.life))
-}
-
-/// A member alone counts the versions of its facts, so that equal versions are equal facts.
-fn hash_facts(id: MemberId, generation: u32, version: u32) -> u64 {
-    let mut hasher = SipHasher24::new();
-    hasher.write_u64(id.0);
-    hasher.write_u32(generation);
-    hasher.write_u32(version);
-    hasher.finish()
-}
-
-/// How far a node is with the events of one process.
-fn hash_events(id: MemberId, generation: u32, marks: [u64; 2]) -> u64 {
-    let mut hasher = SipHasher24::new();
-    hasher.write_u64(id.0);
-    hasher.write_u32(generation);
-    marks.into_iter().for_each(|mark| hasher.write_u64(mark));
-    hasher.finish()
-}
-
-fn hash(card: &Card, life: Life, what: u32) -> u64 {
-    let mut hasher = SipHasher24::new();
-    hasher.write_u64(card.id.0);
-    match card.address.ip() {
-        IpAddr::V4(ip) => hasher.write(&ip.octets()),
-        IpAddr::V6(ip) => hasher.write(&ip.octets()),
-    }
-    hasher.write_u16(card.address.port());
-    hasher.write_u32(life.to_bits());
-    hasher.write_u32(what);
-    hasher.finish()
 }

@@ -2,11 +2,11 @@
 //!
 //! `turn` takes inputs apart and settles what follows from them; `receive` opens datagrams,
 //! `beyond` those of members that are not in the list, `join` makes contact and `reconnect` renews
-//! it, `exchange` compares state, `evidence` looks closer at members that do not answer, `duel`
-//! deals with our own name, `spread` sends news on, `facts` passes on what members say of
-//! themselves, `fetch` gets what was too large for that, `events` passes on what their applications
-//! raise, `tell` turns what foca believes into changes, `look` shows it and `load` how much
-//! there is, `recall` starts from what is remembered, and `part` says goodbye.
+//! it, `exchange` compares state, `sums` says where it differs, `evidence` looks closer at members
+//! that do not answer, `duel` deals with our own name, `spread` sends news on, `facts` passes on
+//! what members say of themselves, `fetch` gets what was too large for that, `events` passes on
+//! what their applications raise, `tell` turns what foca believes into changes, `look` shows it and
+//! `load` how much there is, `recall` starts from what is remembered, and `part` says goodbye.
 
 mod beyond;
 mod damp;
@@ -25,6 +25,7 @@ mod recall;
 mod receive;
 mod reconnect;
 mod spread;
+mod sums;
 mod suspect;
 mod tell;
 mod turn;
