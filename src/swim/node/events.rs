@@ -180,9 +180,10 @@ impl Node {
         }
     }
 
-    /// The turn that this begins passes on what is due.
-    pub(super) const fn event_round(&mut self) {
-        self.events.round_due = None;
+    /// The turn that this begins passes on what is due. An alarm that an earlier one made moot
+    /// must not set another, or each would live on for as long as anything waits.
+    pub(super) fn event_round(&mut self) {
+        self.events.round_due.take_if(|due| *due <= self.now);
     }
 
     /// Twice the budget of a claim: no probe and no clock brings an event up again.
