@@ -20,7 +20,7 @@ use tracing::{error, info, warn};
 use crate::{
     config::{Config, Seed, is_loopback},
     feed::{Epoch, Feed},
-    swim::{Directory, Node, Scope, Settings, StopReason, Tuning},
+    swim::{Directory, Input, Node, Scope, Settings, StopReason, Tuning},
 };
 
 use super::{
@@ -32,10 +32,10 @@ use super::{
     local::{Local, SocketFile},
     outputs::Prepared,
     protocol::{Outcome, Protocol},
-    seeds::Lookup,
+    seeds,
     service::Service,
     shared::{Facts, Shared},
-    store::Store,
+    store::{Keeper, Owner, Store},
     streams::Streams,
 };
 
@@ -189,9 +189,10 @@ impl Agent {
     ) -> Result<(Running, Protocol, Option<SocketFile>), Error> {
         let http = self.http_address();
         let facts = Facts::new(&self.config, self.gossip.address, http);
-        let (store, generation) = Store::open(&self.config.data_dir);
-        let node = Node::new(settings(&self.config, self.gossip.address, generation));
+        let (store, generation) = Store::open(&self.config.data_dir, owner(&self.config));
+        let mut node = Node::new(settings(&self.config, self.gossip.address, generation));
         let clock = Clock::start();
+        let peers = store.addresses();
         let own = node.members().next().expect("a node knows itself");
         let feed = Feed::new(Epoch(clock::random()), clock.now(), &own);
         let (shared, commands) = Shared::new(clock, facts, feed);
@@ -207,10 +208,12 @@ impl Agent {
             local: (self.local.listener, self.local.guard),
             http: self.http.map(|(listener, _)| listener),
         };
-        announce(&shared.facts, generation);
+        announce(&shared.facts, generation, peers.len());
+        // What it asks for comes with the answer to its first input in the loop.
+        drop(node.handle(clock.now(), Input::Reconnect(&peers)));
         let running = Running {
-            api: start_api(doors, shared.clone(), self.config.join)?,
-            disk: start_disk(store, generations)?,
+            api: start_api(doors, shared.clone(), watch::channel(self.config.join).1)?,
+            disk: start_disk(Keeper::new(store, shared.clone(), generations))?,
             outputs: start_outputs(self.outputs, shared.clone())?,
             shared: shared.clone(),
         };
@@ -304,11 +307,19 @@ fn settings(config: &Config, bound: SocketAddr, generation: u32) -> Settings {
     }
 }
 
-fn announce(facts: &Facts, generation: u32) {
+fn owner(config: &Config) -> Owner {
+    Owner {
+        cluster: config.cluster.clone(),
+        name: config.name.clone(),
+    }
+}
+
+fn announce(facts: &Facts, generation: u32, peers: usize) {
     info!(
         name = facts.name,
         id = %facts.id,
         generation,
+        peers,
         gossip = %facts.bind,
         socket = %facts.socket.display(),
         http = facts.http.map(tracing::field::display),
@@ -356,12 +367,10 @@ fn spawn(
 fn start_api(
     doors: Doors,
     shared: Arc<Shared>,
-    seeds: Vec<Seed>,
+    seeds: watch::Receiver<Vec<Seed>>,
 ) -> Result<thread::JoinHandle<()>, Error> {
     let runtime = runtime("api")?;
-    for seed in seeds {
-        runtime.spawn(Lookup(seed).follow(shared.commands.clone()));
-    }
+    runtime.spawn(seeds::follow(shared.clone(), seeds));
     spawn("api", move || {
         if let Err(error) = runtime.block_on(api::serve(doors, shared)) {
             error!(%error, "the local API ended");
@@ -388,21 +397,10 @@ fn start_outputs(
     .map(Some)
 }
 
-/// Stores generations as they come, away from every thread that has anything else to do.
-fn start_disk(
-    store: Store,
-    mut generations: watch::Receiver<u32>,
-) -> Result<thread::JoinHandle<()>, Error> {
+/// Keeps the store, away from every thread that has anything else to do.
+fn start_disk(keeper: Keeper) -> Result<thread::JoinHandle<()>, Error> {
     let runtime = runtime("disk")?;
-    spawn("disk", move || {
-        runtime.block_on(async move {
-            // The protocol drops its end when it ends; what it said last is seen before that.
-            while generations.changed().await.is_ok() {
-                let generation = *generations.borrow_and_update();
-                store.remember(generation);
-            }
-        });
-    })
+    spawn("disk", move || runtime.block_on(keeper.run()))
 }
 
 /// Turns SIGTERM and SIGINT into messages. Must be called inside a runtime.

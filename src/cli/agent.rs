@@ -36,8 +36,9 @@ pub(super) struct Args {
     /// Address at which others reach this agent: IP:PORT or IP [default: as they see it]
     #[arg(long, value_name = "ADDRESS")]
     advertise: Option<String>,
-    /// Members to find the cluster by: HOST:PORT or HOST; tried for ever [default: none, port 7946]
-    #[arg(long, value_name = "HOST[:PORT]", num_args = 1.., value_delimiter = ',')]
+    /// Members to find the cluster by: HOST:PORT or HOST, srv:NAME for a DNS service, file:PATH for
+    /// a file with one on each line; tried for ever [default: none, port 7946]
+    #[arg(long, value_name = "SEED", num_args = 1.., value_delimiter = ',')]
     join: Vec<String>,
     /// Name of the cluster; agents of different clusters never mix [default: default]
     #[arg(long, value_name = "NAME")]
@@ -52,7 +53,7 @@ pub(super) struct Args {
     /// Serve the local API on TCP too: IP:PORT or :PORT, which is on loopback [default: off]
     #[arg(long, value_name = "ADDRESS")]
     http: Option<String>,
-    /// Where this member's generation is kept over restarts [default:
+    /// Where this member's generation and its peers are kept over restarts [default:
     /// $XDG_STATE_HOME/headcount/NAME, as root /var/lib/headcount/NAME]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,

@@ -21,7 +21,10 @@ pub(super) const KEYS: [Key; 15] = [
     one("data-dir", "the path of a directory"),
     one("http", "IP:PORT or :PORT"),
     one("insecure", "true or false"),
-    many("join", "HOST:PORT or HOST, where HOST is a name or an IP"),
+    many(
+        "join",
+        "HOST:PORT or HOST, where HOST is a name or an IP; srv:NAME or file:PATH",
+    ),
     one(
         "key-file",
         "the path of a file that only its owner can read",

@@ -138,7 +138,8 @@ fn doubts(config: &Config) -> Vec<String> {
     let doubt = |address| {
         format!("advertise says {address}, but bind {bind} is reached from this host only")
     };
-    let elsewhere = |seed: &&Seed| seed.host().parse().is_ok_and(|ip| !is_loopback(ip));
+    let elsewhere =
+        |seed: &&Seed| matches!(seed, Seed::Address(address) if !is_loopback(address.ip()));
     let unreachable = config.join.iter().filter(elsewhere);
     let unreachable = unreachable.filter(|_| is_loopback(bind.ip()));
     let far = |seed| format!("join names {seed}, but bind {bind} reaches this host only: set bind");

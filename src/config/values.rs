@@ -195,7 +195,7 @@ fn parse_http(text: &str) -> Result<SocketAddr, Refusal> {
     parse_address(text, LOOPBACK, 0)
 }
 
-/// `HOST:PORT` or `HOST`; names are looked up later, each time they are contacted.
+/// Names are looked up later, again and again, and so are files.
 fn parse_seed(text: &str) -> Result<Seed, Refusal> {
     let hint = "write for example 10.0.0.1:7946, [::1]:7946 or seed.example";
     text.parse::<Seed>()

@@ -17,6 +17,7 @@ mod examples; // the programs in examples, each through the death of its agent
 mod hostile_http; // clients that nobody should write, in numbers
 mod interruptions; // streams cut off while agents come and go
 mod kills; // real agents beside simulated ones
+mod memory; // what an agent remembers from one start to the next
 mod namespaces; // partitions of real agents by iptables
 mod network; // bad networks and slow processes
 mod outputs; // commands and files that follow the members
@@ -28,6 +29,7 @@ mod regressions; // bugs that the swarm found
 mod restarts; // what stays the same member, whatever changes around it
 mod scenarios; // what a scenario may say, and what not
 mod sealing; // gossip with a key, and who is kept out
+mod seeds; // ways to find a cluster
 mod service; // under systemd, or what looks like it
 mod simulate; // scenarios from the command line
 mod simulate_files; // its page and its trace

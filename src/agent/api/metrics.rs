@@ -61,6 +61,11 @@ fn feed(page: &mut Page, shared: &Shared) {
     let stuck = shared.tallies.stuck.get();
     let help = "Connections closed because nothing was read for 60 s";
     page.counter("connections_stuck_total", help, stuck);
+    let data_dir = &shared.tallies.data_dir;
+    let help = "Failed attempts to write to the data directory";
+    page.counter("data_dir_failures_total", help, data_dir.failures());
+    let (failing, help) = (u8::from(data_dir.is_failing()), "1 while they fail");
+    page.gauge("data_dir_failing", help, failing);
     let uptime = shared.clock.uptime().as_secs();
     page.gauge("uptime_seconds", "Time since the start", uptime);
 }

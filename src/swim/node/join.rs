@@ -65,6 +65,11 @@ impl Node {
         }
     }
 
+    pub(super) fn abandon(&mut self, addresses: &[SocketAddr]) {
+        self.contacts
+            .retain(|address, _| !addresses.contains(address));
+    }
+
     fn contact(&mut self, address: SocketAddr) -> &mut Contact {
         self.contacts.entry(address).or_insert(Contact {
             nonce: None,
