@@ -3,11 +3,11 @@
 use std::{ffi::OsString, time::Duration};
 
 use tracing::{Level, level_filters::LevelFilter, warn};
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, reload, util::SubscriberInitExt};
 
 use super::{Failure, log::Log};
 use crate::{
-    agent::{self, Exit},
+    agent::{self, Exit, Reload},
     config::{self, Flags, Logging, Surroundings},
 };
 
@@ -116,14 +116,20 @@ pub(super) fn run(mut args: Args) -> Result<(), Failure> {
     if let Some(parent) = args.exit_with_parent {
         exit_with(parent)?;
     }
-    let launch = config::load(args.flags(), &Surroundings::look())?;
-    let log = log(launch.logging)?;
+    let (flags, around) = (args.flags(), Surroundings::look());
+    let launch = config::load(flags.clone(), &around)?;
+    let (log, set_level) = log(launch.logging)?;
     for warning in launch.warnings {
         warn!("{warning}");
     }
+    let reload = Some(Reload {
+        logging: launch.logging,
+        load: Box::new(move || config::load(flags.clone(), &around)),
+        set_level,
+    });
     let ended = match command.is_empty() {
-        true => agent::run(launch.config),
-        false => agent::run_with(launch.config, command),
+        true => agent::run(launch.config, reload),
+        false => agent::run_with(launch.config, reload, command),
     };
     log.finish(LOG_PATIENCE);
     match ended? {
@@ -137,14 +143,11 @@ pub(super) fn run(mut args: Args) -> Result<(), Failure> {
     }
 }
 
-/// Our own lines from `level` on; of the libraries below us only what goes wrong.
-fn log(logging: Logging) -> Result<Log, Failure> {
+/// The log, and what changes the level from which on it has our lines.
+fn log(logging: Logging) -> Result<(Log, Box<dyn Fn(Level) + Send + Sync>), Failure> {
     let log = Log::start(std::io::stderr());
     let log = log.map_err(|error| Failure::trouble(format!("cannot start the log: {error}")))?;
-    let others = LevelFilter::from_level(logging.level.min(Level::WARN));
-    let targets = Targets::new()
-        .with_default(others)
-        .with_target("headcount", logging.level);
+    let (targets, handle) = reload::Layer::new(targets(logging.level));
     let lines = tracing_subscriber::fmt::layer().with_writer(log.clone());
     let registry = tracing_subscriber::registry().with(targets);
     if logging.json {
@@ -155,7 +158,18 @@ fn log(logging: Logging) -> Result<Log, Failure> {
             .with(lines.with_ansi(is_terminal).with_target(false))
             .init();
     }
-    Ok(log)
+    let set_level = move |level| {
+        // It fails only without a log.
+        let _ = handle.reload(self::targets(level));
+    };
+    Ok((log, Box::new(set_level)))
+}
+
+/// Our own lines from `level` on; of the libraries below us only what goes wrong.
+fn targets(level: Level) -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::from_level(level.min(Level::WARN)))
+        .with_target("headcount", level)
 }
 
 /// Has the kernel kill us when `parent` ends, even if it is killed itself.

@@ -26,6 +26,7 @@ mod properties; // whatever bytes and whatever happens
 mod readers; // HAProxy, nginx and Prometheus, who read such files
 mod readme; // what the README shows is what the program does
 mod regressions; // bugs that the swarm found
+mod reload; // what a running agent takes up at SIGHUP
 mod restarts; // what stays the same member, whatever changes around it
 mod scenarios; // what a scenario may say, and what not
 mod sealing; // gossip with a key, and who is kept out
