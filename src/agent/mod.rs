@@ -7,6 +7,7 @@
 //!
 //! Nothing here decides anything about members: that is [`crate::swim`]'s.
 
+mod advertise;
 mod api;
 mod app;
 mod child;

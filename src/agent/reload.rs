@@ -59,14 +59,22 @@ pub(super) struct Levers {
     outputs: mpsc::Sender<Prepared>,
 }
 
+/// The other end of the levers.
+#[derive(Debug)]
+pub(super) struct Orders {
+    pub(super) seeds: watch::Receiver<Vec<Seed>>,
+    pub(super) outputs: mpsc::Receiver<Prepared>,
+}
+
 impl Levers {
-    /// Gives their other ends, too.
-    pub(super) fn new(
-        seeds: Vec<Seed>,
-    ) -> (Self, (watch::Receiver<Vec<Seed>>, mpsc::Receiver<Prepared>)) {
-        let (seeds, followed) = watch::channel(seeds);
+    pub(super) fn new(configured: Vec<Seed>) -> (Self, Orders) {
+        let (seeds, followed) = watch::channel(configured);
         let (outputs, prepared) = mpsc::channel(1);
-        (Self { seeds, outputs }, (followed, prepared))
+        let orders = Orders {
+            seeds: followed,
+            outputs: prepared,
+        };
+        (Self { seeds, outputs }, orders)
     }
 }
 
@@ -95,7 +103,7 @@ impl Reloader {
     }
 
     /// What can go wrong goes wrong here, before anything has changed. Gives an error with its hint.
-    fn load(&mut self) -> Result<(Launch, Prepared), (String, Option<String>)> {
+    fn load(&self) -> Result<(Launch, Prepared), (String, Option<String>)> {
         let launch = (self.reload.load)();
         let launch = launch.map_err(|error| (error.to_string(), Some(error.hint())))?;
         let outputs = Prepared::new(launch.config.outputs.clone());

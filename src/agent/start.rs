@@ -22,7 +22,7 @@ use crate::{
 };
 
 use super::{
-    Error,
+    Error, advertise,
     api::Doors,
     child::{End, Fate, Program},
     clock::{self, Clock},
@@ -86,6 +86,8 @@ pub struct Agent {
     /// As it was given to us.
     configured: Config,
     gossip: Gossip,
+    /// Where others are told that we are.
+    advertised: SocketAddr,
     local: Local,
     http: Option<(TcpListener, SocketAddr)>,
     outputs: Prepared,
@@ -109,11 +111,13 @@ impl Agent {
             address: config.bind,
             source,
         })?;
+        let advertised = advertise::address(config.advertise.as_ref(), gossip.address)?;
         let http = config.http.map(bind_http).transpose()?;
         Ok(Self {
             config,
             configured,
             gossip,
+            advertised,
             local,
             http,
             outputs,
@@ -199,7 +203,7 @@ impl Agent {
         let http = self.http_address();
         let facts = Facts::new(&self.config, self.gossip.address, http);
         let (store, generation) = Store::open(&self.config.data_dir, owner(&self.config));
-        let mut node = Node::new(settings(&self.config, self.gossip.address, generation));
+        let mut node = Node::new(settings(&self.config, self.advertised, generation));
         let clock = Clock::start();
         let peers = store.addresses();
         let own = node.members().next().expect("a node knows itself");
@@ -213,7 +217,7 @@ impl Agent {
         let listener = tokio::net::TcpListener::from_std(self.gossip.tcp).map_err(failed)?;
         let streams = Streams::new(listener, self.gossip.address.ip());
         let (remember, generations) = watch::channel(generation);
-        let (levers, changes) = Levers::new(self.config.join);
+        let (levers, orders) = Levers::new(self.config.join);
         let reloader = reload.map(|reload| reload.listen(self.configured, &shared, levers));
         let work = Work {
             doors: Doors {
@@ -223,11 +227,11 @@ impl Agent {
             keeper: Keeper::new(store, shared.clone(), generations),
             outputs: self.outputs,
             reloader: reloader.transpose().map_err(failed)?,
-            changes,
+            orders,
         };
         announce(&shared.facts, generation, peers.len());
         // What it asks for comes with the answer to its first input in the loop.
-        drop(node.handle(clock.now(), Input::Reconnect(&peers)));
+        let _ = node.handle(clock.now(), Input::Reconnect(&peers));
         let running = Running {
             threads: work.start(&shared)?,
             shared: shared.clone(),
@@ -287,15 +291,11 @@ fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     bind().map_err(|source| Error::Http { address, source })
 }
 
-fn settings(config: &Config, bound: SocketAddr, generation: u32) -> Settings {
-    let advertised = config.advertise.map(|address| match address.port() {
-        0 => SocketAddr::new(address.ip(), bound.port()),
-        _ => address,
-    });
+fn settings(config: &Config, advertised: SocketAddr, generation: u32) -> Settings {
     Settings {
         cluster: config.cluster.clone(),
         name: config.name.clone(),
-        address: advertised.unwrap_or(bound),
+        address: advertised,
         generation,
         tags: config.tags.clone(),
         tuning: Tuning::new(config.profile),

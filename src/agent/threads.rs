@@ -12,7 +12,7 @@ use super::{
     Error,
     api::{self, Doors},
     outputs::Prepared,
-    reload::Reloader,
+    reload::{Orders, Reloader},
     seeds,
     shared::Shared,
     store::Keeper,
@@ -49,14 +49,13 @@ pub(super) struct Work {
     pub(super) keeper: Keeper,
     pub(super) outputs: Prepared,
     pub(super) reloader: Option<Reloader>,
-    /// What a reload changes: the seeds and the outputs.
-    pub(super) changes: (watch::Receiver<Vec<Seed>>, mpsc::Receiver<Prepared>),
+    pub(super) orders: Orders,
 }
 
 impl Work {
     /// Does it until the protocol has ended.
     pub(super) fn start(self, shared: &Arc<Shared>) -> Result<Threads, Error> {
-        let (seeds, outputs) = self.changes;
+        let Orders { seeds, outputs } = self.orders;
         Ok(Threads {
             api: start_api(self.doors, shared.clone(), seeds)?,
             disk: start_disk(self.keeper, self.reloader)?,

@@ -33,7 +33,8 @@ pub(super) struct Args {
     /// [default: 127.0.0.1:7946]
     #[arg(long, value_name = "ADDRESS")]
     bind: Option<String>,
-    /// Address at which others reach this agent: IP:PORT or IP [default: as they see it]
+    /// Where others reach this agent: IP:PORT, IP or a network interface as eth0 [default: the bound
+    /// address, or as they see it]
     #[arg(long, value_name = "ADDRESS")]
     advertise: Option<String>,
     /// Members to find the cluster by: HOST:PORT or HOST, srv:NAME for a DNS service, file:PATH for
@@ -125,7 +126,7 @@ pub(super) fn run(mut args: Args) -> Result<(), Failure> {
     let reload = Some(Reload {
         logging: launch.logging,
         load: Box::new(move || config::load(flags.clone(), &around)),
-        set_level,
+        set_level: Box::new(set_level),
     });
     let ended = match command.is_empty() {
         true => agent::run(launch.config, reload),
@@ -144,7 +145,7 @@ pub(super) fn run(mut args: Args) -> Result<(), Failure> {
 }
 
 /// The log, and what changes the level from which on it has our lines.
-fn log(logging: Logging) -> Result<(Log, Box<dyn Fn(Level) + Send + Sync>), Failure> {
+fn log(logging: Logging) -> Result<(Log, impl Fn(Level) + Send + Sync), Failure> {
     let log = Log::start(std::io::stderr());
     let log = log.map_err(|error| Failure::trouble(format!("cannot start the log: {error}")))?;
     let (targets, handle) = reload::Layer::new(targets(logging.level));
@@ -162,7 +163,7 @@ fn log(logging: Logging) -> Result<(Log, Box<dyn Fn(Level) + Send + Sync>), Fail
         // It fails only without a log.
         let _ = handle.reload(self::targets(level));
     };
-    Ok((log, Box::new(set_level)))
+    Ok((log, set_level))
 }
 
 /// Our own lines from `level` on; of the libraries below us only what goes wrong.

@@ -15,7 +15,10 @@ pub(super) struct Key {
 
 /// Every key, by name.
 pub(super) const KEYS: [Key; 15] = [
-    one("advertise", "IP:PORT or IP"),
+    one(
+        "advertise",
+        "IP:PORT, IP or the name of a network interface",
+    ),
     one("bind", "IP:PORT, IP or :PORT"),
     one("cluster", "1 to 64 bytes of printable text without spaces"),
     one("data-dir", "the path of a directory"),

@@ -137,7 +137,8 @@ fn every_way_to_write_an_address() {
 
     let given = flags(&[("bind", ":9"), ("advertise", "127.0.0.7"), ("http", ":80")]);
     let config = load(given, &around(&[])).unwrap().config;
-    assert_eq!(config.advertise, "127.0.0.7:9".parse().ok());
+    let advertised = Advertise::Address("127.0.0.7:9".parse().unwrap());
+    assert_eq!(config.advertise, Some(advertised));
     assert_eq!(config.http, "127.0.0.1:80".parse().ok());
 }
 

@@ -186,6 +186,15 @@ pub enum Notice {
         /// Ours.
         ours: String,
     },
+    /// A peer sees us elsewhere than we say that we are.
+    SeenElsewhere {
+        /// The peer.
+        by: SocketAddr,
+        /// Where it sees us.
+        seen_as: SocketAddr,
+        /// Where we say that we are.
+        advertised: SocketAddr,
+    },
     /// A peer seals with a key that we do not have, or not at all while we do, or the other way
     /// round.
     UnknownKey {
@@ -219,6 +228,15 @@ impl fmt::Display for Notice {
             Self::RefusedCluster { by, theirs, ours } => write!(
                 formatter,
                 "{by} refused us: it is of cluster {theirs:?}, we asked for cluster {ours:?}"
+            ),
+            Self::SeenElsewhere {
+                by,
+                seen_as,
+                advertised,
+            } => write!(
+                formatter,
+                "{by} sees us at {seen_as}, but we advertise {advertised}: members that do not \
+                 reach {advertised} will take us for failed"
             ),
             Self::UnknownKey { from, theirs, ours } => {
                 match theirs {

@@ -100,7 +100,7 @@ fn kill_9_at_any_moment_leaves_files_that_the_next_start_understands() {
 
 /// A command that gives the program a file system of its own at `dir`, or `None`, after saying so,
 /// where this machine has none to give.
-fn mounted<'a>(script: &'a str) -> Option<Vec<&'a str>> {
+fn mounted(script: &str) -> Option<Vec<&str>> {
     let mut probe = Command::new("unshare");
     let works = probe.args(["--mount", "true"]).status();
     if works.is_ok_and(|status| status.success()) {

@@ -121,6 +121,9 @@ fn protocol(page: &mut Page, shared: &Shared) {
     page.counter("exchanges_total", help, node.exchanges);
     let help = "False failures of this agent that it outlived";
     page.counter("renewals_total", help, node.renewals);
+    let is_elsewhere = u8::from(node.seen_elsewhere.is_some());
+    let help = "1 while a peer sees this agent elsewhere than it advertises";
+    page.gauge("seen_elsewhere", help, is_elsewhere);
     let help = "Bugs: misuse that the engine reported";
     page.counter("engine_errors_total", help, node.engine_errors);
 }

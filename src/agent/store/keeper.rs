@@ -64,7 +64,9 @@ impl Keeper {
     }
 
     fn plan(&mut self, at: Timestamp) {
-        self.due.get_or_insert(at.max(self.earliest));
+        if self.due.is_none() {
+            self.due = Some(at.max(self.earliest));
+        }
     }
 
     fn write(&mut self) {
