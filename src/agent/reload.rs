@@ -102,7 +102,7 @@ impl Reloader {
         }
     }
 
-    /// What can go wrong goes wrong here, before anything has changed. Gives an error with its hint.
+    /// What can go wrong goes wrong here, before anything has changed. Errors have hints.
     fn load(&self) -> Result<(Launch, Prepared), (String, Option<String>)> {
         let launch = (self.reload.load)();
         let launch = launch.map_err(|error| (error.to_string(), Some(error.hint())))?;
@@ -186,6 +186,7 @@ fn fixed(held: &Config, next: &Config) -> Vec<&'static str> {
         ("key-file", held.keys != next.keys),
         ("name", held.name != next.name),
         ("profile", held.profile != next.profile),
+        ("restart-eta", held.restart_eta != next.restart_eta),
         ("socket", held.socket != next.socket),
     ];
     let differing = keys.into_iter().filter(|(_, differs)| *differs);

@@ -33,8 +33,8 @@ pub(super) struct Args {
     /// [default: 127.0.0.1:7946]
     #[arg(long, value_name = "ADDRESS")]
     bind: Option<String>,
-    /// Where others reach this agent: IP:PORT, IP or a network interface as eth0 [default: the bound
-    /// address, or as they see it]
+    /// Where others reach this agent: IP:PORT, IP or a network interface as eth0 [default: the
+    /// bound address, or as they see it]
     #[arg(long, value_name = "ADDRESS")]
     advertise: Option<String>,
     /// Members to find the cluster by: HOST:PORT or HOST, srv:NAME for a DNS service, file:PATH for

@@ -118,7 +118,7 @@ impl Dispatcher {
         }
     }
 
-    /// The agent has ended, or the hook is configured no more: what waits is still run, for a while.
+    /// The agent has ended, or the hook is no longer wanted: what waits is still run, for a while.
     async fn end(mut self, shared: &Arc<Shared>) {
         let rest = async {
             while let Some(ended) = self.running.join_next().await {
