@@ -49,6 +49,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The network interface to advertise has no address that fits. Not started.
+    #[error("cannot advertise interface {name:?}: {why}")]
+    Interface {
+        /// The interface.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The service manager passed on something else than one Unix socket to listen at. Not
     /// started.
     #[error("one Unix socket could be passed on to the agent: {why}")]
@@ -115,6 +123,9 @@ impl Error {
             Self::Command { command, source } => command_hint(command, source),
             Self::Conflict { .. } => {
                 Some("names are unique in a cluster: choose another with --name".into())
+            }
+            Self::Interface { .. } => {
+                Some("see `ip address`, or say --advertise with an IP".into())
             }
             Self::Passed { .. } => {
                 Some("headcount.socket has one ListenStream=, which is a path".into())

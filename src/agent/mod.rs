@@ -7,6 +7,7 @@
 //!
 //! Nothing here decides anything about members: that is [`crate::swim`]'s.
 
+mod advertise;
 mod api;
 mod app;
 mod child;
@@ -18,6 +19,7 @@ mod outputs;
 mod program;
 mod protocol;
 mod refusals;
+mod reload;
 mod replace;
 mod report;
 mod seeds;
@@ -26,9 +28,11 @@ mod shared;
 mod start;
 mod store;
 mod streams;
+mod threads;
 
 pub use child::End;
 pub use error::Error;
+pub use reload::Reload;
 pub use start::{Agent, Exit, run, run_with};
 
 #[cfg(test)]

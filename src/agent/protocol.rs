@@ -209,6 +209,7 @@ impl Protocol {
                 // Who said it may have gone.
                 let _ = reply.send(());
             }
+            Command::Abandon(addresses) => self.handle(Input::Abandon(&addresses)),
             Command::Contact(addresses) => self.handle(Input::Join(&addresses)),
             Command::Event {
                 name,

@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -41,6 +41,8 @@ pub(super) enum Command {
         /// Answered once the node has heard it.
         reply: oneshot::Sender<()>,
     },
+    /// No longer contact these addresses, unless members are there.
+    Abandon(Vec<SocketAddr>),
     /// Contact these addresses.
     Contact(Vec<SocketAddr>),
     /// Raise a user event.
@@ -188,13 +190,43 @@ pub(super) struct Shared {
     pub(super) tallies: Tallies,
 }
 
-/// What happened to consumers, for the metrics.
+/// What happened to consumers and the disk, for the metrics.
 #[derive(Debug, Default)]
 pub(super) struct Tallies {
     /// Gaps told.
     pub(super) gaps: Count,
     /// Connections closed because nobody read them.
     pub(super) stuck: Count,
+    /// Writes to the data directory.
+    pub(super) data_dir: Writes,
+}
+
+/// How attempts to write go.
+#[derive(Debug, Default)]
+pub(super) struct Writes {
+    failures: Count,
+    is_failing: AtomicBool,
+}
+
+impl Writes {
+    /// One failed. Gives whether the one before had not.
+    pub(super) fn failed(&self) -> bool {
+        self.failures.add_one();
+        !self.is_failing.swap(true, Ordering::Relaxed)
+    }
+
+    /// One did not fail. Gives whether the one before had.
+    pub(super) fn succeeded(&self) -> bool {
+        self.is_failing.swap(false, Ordering::Relaxed)
+    }
+
+    pub(super) fn failures(&self) -> u64 {
+        self.failures.get()
+    }
+
+    pub(super) fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
+    }
 }
 
 /// A number that only grows.

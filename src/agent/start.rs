@@ -6,62 +6,66 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::Path,
     sync::Arc,
-    thread,
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
-    runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
 };
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::{
-    config::{Config, Seed, is_loopback},
+    config::{Config, is_loopback},
     feed::{Epoch, Feed},
-    swim::{Directory, Node, Scope, Settings, StopReason, Tuning},
+    swim::{Directory, Input, Node, Scope, Settings, StopReason, Tuning},
 };
 
 use super::{
-    Error,
-    api::{self, Doors},
+    Error, advertise,
+    api::Doors,
     child::{End, Fate, Program},
     clock::{self, Clock},
     gossip::{self, Datagrams, Gossip},
     local::{Local, SocketFile},
     outputs::Prepared,
     protocol::{Outcome, Protocol},
-    seeds::Lookup,
+    reload::{Levers, Reload},
     service::Service,
     shared::{Facts, Shared},
-    store::Store,
+    store::{Keeper, Owner, Store},
     streams::Streams,
+    threads::{Threads, Work, runtime},
 };
 
 /// File descriptors that the API's connections, the streams and the rest take together.
 const FILES: u64 = 8_192;
 
 /// Runs an agent until it leaves or is told to end by SIGTERM or SIGINT; a second signal ends it
-/// at once. Blocks.
+/// at once. SIGHUP has it take up what changed in its configuration, if `reload` says where that
+/// comes from; else it ends the process, as ever. Blocks.
 ///
 /// # Errors
 /// Whatever kept it from starting, or [`Error::Conflict`].
-pub fn run(config: Config) -> Result<Exit, Error> {
-    Agent::bind(config)?.drive(signals, None)
+pub fn run(config: Config, reload: Option<Reload>) -> Result<Exit, Error> {
+    Agent::bind(config)?.drive(signals, (None, reload))
 }
 
 /// The same with `command`, a program and its arguments, as its application: a child that is
-/// started once the agent serves its API, with `HEADCOUNT_SOCKET` and `HEADCOUNT_NAME` set. SIGTERM
-/// and SIGINT go to the child, which has 10 s to end; a second one kills it. The agent leaves when
-/// the child has ended.
+/// started once the agent serves its API, with `HEADCOUNT_SOCKET` and `HEADCOUNT_NAME` set. Signals
+/// go to the child, SIGHUP to both. After SIGTERM or SIGINT it has 10 s to end; a second one kills
+/// it. The agent leaves when the child has ended.
 ///
 /// # Errors
 /// As [`run`], and [`Error::Command`].
-pub fn run_with(config: Config, command: Vec<OsString>) -> Result<Exit, Error> {
+pub fn run_with(
+    config: Config,
+    reload: Option<Reload>,
+    command: Vec<OsString>,
+) -> Result<Exit, Error> {
     let (ask, shutdown) = mpsc::channel(2);
     let program = Program::new(command, ask);
-    Agent::bind(config)?.drive(|| Ok(shutdown), Some(program))
+    Agent::bind(config)?.drive(|| Ok(shutdown), (Some(program), reload))
 }
 
 /// How an agent ended.
@@ -79,7 +83,11 @@ pub enum Exit {
 #[derive(Debug)]
 pub struct Agent {
     config: Config,
+    /// As it was given to us.
+    configured: Config,
     gossip: Gossip,
+    /// Where others are told that we are.
+    advertised: SocketAddr,
     local: Local,
     http: Option<(TcpListener, SocketAddr)>,
     outputs: Prepared,
@@ -94,6 +102,7 @@ impl Agent {
     /// The socket that could not be opened and why. Those opened before are closed again.
     pub fn bind(mut config: Config) -> Result<Self, Error> {
         raise_file_limit();
+        let configured = config.clone();
         let outputs = Prepared::new(std::mem::take(&mut config.outputs))?;
         // The local socket first: it tells most surely that an agent is running already.
         let local = Local::open(&config.socket)?;
@@ -102,10 +111,13 @@ impl Agent {
             address: config.bind,
             source,
         })?;
+        let advertised = advertise::address(config.advertise.as_ref(), gossip.address)?;
         let http = config.http.map(bind_http).transpose()?;
         Ok(Self {
             config,
+            configured,
             gossip,
+            advertised,
             local,
             http,
             outputs,
@@ -133,13 +145,13 @@ impl Agent {
     /// # Errors
     /// [`Error::Runtime`] or [`Error::Conflict`].
     pub fn run(self, shutdown: mpsc::Receiver<()>) -> Result<Exit, Error> {
-        self.drive(|| Ok(shutdown), None)
+        self.drive(|| Ok(shutdown), (None, None))
     }
 
     fn drive(
         self,
         shutdown: impl FnOnce() -> io::Result<mpsc::Receiver<()>>,
-        program: Option<Program>,
+        (program, reload): (Option<Program>, Option<Reload>),
     ) -> Result<Exit, Error> {
         let failed = |source| Error::Runtime {
             part: "protocol",
@@ -149,7 +161,7 @@ impl Agent {
         let entered = runtime.enter();
         let shutdown = shutdown().map_err(failed)?;
         let (name, ours) = (self.config.name.clone(), self.gossip.address);
-        let (running, protocol, file) = self.start(shutdown)?;
+        let (running, protocol, file) = self.start(shutdown, reload)?;
         let child = match program
             .map(|program| program.start(running.shared.clone()))
             .transpose()
@@ -158,7 +170,7 @@ impl Agent {
             Err(error) => {
                 drop(protocol);
                 running.shared.end();
-                running.finish();
+                running.threads.finish();
                 return Err(error);
             }
         };
@@ -174,7 +186,7 @@ impl Agent {
         let exit = match outcome? {
             Outcome::Forced => Ok(Exit::Forced),
             Outcome::Stopped(reason) => {
-                running.finish();
+                running.threads.finish();
                 exit(reason, fate, name, ours)
             }
         };
@@ -186,12 +198,14 @@ impl Agent {
     fn start(
         self,
         shutdown: mpsc::Receiver<()>,
+        reload: Option<Reload>,
     ) -> Result<(Running, Protocol, Option<SocketFile>), Error> {
         let http = self.http_address();
         let facts = Facts::new(&self.config, self.gossip.address, http);
-        let (store, generation) = Store::open(&self.config.data_dir);
-        let node = Node::new(settings(&self.config, self.gossip.address, generation));
+        let (store, generation) = Store::open(&self.config.data_dir, owner(&self.config));
+        let mut node = Node::new(settings(&self.config, self.advertised, generation));
         let clock = Clock::start();
+        let peers = store.addresses();
         let own = node.members().next().expect("a node knows itself");
         let feed = Feed::new(Epoch(clock::random()), clock.now(), &own);
         let (shared, commands) = Shared::new(clock, facts, feed);
@@ -203,15 +217,23 @@ impl Agent {
         let listener = tokio::net::TcpListener::from_std(self.gossip.tcp).map_err(failed)?;
         let streams = Streams::new(listener, self.gossip.address.ip());
         let (remember, generations) = watch::channel(generation);
-        let doors = Doors {
-            local: (self.local.listener, self.local.guard),
-            http: self.http.map(|(listener, _)| listener),
+        let (levers, orders) = Levers::new(self.config.join);
+        let reloader = reload.map(|reload| reload.listen(self.configured, &shared, levers));
+        let work = Work {
+            doors: Doors {
+                local: (self.local.listener, self.local.guard),
+                http: self.http.map(|(listener, _)| listener),
+            },
+            keeper: Keeper::new(store, shared.clone(), generations),
+            outputs: self.outputs,
+            reloader: reloader.transpose().map_err(failed)?,
+            orders,
         };
-        announce(&shared.facts, generation);
+        announce(&shared.facts, generation, peers.len());
+        // What it asks for comes with the answer to its first input in the loop.
+        let _ = node.handle(clock.now(), Input::Reconnect(&peers));
         let running = Running {
-            api: start_api(doors, shared.clone(), self.config.join)?,
-            disk: start_disk(store, generations)?,
-            outputs: start_outputs(self.outputs, shared.clone())?,
+            threads: work.start(&shared)?,
             shared: shared.clone(),
         };
         let ports = (datagrams, streams);
@@ -220,6 +242,13 @@ impl Agent {
         let protocol = Protocol::new(node, shared, ports, (commands, shutdown), told);
         Ok((running, protocol, self.local.file))
     }
+}
+
+/// An agent but for its protocol.
+#[derive(Debug)]
+struct Running {
+    shared: Arc<Shared>,
+    threads: Threads,
 }
 
 /// Every consumer takes a file descriptor, and 1,024 are a usual limit that may be raised.
@@ -253,29 +282,6 @@ fn exit(
     }
 }
 
-/// Everything beside the protocol.
-#[derive(Debug)]
-struct Running {
-    shared: Arc<Shared>,
-    api: thread::JoinHandle<()>,
-    disk: thread::JoinHandle<()>,
-    /// `None` when there is no hook and no file.
-    outputs: Option<thread::JoinHandle<()>>,
-}
-
-impl Running {
-    /// Waits until the last answers are out, the last generation is stored and the last hook ran.
-    fn finish(self) {
-        let outputs = self.outputs.map(|thread| ("outputs", thread));
-        let threads = [("api", self.api), ("disk", self.disk)];
-        for (part, thread) in threads.into_iter().chain(outputs) {
-            if thread.join().is_err() {
-                error!(part, "a thread panicked");
-            }
-        }
-    }
-}
-
 fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     let bind = || {
         let listener = gossip::bind_tcp(address)?;
@@ -285,15 +291,11 @@ fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     bind().map_err(|source| Error::Http { address, source })
 }
 
-fn settings(config: &Config, bound: SocketAddr, generation: u32) -> Settings {
-    let advertised = config.advertise.map(|address| match address.port() {
-        0 => SocketAddr::new(address.ip(), bound.port()),
-        _ => address,
-    });
+fn settings(config: &Config, advertised: SocketAddr, generation: u32) -> Settings {
     Settings {
         cluster: config.cluster.clone(),
         name: config.name.clone(),
-        address: advertised.unwrap_or(bound),
+        address: advertised,
         generation,
         tags: config.tags.clone(),
         tuning: Tuning::new(config.profile),
@@ -304,11 +306,19 @@ fn settings(config: &Config, bound: SocketAddr, generation: u32) -> Settings {
     }
 }
 
-fn announce(facts: &Facts, generation: u32) {
+fn owner(config: &Config) -> Owner {
+    Owner {
+        cluster: config.cluster.clone(),
+        name: config.name.clone(),
+    }
+}
+
+fn announce(facts: &Facts, generation: u32, peers: usize) {
     info!(
         name = facts.name,
         id = %facts.id,
         generation,
+        peers,
         gossip = %facts.bind,
         socket = %facts.socket.display(),
         http = facts.http.map(tracing::field::display),
@@ -333,76 +343,6 @@ fn announce(facts: &Facts, generation: u32) {
              forge membership. Keep it in a trusted network, or give all agents a --key-file"
         );
     }
-}
-
-fn runtime(part: &'static str) -> Result<Runtime, Error> {
-    Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| Error::Runtime { part, source })
-}
-
-fn spawn(
-    part: &'static str,
-    body: impl FnOnce() + Send + 'static,
-) -> Result<thread::JoinHandle<()>, Error> {
-    thread::Builder::new()
-        .name(part.into())
-        .spawn(body)
-        .map_err(|source| Error::Runtime { part, source })
-}
-
-/// Serves the API and follows the seeds until nothing more comes.
-fn start_api(
-    doors: Doors,
-    shared: Arc<Shared>,
-    seeds: Vec<Seed>,
-) -> Result<thread::JoinHandle<()>, Error> {
-    let runtime = runtime("api")?;
-    for seed in seeds {
-        runtime.spawn(Lookup(seed).follow(shared.commands.clone()));
-    }
-    spawn("api", move || {
-        if let Err(error) = runtime.block_on(api::serve(doors, shared)) {
-            error!(%error, "the local API ended");
-        }
-        // A resolver may take long; nobody waits for it now.
-        runtime.shutdown_background();
-    })
-}
-
-/// Runs hooks and keeps files, if there are any.
-fn start_outputs(
-    outputs: Prepared,
-    shared: Arc<Shared>,
-) -> Result<Option<thread::JoinHandle<()>>, Error> {
-    if outputs.is_empty() {
-        return Ok(None);
-    }
-    let runtime = runtime("outputs")?;
-    spawn("outputs", move || {
-        runtime.block_on(outputs.follow(shared));
-        // A disk may take long; nobody waits for it now.
-        runtime.shutdown_background();
-    })
-    .map(Some)
-}
-
-/// Stores generations as they come, away from every thread that has anything else to do.
-fn start_disk(
-    store: Store,
-    mut generations: watch::Receiver<u32>,
-) -> Result<thread::JoinHandle<()>, Error> {
-    let runtime = runtime("disk")?;
-    spawn("disk", move || {
-        runtime.block_on(async move {
-            // The protocol drops its end when it ends; what it said last is seen before that.
-            while generations.changed().await.is_ok() {
-                let generation = *generations.borrow_and_update();
-                store.remember(generation);
-            }
-        });
-    })
 }
 
 /// Turns SIGTERM and SIGINT into messages. Must be called inside a runtime.

@@ -3,11 +3,11 @@
 use std::{ffi::OsString, time::Duration};
 
 use tracing::{Level, level_filters::LevelFilter, warn};
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, reload, util::SubscriberInitExt};
 
 use super::{Failure, log::Log};
 use crate::{
-    agent::{self, Exit},
+    agent::{self, Exit, Reload},
     config::{self, Flags, Logging, Surroundings},
 };
 
@@ -33,11 +33,13 @@ pub(super) struct Args {
     /// [default: 127.0.0.1:7946]
     #[arg(long, value_name = "ADDRESS")]
     bind: Option<String>,
-    /// Address at which others reach this agent: IP:PORT or IP [default: as they see it]
+    /// Where others reach this agent: IP:PORT, IP or a network interface as eth0 [default: the
+    /// bound address, or as they see it]
     #[arg(long, value_name = "ADDRESS")]
     advertise: Option<String>,
-    /// Members to find the cluster by: HOST:PORT or HOST; tried for ever [default: none, port 7946]
-    #[arg(long, value_name = "HOST[:PORT]", num_args = 1.., value_delimiter = ',')]
+    /// Members to find the cluster by: HOST:PORT or HOST, srv:NAME for a DNS service, file:PATH for
+    /// a file with one on each line; tried for ever [default: none, port 7946]
+    #[arg(long, value_name = "SEED", num_args = 1.., value_delimiter = ',')]
     join: Vec<String>,
     /// Name of the cluster; agents of different clusters never mix [default: default]
     #[arg(long, value_name = "NAME")]
@@ -52,7 +54,7 @@ pub(super) struct Args {
     /// Serve the local API on TCP too: IP:PORT or :PORT, which is on loopback [default: off]
     #[arg(long, value_name = "ADDRESS")]
     http: Option<String>,
-    /// Where this member's generation is kept over restarts [default:
+    /// Where this member's generation and its peers are kept over restarts [default:
     /// $XDG_STATE_HOME/headcount/NAME, as root /var/lib/headcount/NAME]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
@@ -115,14 +117,20 @@ pub(super) fn run(mut args: Args) -> Result<(), Failure> {
     if let Some(parent) = args.exit_with_parent {
         exit_with(parent)?;
     }
-    let launch = config::load(args.flags(), &Surroundings::look())?;
-    let log = log(launch.logging)?;
+    let (flags, around) = (args.flags(), Surroundings::look());
+    let launch = config::load(flags.clone(), &around)?;
+    let (log, set_level) = log(launch.logging)?;
     for warning in launch.warnings {
         warn!("{warning}");
     }
+    let reload = Some(Reload {
+        logging: launch.logging,
+        load: Box::new(move || config::load(flags.clone(), &around)),
+        set_level: Box::new(set_level),
+    });
     let ended = match command.is_empty() {
-        true => agent::run(launch.config),
-        false => agent::run_with(launch.config, command),
+        true => agent::run(launch.config, reload),
+        false => agent::run_with(launch.config, reload, command),
     };
     log.finish(LOG_PATIENCE);
     match ended? {
@@ -136,14 +144,11 @@ pub(super) fn run(mut args: Args) -> Result<(), Failure> {
     }
 }
 
-/// Our own lines from `level` on; of the libraries below us only what goes wrong.
-fn log(logging: Logging) -> Result<Log, Failure> {
+/// The log, and what changes the level from which on it has our lines.
+fn log(logging: Logging) -> Result<(Log, impl Fn(Level) + Send + Sync), Failure> {
     let log = Log::start(std::io::stderr());
     let log = log.map_err(|error| Failure::trouble(format!("cannot start the log: {error}")))?;
-    let others = LevelFilter::from_level(logging.level.min(Level::WARN));
-    let targets = Targets::new()
-        .with_default(others)
-        .with_target("headcount", logging.level);
+    let (targets, handle) = reload::Layer::new(targets(logging.level));
     let lines = tracing_subscriber::fmt::layer().with_writer(log.clone());
     let registry = tracing_subscriber::registry().with(targets);
     if logging.json {
@@ -154,7 +159,18 @@ fn log(logging: Logging) -> Result<Log, Failure> {
             .with(lines.with_ansi(is_terminal).with_target(false))
             .init();
     }
-    Ok(log)
+    let set_level = move |level| {
+        // It fails only without a log.
+        let _ = handle.reload(self::targets(level));
+    };
+    Ok((log, set_level))
+}
+
+/// Our own lines from `level` on; of the libraries below us only what goes wrong.
+fn targets(level: Level) -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::from_level(level.min(Level::WARN)))
+        .with_target("headcount", level)
 }
 
 /// Has the kernel kill us when `parent` ends, even if it is killed itself.

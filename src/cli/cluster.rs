@@ -74,6 +74,11 @@ impl Cluster {
         self.dir().join(format!("{name}.sock"))
     }
 
+    /// The agents' process ids.
+    pub(super) fn processes(&self) -> impl Iterator<Item = u32> {
+        self.nodes.iter().map(|node| node.child.id())
+    }
+
     /// Starts an agent; gives its process id.
     pub(super) fn start(
         &mut self,

@@ -41,6 +41,7 @@ fn rows(status: &Status) -> Vec<Vec<Cell>> {
         ("members", counts(status.counts)),
         ("cluster", text(&status.cluster)),
         ("address", status.address.to_string().into()),
+        ("seen as", seen_as(status)),
         ("tags", text(&story::tags(&status.tags))),
         (
             "app",
@@ -66,6 +67,13 @@ fn rows(status: &Status) -> Vec<Vec<Cell>> {
     ];
     let told = rows.into_iter().filter(|(_, cell)| !cell.is_empty());
     told.map(|(label, cell)| vec![label.into(), cell]).collect()
+}
+
+fn seen_as(status: &Status) -> Cell {
+    match status.seen_as {
+        Some(address) => Cell::styled(address.to_string(), style("suspect")),
+        None => "".into(),
+    }
 }
 
 fn gossip(status: &Status) -> Cell {

@@ -48,6 +48,8 @@ pub struct Status {
     pub incarnation: u64,
     /// Where others reach it.
     pub address: SocketAddr,
+    /// Where a peer saw it last, when that is not its address.
+    pub seen_as: Option<SocketAddr>,
     /// The cluster's name.
     pub cluster: String,
     /// The version of its program.

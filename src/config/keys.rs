@@ -15,13 +15,19 @@ pub(super) struct Key {
 
 /// Every key, by name.
 pub(super) const KEYS: [Key; 15] = [
-    one("advertise", "IP:PORT or IP"),
+    one(
+        "advertise",
+        "IP:PORT, IP or the name of a network interface",
+    ),
     one("bind", "IP:PORT, IP or :PORT"),
     one("cluster", "1 to 64 bytes of printable text without spaces"),
     one("data-dir", "the path of a directory"),
     one("http", "IP:PORT or :PORT"),
     one("insecure", "true or false"),
-    many("join", "HOST:PORT or HOST, where HOST is a name or an IP"),
+    many(
+        "join",
+        "HOST:PORT or HOST, where HOST is a name or an IP; srv:NAME or file:PATH",
+    ),
     one(
         "key-file",
         "the path of a file that only its owner can read",

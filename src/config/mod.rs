@@ -6,6 +6,7 @@
 //! taken whole from the strongest of them. Whatever cannot be used is refused with the key, the
 //! value, what is allowed and where it came from; nothing is ever corrected in silence.
 
+mod advertise;
 mod error;
 mod key_file;
 mod keys;
@@ -25,6 +26,7 @@ use std::{
     time::Duration,
 };
 
+pub use advertise::Advertise;
 pub use error::{ConfigError, InvalidValue, Origin};
 pub use key_file::{InvalidKeyFile, generate_key, read_keys};
 pub use outputs::{BuiltIn, CommandLine, Hook, OutputFile, Outputs, Template};
@@ -51,7 +53,7 @@ pub struct Config {
     /// The gossip port, UDP and TCP. Port 0 lets the system choose.
     pub bind: SocketAddr,
     /// Where others reach us, when that is not `bind`.
-    pub advertise: Option<SocketAddr>,
+    pub advertise: Option<Advertise>,
     /// Where to find the cluster.
     pub join: Vec<Seed>,
     /// The cluster's name.
@@ -133,12 +135,17 @@ pub fn is_loopback(ip: IpAddr) -> bool {
 /// What an operator who wrote this probably did not want.
 fn doubts(config: &Config) -> Vec<String> {
     let bind = config.bind;
-    let advertised = config.advertise.filter(|a| !is_loopback(a.ip()));
-    let unreached = advertised.filter(|_| is_loopback(bind.ip()));
-    let doubt = |address| {
-        format!("advertise says {address}, but bind {bind} is reached from this host only")
+    let elsewhere = |advertise: &&Advertise| match advertise {
+        Advertise::Address(address) => !is_loopback(address.ip()),
+        Advertise::Interface(_) => false,
     };
-    let elsewhere = |seed: &&Seed| seed.host().parse().is_ok_and(|ip| !is_loopback(ip));
+    let advertised = config.advertise.as_ref().filter(elsewhere);
+    let unreached = advertised.filter(|_| is_loopback(bind.ip()));
+    let doubt = |advertise| {
+        format!("advertise says {advertise}, but bind {bind} is reached from this host only")
+    };
+    let elsewhere =
+        |seed: &&Seed| matches!(seed, Seed::Address(address) if !is_loopback(address.ip()));
     let unreachable = config.join.iter().filter(elsewhere);
     let unreachable = unreachable.filter(|_| is_loopback(bind.ip()));
     let far = |seed| format!("join names {seed}, but bind {bind} reaches this host only: set bind");

@@ -112,12 +112,12 @@ fn a_list_comes_whole_from_its_strongest_source() {
     let file = file("join = [\"a\", \"b:1\"]\n[tag]\nrole = \"web\"\nzone = \"x=y\"\n");
     let given = flags(&[("config", path(&file))]);
     let config = load(given.clone(), &around(&[])).unwrap().config;
-    assert_eq!(typed(&config), ["a", "b:1"]);
+    assert_eq!(typed(&config), ["a:7946", "b:1"]);
     assert_eq!(config.tags.value("zone"), Some("x=y"));
 
     let around = around(&[("HEADCOUNT_JOIN", "c, [::1]:9,"), ("HEADCOUNT_TAG", "k=v")]);
     let config = load(given, &around).unwrap().config;
-    assert_eq!(typed(&config), ["c", "[::1]:9"]);
+    assert_eq!(typed(&config), ["c:7946", "[::1]:9"]);
     assert_eq!(config.tags.iter().count(), 1);
 }
 
@@ -137,7 +137,8 @@ fn every_way_to_write_an_address() {
 
     let given = flags(&[("bind", ":9"), ("advertise", "127.0.0.7"), ("http", ":80")]);
     let config = load(given, &around(&[])).unwrap().config;
-    assert_eq!(config.advertise, "127.0.0.7:9".parse().ok());
+    let advertised = Advertise::Address("127.0.0.7:9".parse().unwrap());
+    assert_eq!(config.advertise, Some(advertised));
     assert_eq!(config.http, "127.0.0.1:80".parse().ok());
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Config, ConfigError, Logging, Origin, PORT_DEFAULT, SOCKET_PATH_BYTES_MAX, Seed, Supervisor,
-    Surroundings, is_loopback,
+    Surroundings, advertise, is_loopback,
     key_file::read_keys,
     keys::{self, Key, Refusal, refusal},
     sources::Values,
@@ -26,7 +26,7 @@ impl Values {
         let name = self.name(around)?;
         Ok(Config {
             bind,
-            advertise: self.parsed("advertise", |text| parse_advertise(text, bind))?,
+            advertise: self.parsed("advertise", |text| advertise::parse(text, bind))?,
             join: self.every("join", parse_seed)?,
             cluster: self
                 .parsed("cluster", parse_cluster)?
@@ -167,25 +167,6 @@ pub(super) fn parse_address(text: &str, ip: IpAddr, port: u16) -> Result<SocketA
     Err(refusal("is not an IP address", hint))
 }
 
-fn parse_advertise(text: &str, bind: SocketAddr) -> Result<SocketAddr, Refusal> {
-    let hint = "write the address at which other hosts reach this one";
-    if text
-        .strip_prefix(':')
-        .is_some_and(|rest| !rest.contains(':'))
-    {
-        return Err(refusal("has no IP", hint));
-    }
-    let address = parse_address(text, LOOPBACK, bind.port())?;
-    if address.ip().is_unspecified() || address.ip().is_multicast() {
-        return Err(refusal("is nowhere to reach us at", hint));
-    }
-    if address.is_ipv4() != bind.is_ipv4() && !bind.ip().is_unspecified() {
-        let why = format!("is of another IP version than bind {bind}");
-        return Err(refusal(why, "use IPv4 for both, or IPv6 for both"));
-    }
-    Ok(address)
-}
-
 fn parse_http(text: &str) -> Result<SocketAddr, Refusal> {
     let no_port = || refusal("has no port", "write for example 127.0.0.1:7980");
     let is_ip = text.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
@@ -195,7 +176,7 @@ fn parse_http(text: &str) -> Result<SocketAddr, Refusal> {
     parse_address(text, LOOPBACK, 0)
 }
 
-/// `HOST:PORT` or `HOST`; names are looked up later, each time they are contacted.
+/// Names are looked up later, again and again, and so are files.
 fn parse_seed(text: &str) -> Result<Seed, Refusal> {
     let hint = "write for example 10.0.0.1:7946, [::1]:7946 or seed.example";
     text.parse::<Seed>()

@@ -129,6 +129,7 @@ impl World {
             return;
         }
         let text = match input {
+            Input::Abandon(addresses) => format!("is told to let go of {addresses:?}"),
             Input::App(app) => {
                 let word = app.map_or("nothing", AppStatus::as_str);
                 format!("is told of its application: {word}")
@@ -144,6 +145,7 @@ impl World {
                 Some(eta) => format!("is told to leave, and to be back in {eta:?}"),
             },
             Input::Remove { name } => format!("is told to forget {name}"),
+            Input::Reconnect(addresses) => format!("remembers members at {addresses:?}"),
             Input::Tags(tags) => format!("is given tags of {} bytes", tags.size()),
             Input::Refused { by } => format!("is refused by the host of {}", self.who_is(*by)),
             Input::StreamClosed { stream, end } => {

@@ -37,12 +37,9 @@ impl Trace {
                 self.bytes(bytes);
             }
             Input::Deadline => self.0.write_u8(1),
-            Input::Join(addresses) => {
-                self.0.write_u8(2);
-                for address in addresses {
-                    self.address(*address);
-                }
-            }
+            Input::Abandon(addresses) => self.addresses(10, addresses),
+            Input::Join(addresses) => self.addresses(2, addresses),
+            Input::Reconnect(addresses) => self.addresses(11, addresses),
             Input::Event { name, payload } => {
                 self.0.write_u8(8);
                 self.bytes(name.as_bytes());
@@ -177,6 +174,13 @@ impl Trace {
     fn bytes(&mut self, bytes: &[u8]) {
         self.0.write_u64(bytes.len() as u64);
         self.0.write(bytes);
+    }
+
+    fn addresses(&mut self, kind: u8, addresses: &[SocketAddr]) {
+        self.0.write_u8(kind);
+        for address in addresses {
+            self.address(*address);
+        }
     }
 
     fn address(&mut self, address: SocketAddr) {

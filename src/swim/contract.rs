@@ -31,6 +31,9 @@ pub enum StreamEnd {
 /// Everything that can happen to a node.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
+    /// Nothing leads to these addresses of [`Input::Join`] any more: they are not contacted for
+    /// their own sake. Members stay members.
+    Abandon(&'a [SocketAddr]),
     /// What we say of our own application from now on; `None` says that there is none to speak of.
     /// Told everywhere at once; without effect once we are leaving.
     App(Option<&'a AppStatus>),
@@ -68,6 +71,10 @@ pub enum Input<'a> {
         /// The address that the datagram went to.
         by: SocketAddr,
     },
+    /// These were members when this one last ran, the latest first, at most 1,000. Each is
+    /// contacted once, and then as members are that we lost: often while we are alone, else now and
+    /// then, for 30 days.
+    Reconnect(&'a [SocketAddr]),
     /// From now on we have these tags, which [`super::check_tags`] lets pass, in place of all that
     /// we had. Told everywhere at once; without effect once we are leaving.
     Tags(&'a Tags),
@@ -179,6 +186,15 @@ pub enum Notice {
         /// Ours.
         ours: String,
     },
+    /// A peer sees us elsewhere than we say that we are.
+    SeenElsewhere {
+        /// The peer.
+        by: SocketAddr,
+        /// Where it sees us.
+        seen_as: SocketAddr,
+        /// Where we say that we are.
+        advertised: SocketAddr,
+    },
     /// A peer seals with a key that we do not have, or not at all while we do, or the other way
     /// round.
     UnknownKey {
@@ -212,6 +228,15 @@ impl fmt::Display for Notice {
             Self::RefusedCluster { by, theirs, ours } => write!(
                 formatter,
                 "{by} refused us: it is of cluster {theirs:?}, we asked for cluster {ours:?}"
+            ),
+            Self::SeenElsewhere {
+                by,
+                seen_as,
+                advertised,
+            } => write!(
+                formatter,
+                "{by} sees us at {seen_as}, but we advertise {advertised}: members that do not \
+                 reach {advertised} will take us for failed"
             ),
             Self::UnknownKey { from, theirs, ours } => {
                 match theirs {

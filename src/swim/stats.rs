@@ -1,5 +1,7 @@
 //! Counters of what went in, what came out and what was thrown away.
 
+use std::net::SocketAddr;
+
 use super::EventStats;
 
 /// Why bytes from a peer were thrown away. What a peer sends is never an error of the driver:
@@ -64,7 +66,7 @@ impl Junk {
     }
 }
 
-/// Counters since the node was made. They only grow.
+/// Counters since the node was made, which only grow, and where it is seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Datagrams handed in, junk included.
@@ -87,6 +89,8 @@ pub struct Stats {
     pub renewals: u64,
     /// Events that applications raised.
     pub events: EventStats,
+    /// Where the peer that welcomed us last saw us, when that is not where we say that we are.
+    pub seen_elsewhere: Option<SocketAddr>,
     /// Misuse of foca that it reported; always zero unless we have a bug.
     pub engine_errors: u64,
     junk: [u64; Junk::ALL.len()],

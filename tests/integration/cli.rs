@@ -42,6 +42,7 @@ fn a_bench_measures_real_agents_and_prints_one_object() {
     assert_eq!(ended.code(), 0, "{ended:?}");
     let object: Value = serde_json::from_str(&ended.stdout).expect("one object");
     for metric in [
+        "bootstrap_cpu_ms",
         "bootstrap_ms",
         "crash_last_ms",
         "event_last_ms",

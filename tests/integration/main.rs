@@ -1,5 +1,6 @@
 //! Everything that is tested from outside: one binary, so that it links once.
 
+mod addresses; // where agents are, say that they are, and are seen
 mod agents; // what a cluster of real processes tells its consumers
 mod announced; // restarts that were announced, and those that were not kept
 mod api; // the local API as any program meets it
@@ -17,6 +18,7 @@ mod examples; // the programs in examples, each through the death of its agent
 mod hostile_http; // clients that nobody should write, in numbers
 mod interruptions; // streams cut off while agents come and go
 mod kills; // real agents beside simulated ones
+mod memory; // what an agent remembers from one start to the next
 mod namespaces; // partitions of real agents by iptables
 mod network; // bad networks and slow processes
 mod outputs; // commands and files that follow the members
@@ -25,9 +27,11 @@ mod properties; // whatever bytes and whatever happens
 mod readers; // HAProxy, nginx and Prometheus, who read such files
 mod readme; // what the README shows is what the program does
 mod regressions; // bugs that the swarm found
+mod reload; // what a running agent takes up at SIGHUP
 mod restarts; // what stays the same member, whatever changes around it
 mod scenarios; // what a scenario may say, and what not
 mod sealing; // gossip with a key, and who is kept out
+mod seeds; // ways to find a cluster
 mod service; // under systemd, or what looks like it
 mod simulate; // scenarios from the command line
 mod simulate_files; // its page and its trace

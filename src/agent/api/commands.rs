@@ -19,7 +19,7 @@ use tokio::{sync::broadcast, time::timeout};
 
 use crate::{
     agent::{
-        seeds::Lookup,
+        seeds::resolve as look_up,
         shared::{Command, Removal, Shared},
     },
     config::{RESTART_ETA, Seed, restart_eta},
@@ -78,14 +78,13 @@ pub(super) async fn join(
 }
 
 /// Every address behind what was typed; all must have one.
-async fn resolve(typed: &[String]) -> Result<BTreeMap<String, Vec<SocketAddr>>, Problem> {
+async fn resolve(typed: &[String]) -> Result<BTreeMap<String, BTreeSet<SocketAddr>>, Problem> {
     let mut places = BTreeMap::new();
     for text in typed {
         let seed = text
             .parse::<Seed>()
             .map_err(|error| Problem::bad_request(error.to_string()))?;
-        let found = Lookup(seed)
-            .resolve()
+        let found = look_up(&seed)
             .await
             .map_err(|error| Problem::bad_request(format!("cannot resolve {text:?}: {error}")))?;
         places.insert(text.clone(), found);
@@ -95,7 +94,7 @@ async fn resolve(typed: &[String]) -> Result<BTreeMap<String, Vec<SocketAddr>>, 
 
 /// Those of `places` that answered in time, at any of their addresses.
 async fn answered(
-    places: &BTreeMap<String, Vec<SocketAddr>>,
+    places: &BTreeMap<String, BTreeSet<SocketAddr>>,
     mut answers: broadcast::Receiver<SocketAddr>,
 ) -> BTreeSet<String> {
     let mut joined = BTreeSet::new();

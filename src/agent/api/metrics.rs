@@ -61,6 +61,11 @@ fn feed(page: &mut Page, shared: &Shared) {
     let stuck = shared.tallies.stuck.get();
     let help = "Connections closed because nothing was read for 60 s";
     page.counter("connections_stuck_total", help, stuck);
+    let data_dir = &shared.tallies.data_dir;
+    let help = "Failed attempts to write to the data directory";
+    page.counter("data_dir_failures_total", help, data_dir.failures());
+    let (failing, help) = (u8::from(data_dir.is_failing()), "1 while they fail");
+    page.gauge("data_dir_failing", help, failing);
     let uptime = shared.clock.uptime().as_secs();
     page.gauge("uptime_seconds", "Time since the start", uptime);
 }
@@ -116,6 +121,9 @@ fn protocol(page: &mut Page, shared: &Shared) {
     page.counter("exchanges_total", help, node.exchanges);
     let help = "False failures of this agent that it outlived";
     page.counter("renewals_total", help, node.renewals);
+    let is_elsewhere = u8::from(node.seen_elsewhere.is_some());
+    let help = "1 while a peer sees this agent elsewhere than it advertises";
+    page.gauge("seen_elsewhere", help, is_elsewhere);
     let help = "Bugs: misuse that the engine reported";
     page.counter("engine_errors_total", help, node.engine_errors);
 }

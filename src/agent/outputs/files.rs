@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{
-    sync::watch,
+    sync::{oneshot, watch},
     time::{sleep, timeout},
 };
 use tracing::{info, warn};
@@ -23,7 +23,7 @@ use crate::{
         replace::replace,
         shared::{Pulse, Shared},
     },
-    config::OutputFile,
+    config::{OutputFile, Template},
 };
 
 /// The first file does not wait longer for a cluster that never settles.
@@ -61,8 +61,19 @@ impl Keeper {
         }
     }
 
-    /// Follows the feed until nothing more comes. A command that runs then has a while to end.
-    pub(super) async fn run(mut self, shared: Arc<Shared>) {
+    pub(super) const fn file(&self) -> &OutputFile {
+        &self.file
+    }
+
+    /// Whether it is certain to keep the file as `other` does. A template of the operator's may
+    /// have changed.
+    pub(super) fn is_surely(&self, other: &OutputFile) -> bool {
+        self.file == *other && matches!(self.file.template, Template::BuiltIn(_))
+    }
+
+    /// Follows the feed until nothing more comes, or it is stopped. A command that runs when the
+    /// agent ends has a while to end, too.
+    pub(super) async fn run(mut self, shared: Arc<Shared>, stopped: oneshot::Receiver<()>) {
         let mut pulse = shared.pulse.subscribe();
         let end = async {
             shared.ended().await;
@@ -71,6 +82,7 @@ impl Keeper {
         tokio::select! {
             () = self.follow(&shared, &mut pulse) => {}
             () = end => {}
+            _ = stopped => {}
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
+    sync::oneshot,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -43,10 +44,19 @@ impl Dispatcher {
         }
     }
 
-    /// Follows the feed from its beginning until nothing more comes.
-    pub(super) async fn run(mut self, shared: Arc<Shared>) {
+    pub(super) const fn hook(&self) -> &Arc<Hook> {
+        &self.hook
+    }
+
+    /// Follows the feed after change number `seq` until nothing more comes, or it is stopped.
+    pub(super) async fn run(
+        mut self,
+        shared: Arc<Shared>,
+        seq: u64,
+        mut stopped: oneshot::Receiver<()>,
+    ) {
         let epoch = shared.feed().epoch();
-        let begin = Position { epoch, seq: 0 };
+        let begin = Position { epoch, seq };
         let mut subscriber =
             Subscriber::new(self.hook.taste.clone(), Some(begin), shared.clock.now());
         let mut pulse = shared.pulse.subscribe();
@@ -60,6 +70,7 @@ impl Dispatcher {
             tokio::select! {
                 Some(ended) = self.running.join_next() => self.ended(ended),
                 changed = pulse.changed() => if changed.is_err() { return },
+                _ = &mut stopped => return self.end(&shared).await,
                 () = shared.clock.reach(until) => {}
             }
         }
@@ -107,7 +118,7 @@ impl Dispatcher {
         }
     }
 
-    /// The agent has ended: what waits is still run, for a while.
+    /// The agent has ended, or the hook is no longer wanted: what waits is still run, for a while.
     async fn end(mut self, shared: &Arc<Shared>) {
         let rest = async {
             while let Some(ended) = self.running.join_next().await {

@@ -10,13 +10,16 @@ mod template;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::task::JoinSet;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
 
 use super::{
     Error,
     shared::{Count, Shared},
 };
-use crate::config::Outputs;
+use crate::config::{Hook, OutputFile, Outputs};
 use template::Renderer;
 
 /// How long commands may still run when the agent has ended.
@@ -62,19 +65,77 @@ impl Prepared {
         })
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.hooks.is_empty() && self.files.is_empty()
+    /// Follows the feed until nothing more comes. Those that arrive at `reloads` take the place of
+    /// those before them.
+    pub(super) async fn follow(self, shared: Arc<Shared>, mut reloads: mpsc::Receiver<Self>) {
+        let mut running = Running::default();
+        running.take_over(self, 0, &shared);
+        loop {
+            tokio::select! {
+                Some(next) = reloads.recv() => {
+                    let seq = shared.feed().seq();
+                    running.take_over(next, seq, &shared);
+                }
+                Some(_) = running.tasks.join_next() => {}
+                () = shared.ended() => break,
+            }
+        }
+        while running.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// What is followed now, and what stops it by being dropped.
+#[derive(Debug, Default)]
+struct Running {
+    tasks: JoinSet<()>,
+    hooks: Vec<(Arc<Hook>, oneshot::Sender<()>)>,
+    files: Vec<(OutputFile, oneshot::Sender<()>)>,
+}
+
+impl Running {
+    /// What is as before goes on where it is: a hook is not told again what it was told. New hooks
+    /// are told what happens after change number `seq`.
+    fn take_over(&mut self, next: Prepared, seq: u64, shared: &Arc<Shared>) {
+        let mut held = std::mem::take(&mut self.hooks);
+        for hook in next.hooks {
+            let same = held.iter().position(|(held, _)| held == hook.hook());
+            let kept = match same {
+                Some(at) => held.swap_remove(at),
+                None => self.begin_hook(hook, seq, shared),
+            };
+            self.hooks.push(kept);
+        }
+        let mut held = std::mem::take(&mut self.files);
+        for file in next.files {
+            let same = held.iter().position(|(held, _)| file.is_surely(held));
+            let kept = match same {
+                Some(at) => held.swap_remove(at),
+                None => self.begin_file(file, shared),
+            };
+            self.files.push(kept);
+        }
     }
 
-    /// Follows the feed until nothing more comes.
-    pub(super) async fn follow(self, shared: Arc<Shared>) {
-        let mut tasks = JoinSet::new();
-        for hook in self.hooks {
-            tasks.spawn(hook.run(shared.clone()));
-        }
-        for file in self.files {
-            tasks.spawn(file.run(shared.clone()));
-        }
-        while tasks.join_next().await.is_some() {}
+    fn begin_hook(
+        &mut self,
+        hook: hooks::Dispatcher,
+        seq: u64,
+        shared: &Arc<Shared>,
+    ) -> (Arc<Hook>, oneshot::Sender<()>) {
+        let (stop, stopped) = oneshot::channel();
+        let entry = hook.hook().clone();
+        self.tasks.spawn(hook.run(shared.clone(), seq, stopped));
+        (entry, stop)
+    }
+
+    fn begin_file(
+        &mut self,
+        file: files::Keeper,
+        shared: &Arc<Shared>,
+    ) -> (OutputFile, oneshot::Sender<()>) {
+        let (stop, stopped) = oneshot::channel();
+        let entry = file.file().clone();
+        self.tasks.spawn(file.run(shared.clone(), stopped));
+        (entry, stop)
     }
 }

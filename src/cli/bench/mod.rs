@@ -1,5 +1,6 @@
 //! `headcount bench`: real agents on this machine, and when their consumers hear what happens.
 
+mod cpu;
 mod crowd;
 mod round;
 
@@ -42,6 +43,7 @@ pub(super) struct Args {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Metric {
     Bootstrap,
+    BootstrapCpu,
     Event,
     CrashSuspected,
     CrashFirst,
@@ -56,6 +58,7 @@ impl Metric {
     const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Bootstrap => ("bootstrap_ms", "every consumer lists everybody"),
+            Self::BootstrapCpu => ("bootstrap_cpu_ms", "what that cost all agents together"),
             Self::Event => ("event_last_ms", "user event: last consumer told"),
             Self::CrashSuspected => ("crash_suspect_ms", "kill -9: first consumer told suspect"),
             Self::CrashFirst => ("crash_first_ms", "kill -9: first consumer told failed"),
@@ -114,12 +117,13 @@ fn table(args: &Args, times: &Times, output: &mut Output) -> Result<(), Failure>
     output.data(format_args!(
         "{nodes} agents, profile {profile}, {repetitions} repetitions, milliseconds"
     ))?;
-    let head = ["", "P50", "P99", "MAX", "N"]
+    let head = ["", "P50", "P99", "MAX", "MAX/P50", "N"]
         .map(table::Cell::from)
         .to_vec();
     let mut rows = vec![head];
     for (metric, times) in times {
-        let numbers = percentiles(times).map(|number| format!("{number:.2}").into());
+        let [p50, p99, max] = percentiles(times);
+        let numbers = [p50, p99, max, max / p50].map(|number| format!("{number:.2}").into());
         let mut row: Vec<table::Cell> = vec![metric.words().1.into()];
         row.extend(numbers);
         row.push(times.count().to_string().into());

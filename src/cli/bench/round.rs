@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::UdpSocket, time::Duration};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    Metric, Times,
+    Metric, Times, cpu,
     crowd::{Crowd, Heard, LOOK_EVERY, answering},
 };
 use crate::{
@@ -75,6 +75,10 @@ impl Round {
         let names = self.names.clone();
         let (_, last) = self.all("of everybody", &names, complete).await?;
         note(times, Metric::Bootstrap, last - begun);
+        let costs = self.cluster.processes().map(cpu::time);
+        if let Some(cost) = costs.sum::<Option<Duration>>() {
+            note(times, Metric::BootstrapCpu, cost);
+        }
         Ok(())
     }
 

@@ -65,6 +65,11 @@ impl Node {
         }
     }
 
+    pub(super) fn abandon(&mut self, addresses: &[SocketAddr]) {
+        self.contacts
+            .retain(|address, _| !addresses.contains(address));
+    }
+
     fn contact(&mut self, address: SocketAddr) -> &mut Contact {
         self.contacts.entry(address).or_insert(Contact {
             nonce: None,
@@ -255,6 +260,7 @@ impl Node {
             return Ok(());
         }
         self.adopt_address(welcome.seen_as);
+        self.compare_address(to, welcome.seen_as);
         if let Some(held) = welcome.held {
             self.rise_above(held);
         }
@@ -340,6 +346,21 @@ impl Node {
             self.contacts.remove(&own);
             let change = crate::swim::Change::Update(self.own_view());
             self.change(change);
+        }
+    }
+
+    /// An address of the other IP version is one that we have besides.
+    fn compare_address(&mut self, by: SocketAddr, seen_as: SocketAddr) {
+        let advertised = self.address();
+        let differs = seen_as != advertised && seen_as.is_ipv4() == advertised.is_ipv4();
+        self.stats.seen_elsewhere = differs.then_some(seen_as);
+        if differs {
+            let notice = Notice::SeenElsewhere {
+                by,
+                seen_as,
+                advertised,
+            };
+            self.notice(seen_as, notice);
         }
     }
 

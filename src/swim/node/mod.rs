@@ -93,6 +93,8 @@ pub struct Node {
     reconnects: u32,
     reconnect_at: Timestamp,
     forgotten: VecDeque<(Timestamp, SocketAddr)>,
+    /// Addresses from a former life that nobody was greeted at in this one, the latest last.
+    untried: Vec<SocketAddr>,
     exchanges: BTreeMap<StreamId, Exchange>,
     fetches: BTreeMap<StreamId, Fetch>,
     follow_up_due: bool,
@@ -173,6 +175,7 @@ impl Node {
             reconnects: 0,
             reconnect_at: Timestamp::ZERO,
             forgotten: VecDeque::new(),
+            untried: Vec::new(),
             exchanges: BTreeMap::new(),
             fetches: BTreeMap::new(),
             follow_up_due: false,

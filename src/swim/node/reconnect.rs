@@ -15,6 +15,8 @@ const RECONNECTS_ALONE: usize = 3;
 /// Times in which the reconnect interval is divided: short, so that a healed partition is found
 /// soon, but each taken only with the chance that keeps the cluster-wide rate.
 const RECONNECT_TICKS: u32 = 3;
+/// Between hellos to remembered members that were not greeted yet.
+const UNTRIED_PAUSE: Duration = Duration::from_millis(100);
 /// Members whose addresses are remembered after they were forgotten, and for how long.
 const FORGOTTEN_MAX: usize = 1_000;
 const FORGOTTEN_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -31,6 +33,33 @@ impl Node {
                 self.forgotten.pop_front();
             }
         }
+    }
+
+    /// The driver remembers them from a former life of ours.
+    pub(super) fn reconnect_to(&mut self, addresses: &[SocketAddr]) {
+        let now = self.now;
+        let known = addresses.iter().take(FORGOTTEN_MAX).rev();
+        self.forgotten
+            .extend(known.clone().map(|address| (now, *address)));
+        self.untried.extend(known);
+        self.reconnect_soon();
+    }
+
+    /// Says hello once to everyone remembered who is not with us yet. Whoever finds company before
+    /// the others would leave them to the cluster-wide rate, and a cluster whose members all
+    /// started together would be islands for minutes.
+    fn try_remembered(&mut self) {
+        let mut tried = 0;
+        while tried < RECONNECTS_ALONE
+            && let Some(address) = self.untried.pop()
+        {
+            if address != self.address() && !self.is_active_address(address) {
+                self.say_hello(address);
+                tried += 1;
+            }
+        }
+        self.reconnect_at = self.now + self.jitter(UNTRIED_PAUSE);
+        self.timers.schedule(self.reconnect_at, Alarm::Reconnect);
     }
 
     pub(super) fn reconnect_soon(&mut self) {
@@ -51,7 +80,8 @@ impl Node {
 
     /// We had company once, or expect some, and have none.
     fn is_alone(&self) -> bool {
-        self.engine.active() == 0 && (self.lost_everyone || !self.contacts.is_empty())
+        let expects = !self.contacts.is_empty() || !self.forgotten.is_empty();
+        self.engine.active() == 0 && (self.lost_everyone || expects)
     }
 
     /// Says hello to members that we lost: about three hellos in each reconnect interval by the
@@ -59,6 +89,9 @@ impl Node {
     pub(super) fn reconnect(&mut self) {
         if self.now < self.reconnect_at {
             return;
+        }
+        if !self.untried.is_empty() {
+            return self.try_remembered();
         }
         self.forget_settled();
         let members = self.cluster_size();

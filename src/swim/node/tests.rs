@@ -228,6 +228,44 @@ fn three_nodes_find_each_other_through_one_seed() {
 }
 
 #[test]
+fn members_of_a_former_life_find_each_other_without_any_seed() {
+    let mut few = Few::new(4);
+    let dead: Vec<_> = (10..20).map(address).collect();
+    for at in 0..4 {
+        let before = [&[address((at + 1) % 4)], &dead[..]].concat();
+        few.input(at, Input::Reconnect(&before));
+    }
+    few.run(Duration::from_secs(15));
+    for at in 0..4 {
+        assert_eq!(few.kinds(at), ["join"; 3], "at n{at}");
+        assert!(
+            few.notices[at].is_empty(),
+            "nobody asked for them: {:?}",
+            few.notices[at]
+        );
+    }
+}
+
+#[test]
+fn a_seed_that_nothing_leads_to_any_more_is_let_go() {
+    let mut few = Few::new(2);
+    few.input(0, Input::Join(&[address(9), address(1)]));
+    few.run(Duration::from_secs(10));
+    assert_eq!(few.kinds(0), ["join"]);
+    assert!(!few.notices[0].is_empty(), "nobody answers there");
+    few.input(0, Input::Abandon(&[address(9), address(1)]));
+    few.captured.clear();
+    few.run(Duration::from_secs(120));
+    let to_it = |(_, to, _): &&(usize, usize, Arrival)| *to == 9;
+    assert_eq!(few.captured.iter().filter(to_it).count(), 0);
+    assert_eq!(
+        few.state(0, "n1"),
+        Some(MemberState::Alive),
+        "a member stays one"
+    );
+}
+
+#[test]
 fn a_silent_member_is_suspected_and_then_failed() {
     let mut few = Few::joined(3);
     few.nodes[2] = None;

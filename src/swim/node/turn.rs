@@ -11,12 +11,14 @@ use crate::swim::{
 impl Node {
     pub(super) fn take(&mut self, input: Input<'_>) {
         match input {
+            Input::Abandon(addresses) => self.abandon(addresses),
             Input::App(app) => self.set_app(app),
             Input::Datagram { from, bytes } => self.datagram(from, bytes),
             Input::Deadline => self.fire(),
             Input::Join(addresses) => self.join(addresses),
             Input::Event { name, payload } => self.raise_event(name, payload),
             Input::Leave { reason, restart_in } => self.leave(reason, restart_in),
+            Input::Reconnect(addresses) => self.reconnect_to(addresses),
             Input::Refused { by } => self.refused(by),
             Input::Remove { name } => self.remove(name),
             Input::StreamFrame {

@@ -107,6 +107,12 @@ impl Launch {
         agent
     }
 
+    /// Starts the process and waits for nothing.
+    pub(crate) fn spawn(self) -> Running {
+        fs::create_dir_all(&self.dir).expect("our own folder");
+        Running::start(self.command().stdout(Stdio::null()).stderr(Stdio::null()))
+    }
+
     /// Starts the process, expecting that it ends by itself.
     pub(crate) fn finish(self) -> Finished {
         fs::create_dir_all(&self.dir).expect("our own folder");
@@ -162,6 +168,11 @@ impl Agent {
     /// The gossip address that it reports.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How it was started.
+    pub(crate) fn launch(&self) -> &Launch {
+        &self.launch
     }
 
     pub(crate) fn socket(&self) -> PathBuf {

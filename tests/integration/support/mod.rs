@@ -4,6 +4,7 @@
 //! [`PATIENCE`], which is generous because two cores may be running many agents at once.
 
 mod agent;
+mod dns;
 mod http;
 mod lab;
 mod network;
@@ -13,6 +14,7 @@ mod watch;
 mod watched;
 
 pub(crate) use agent::{Agent, Launch};
+pub(crate) use dns::Dns;
 pub(crate) use http::{Body, Response, exchange, read_head};
 pub(crate) use lab::{Finished, Lab, Running, await_members, finish, have, headcount, run};
 pub(crate) use network::Network;

@@ -3,12 +3,19 @@
 //! Needs root, iproute2 and iptables, which `.ci/run` installs; skipped with a line elsewhere.
 
 use std::{
+    fs::{self, File},
     io::Write,
+    net::UdpSocket,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicUsize, Ordering},
+    thread,
 };
 
-use super::{Agent, Lab, await_members};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::{Agent, Lab, Launch, await_members};
 
 /// Set by `.ci/run` where there are namespaces: a test that is skipped there has failed.
 const REQUIRED: &str = "HEADCOUNT_REQUIRE_NAMESPACES";
@@ -56,6 +63,8 @@ impl Network {
             ip(&format!("-n {bridge} link add port{host} type veth {peer}"))?;
             ip(&format!("-n {bridge} link set port{host} master bridge up"))?;
             ip(&format!("-n {name} address add 10.77.0.{host}/24 dev eth0"))?;
+            let six = format!("address add fd77::{host}/64 dev eth0 nodad");
+            ip(&format!("-n {name} {six}"))?;
             ip(&format!("-n {name} link set lo up"))?;
             ip(&format!("-n {name} link set eth0 up"))?;
             self.iptables(host, "-L")?;
@@ -74,6 +83,34 @@ impl Network {
     fn iptables(&self, host: usize, args: &str) -> Result<(), String> {
         let name = self.host(host);
         ip(&format!("netns exec {name} iptables -w {args}"))
+    }
+
+    /// A UDP socket on a host.
+    pub(crate) fn bind_udp(&self, host: usize, address: &str) -> UdpSocket {
+        let namespace = format!("/run/netns/{}", self.host(host));
+        let namespace = File::open(namespace).expect("its namespace");
+        // A thread's own namespace decides where its sockets are, for ever.
+        let bind = || {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+                .expect("root may");
+            UdpSocket::bind(address).expect("a free address")
+        };
+        thread::scope(|scope| scope.spawn(bind).join().expect("a socket"))
+    }
+
+    /// From now on, programs that start on the hosts ask this server for names.
+    pub(crate) fn resolve_at(&self, server: &str) {
+        for host in 1..=self.hosts {
+            let dir = self.resolver_dir(host);
+            fs::create_dir_all(&dir).expect("root may");
+            let text = format!("nameserver {server}\noptions timeout:1 attempts:1\n");
+            fs::write(dir.join("resolv.conf"), text).expect("root may");
+        }
+    }
+
+    /// Where `ip netns exec` finds what the programs find in `/etc`.
+    fn resolver_dir(&self, host: usize) -> PathBuf {
+        Path::new("/etc/netns").join(self.host(host))
     }
 
     /// From now on nothing passes between `one` side and the `other`.
@@ -106,16 +143,18 @@ impl Network {
         }
     }
 
+    /// An agent on a host, called after it.
+    pub(crate) fn agent(&self, lab: &Lab, host: usize) -> Launch {
+        let agent = lab.agent(&format!("n{host}"));
+        let agent = agent.bind(format!("10.77.0.{host}:7946"));
+        agent.args(["--insecure"]).within(&self.host(host))
+    }
+
     /// An agent `n1`, `n2`, … on each host, joined through the first.
     pub(crate) fn cluster(&self, lab: &Lab) -> Vec<Agent> {
-        let launch = |host: usize| {
-            let agent = lab.agent(&format!("n{host}"));
-            let agent = agent.bind(format!("10.77.0.{host}:7946"));
-            agent.args(["--insecure"]).within(&self.host(host))
-        };
-        let mut agents = vec![launch(1).start()];
+        let mut agents = vec![self.agent(lab, 1).start()];
         let seed = agents[0].address();
-        agents.extend((2..=self.hosts).map(|host| launch(host).join(seed).start()));
+        agents.extend((2..=self.hosts).map(|host| self.agent(lab, host).join(seed).start()));
         await_members(&agents, "alive", self.hosts);
         agents
     }
@@ -129,6 +168,10 @@ impl Drop for Network {
         {
             // Not there when building it stopped half-way.
             let _ = ip(&format!("netns delete {name}"));
+        }
+        for host in 1..=self.hosts {
+            // Most networks have no names.
+            let _ = fs::remove_dir_all(self.resolver_dir(host));
         }
     }
 }

@@ -1,0 +1,214 @@
+//! Reloading: at SIGHUP the configuration is read again, and what can change in a running agent
+//! changes. Either all of it is taken up or, when any of it cannot be used, nothing.
+
+use std::{collections::BTreeMap, fmt, io, sync::Arc};
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, watch},
+};
+use tracing::{Level, error, info, warn};
+
+use super::{
+    outputs::Prepared,
+    shared::{Command, Retagging, Shared},
+};
+use crate::{
+    config::{Config, ConfigError, Launch, Logging, Seed},
+    swim::Tags,
+};
+
+/// Where a running agent's configuration comes from.
+pub struct Reload {
+    /// How it logs now.
+    pub logging: Logging,
+    /// Reads the configuration again, all sources of it.
+    pub load: Box<dyn Fn() -> Result<Launch, ConfigError> + Send + Sync>,
+    /// Logs from this level on.
+    pub set_level: Box<dyn Fn(Level) + Send + Sync>,
+}
+
+impl fmt::Debug for Reload {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Reload").finish_non_exhaustive()
+    }
+}
+
+impl Reload {
+    /// From now on SIGHUP does not end the process. Must be called inside a runtime.
+    pub(super) fn listen(
+        self,
+        configured: Config,
+        shared: &Arc<Shared>,
+        levers: Levers,
+    ) -> io::Result<Reloader> {
+        Ok(Reloader {
+            hangups: signal(SignalKind::hangup())?,
+            reload: self,
+            configured,
+            shared: shared.clone(),
+            levers,
+        })
+    }
+}
+
+/// What moves the parts of the agent that others do the work of.
+#[derive(Debug)]
+pub(super) struct Levers {
+    seeds: watch::Sender<Vec<Seed>>,
+    outputs: mpsc::Sender<Prepared>,
+}
+
+/// The other end of the levers.
+#[derive(Debug)]
+pub(super) struct Orders {
+    pub(super) seeds: watch::Receiver<Vec<Seed>>,
+    pub(super) outputs: mpsc::Receiver<Prepared>,
+}
+
+impl Levers {
+    pub(super) fn new(configured: Vec<Seed>) -> (Self, Orders) {
+        let (seeds, followed) = watch::channel(configured);
+        let (outputs, prepared) = mpsc::channel(1);
+        let orders = Orders {
+            seeds: followed,
+            outputs: prepared,
+        };
+        (Self { seeds, outputs }, orders)
+    }
+}
+
+/// Waits for SIGHUP.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    hangups: Signal,
+    reload: Reload,
+    /// What was read last, but for what takes a restart: that is as it was at the start.
+    configured: Config,
+    shared: Arc<Shared>,
+    levers: Levers,
+}
+
+impl Reloader {
+    pub(super) async fn run(mut self) {
+        while self.hangups.recv().await.is_some() {
+            match self.load() {
+                Ok((launch, outputs)) => self.take_up(launch, outputs).await,
+                Err((error, hint)) => error!(
+                    hint,
+                    "the configuration was not read again, everything stays as it was: {error}"
+                ),
+            }
+        }
+    }
+
+    /// What can go wrong goes wrong here, before anything has changed. Errors have hints.
+    fn load(&self) -> Result<(Launch, Prepared), (String, Option<String>)> {
+        let launch = (self.reload.load)();
+        let launch = launch.map_err(|error| (error.to_string(), Some(error.hint())))?;
+        let outputs = Prepared::new(launch.config.outputs.clone());
+        let outputs = outputs.map_err(|error| (error.to_string(), error.hint()))?;
+        Ok((launch, outputs))
+    }
+
+    async fn take_up(&mut self, launch: Launch, outputs: Prepared) {
+        launch
+            .warnings
+            .iter()
+            .for_each(|warning| warn!("{warning}"));
+        let Launch {
+            config: next,
+            logging,
+            ..
+        } = launch;
+        (self.reload.set_level)(logging.level);
+        self.retag(&next.tags).await;
+        self.levers.seeds.send_if_modified(|seeds| {
+            let changes = *seeds != next.join;
+            seeds.clone_from(&next.join);
+            changes
+        });
+        // It is gone only while the agent ends.
+        let _ = self.levers.outputs.send(outputs).await;
+        let mut fixed = fixed(&self.configured, &next);
+        if logging.json != self.reload.logging.json {
+            fixed.push("log-format");
+        }
+        if !fixed.is_empty() {
+            let keys = fixed.join(", ");
+            warn!(
+                keys,
+                "these take a restart: they stay as they were, all else is reloaded"
+            );
+        }
+        self.configured = Config {
+            join: next.join,
+            outputs: next.outputs,
+            tags: next.tags,
+            ..self.configured.clone()
+        };
+        info!("read the configuration again");
+    }
+
+    /// Tags that were set while the agent ran stay, unless the configuration says otherwise now.
+    async fn retag(&self, next: &Tags) {
+        let changes = difference(&self.configured.tags, next);
+        if changes.is_empty() {
+            return;
+        }
+        let change = Retagging::Merge(changes);
+        let retagged = self.shared.ask(|reply| Command::Tags { change, reply });
+        if let Ok(Err(error)) = retagged.await {
+            warn!(%error, "the tags stay as they are");
+        }
+    }
+}
+
+/// What leads from one set of tags to another; `None` takes one away.
+fn difference(held: &Tags, next: &Tags) -> BTreeMap<String, Option<String>> {
+    let gone = held.iter().map(|(key, _)| (key.clone(), None));
+    let there = next
+        .iter()
+        .map(|(key, value)| (key.clone(), Some(value.clone())));
+    let mut changes: BTreeMap<_, _> = gone.chain(there).collect();
+    changes.retain(|key, value| held.value(key) != value.as_deref());
+    changes
+}
+
+/// The keys that differ and take a restart.
+fn fixed(held: &Config, next: &Config) -> Vec<&'static str> {
+    let keys = [
+        ("advertise", held.advertise != next.advertise),
+        ("bind", held.bind != next.bind),
+        ("cluster", held.cluster != next.cluster),
+        ("data-dir", held.data_dir != next.data_dir),
+        ("http", held.http != next.http),
+        ("key-file", held.keys != next.keys),
+        ("name", held.name != next.name),
+        ("profile", held.profile != next.profile),
+        ("restart-eta", held.restart_eta != next.restart_eta),
+        ("socket", held.socket != next.socket),
+    ];
+    let differing = keys.into_iter().filter(|(_, differs)| *differs);
+    differing.map(|(key, _)| key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(pairs: &[(&str, &str)]) -> Tags {
+        let owned = |(key, value): &(&str, &str)| ((*key).into(), (*value).into());
+        pairs.iter().map(owned).collect()
+    }
+
+    #[test]
+    fn only_what_changed_in_the_configuration_changes() {
+        let held = tags(&[("gone", "1"), ("same", "2"), ("other", "3")]);
+        let next = tags(&[("same", "2"), ("other", "4"), ("new", "5")]);
+        let set = |key: &str, value: &str| (key.to_owned(), Some(value.to_owned()));
+        let expected = [("gone".into(), None), set("new", "5"), set("other", "4")];
+        assert_eq!(difference(&held, &next), expected.into());
+        assert!(difference(&held, &held).is_empty());
+    }
+}

@@ -1,0 +1,143 @@
+//! `Store`: the data directory, which remembers from one start to the next which generation this
+//! member had and where it saw others.
+//!
+//! All of it is a hint. A directory that cannot be used never stops an agent: whatever can be read
+//! is used, what cannot be written is tried again, and peers that know a greater generation say so
+//! when they welcome us.
+
+mod keeper;
+mod page;
+mod peers;
+
+use std::{
+    fs::{self, File},
+    io::{self, ErrorKind},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use super::replace::remove_unfinished;
+use crate::swim::Life;
+pub(super) use keeper::Keeper;
+use page::Content;
+pub(super) use page::Owner;
+use peers::Peers;
+
+const LOCK_FILE: &str = "lock";
+
+/// The data directory of one agent.
+#[derive(Debug)]
+pub(super) struct Store {
+    dir: PathBuf,
+    owner: Owner,
+    /// As on disk; zero when there is none.
+    generation: u32,
+    /// As on disk.
+    peers: Peers,
+    hold: Hold,
+}
+
+/// Whether the directory is ours.
+#[derive(Debug)]
+enum Hold {
+    /// For as long as the lock is open.
+    Ours(#[expect(dead_code, reason = "its being open is what counts")] File),
+    /// A running agent had it when we came, and what is in it is not about us.
+    Anothers,
+    /// It cannot be written to, or made, so far.
+    Nobodys,
+}
+
+/// The generation that a process had.
+#[derive(Debug, Serialize, Deserialize)]
+struct Generation {
+    generation: u32,
+}
+
+impl Content for Generation {
+    const KIND: &'static str = "generation";
+}
+
+impl Store {
+    /// Takes possession of `dir` and stores the generation that this start has, one more than
+    /// the last. Gives both. What the disk refuses is left to the [`Keeper`].
+    pub(super) fn open(dir: &Path, owner: Owner) -> (Self, u32) {
+        let mut store = Self {
+            dir: dir.into(),
+            owner,
+            generation: 0,
+            peers: Peers::default(),
+            hold: Hold::Nobodys,
+        };
+        match store.take() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => store.hold = Hold::Anothers,
+            Ok(()) | Err(_) => store.recall(),
+        }
+        let generation = (store.generation + 1).min(Life::GENERATION_MAX);
+        let _ = store.keep(generation, store.peers.clone());
+        (store, generation)
+    }
+
+    /// Where others were seen last, the newest first.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.peers.addresses()
+    }
+
+    fn recall(&mut self) {
+        let held = page::read(&self.dir, &self.owner);
+        self.generation = held.map_or(0, |held: Generation| held.generation);
+        self.peers = page::read(&self.dir, &self.owner).unwrap_or_default();
+    }
+
+    /// Makes the directory ours, if it is not yet.
+    fn take(&mut self) -> io::Result<()> {
+        match self.hold {
+            Hold::Ours(_) => return Ok(()),
+            Hold::Anothers => return Err(taken()),
+            Hold::Nobodys => {}
+        }
+        fs::create_dir_all(&self.dir)?;
+        self.hold = Hold::Ours(lock(&self.dir.join(LOCK_FILE))?);
+        // What a process was writing when it was killed.
+        remove_unfinished(&self.dir);
+        Ok(())
+    }
+
+    /// Stores what is not on disk yet; a generation is never lowered. Blocks for as long as the
+    /// disk takes.
+    fn keep(&mut self, generation: u32, peers: Peers) -> io::Result<()> {
+        self.take()?;
+        if generation > self.generation {
+            page::write(&self.dir, &self.owner, Generation { generation })?;
+            self.generation = generation;
+        }
+        if peers != self.peers {
+            page::write(&self.dir, &self.owner, peers.clone())?;
+            self.peers = peers;
+        }
+        Ok(())
+    }
+}
+
+fn lock(path: &Path) -> io::Result<File> {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(taken()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn taken() -> io::Error {
+    io::Error::new(ErrorKind::WouldBlock, "a running agent holds it")
+}
+
+#[cfg(test)]
+mod tests;

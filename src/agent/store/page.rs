@@ -1,0 +1,218 @@
+//! `Page`: one file of the data directory. It says what it is, whose it is and how its text adds
+//! up; what does not is put aside and counts as absent.
+//!
+//! ```text
+//! headcount generation 1 4f0a…   what it is, the format, SHA-256 of the rest
+//! {"cluster":"default","name":"n1","generation":7}
+//! ```
+
+use std::{
+    fmt,
+    fs::{self, File},
+    io::{self, ErrorKind, Read},
+    path::{Path, PathBuf},
+};
+
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+use tracing::warn;
+
+use crate::agent::replace::replace;
+
+/// The format that we write.
+const FORMAT: &str = "1";
+/// No page of ours is larger.
+const BYTES_MAX: u64 = 1024 * 1024;
+
+/// Whose pages these are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::agent) struct Owner {
+    pub(in crate::agent) cluster: String,
+    pub(in crate::agent) name: String,
+}
+
+/// What is in a page: one file for each kind.
+pub(super) trait Content: Serialize + DeserializeOwned {
+    /// What the file is called, and what it says that it is.
+    const KIND: &'static str;
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body<T> {
+    #[serde(flatten)]
+    owner: Owner,
+    #[serde(flatten)]
+    content: T,
+}
+
+/// Why a page cannot be used.
+#[derive(Debug)]
+enum Fault {
+    Damaged,
+    Foreign(Owner),
+    Unreadable(io::Error),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged => formatter.write_str("is torn or damaged"),
+            Self::Foreign(Owner { cluster, name }) => {
+                write!(formatter, "belongs to {name:?} of cluster {cluster:?}")
+            }
+            Self::Unreadable(error) => write!(formatter, "cannot be read: {error}"),
+        }
+    }
+}
+
+/// The page in `dir`. One that cannot be used is put aside, with a warning.
+pub(super) fn read<T: Content>(dir: &Path, owner: &Owner) -> Option<T> {
+    let path = path::<T>(dir);
+    let bytes = match read_file(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        other => other.map_err(Fault::Unreadable),
+    };
+    match bytes.and_then(|bytes| decode(&bytes, owner)) {
+        Ok(content) => Some(content),
+        Err(fault) => {
+            put_aside(&path, &fault);
+            None
+        }
+    }
+}
+
+/// Replaces the page in `dir`: after a crash it is the old one or the new one.
+pub(super) fn write<T: Content>(dir: &Path, owner: &Owner, content: T) -> io::Result<()> {
+    replace(&path::<T>(dir), &encode(owner, content), None)
+}
+
+fn path<T: Content>(dir: &Path) -> PathBuf {
+    dir.join(T::KIND)
+}
+
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = File::open(path)?;
+    file.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn put_aside(path: &Path, fault: &Fault) {
+    let aside = path.with_extension("damaged");
+    match fs::rename(path, &aside) {
+        Ok(()) => warn!(
+            path = %path.display(), aside = %aside.display(),
+            "a file of the data directory {fault}: it was put aside, and this agent starts \
+             without it"
+        ),
+        Err(error) => warn!(
+            path = %path.display(), %error,
+            "a file of the data directory {fault}: this agent starts without it"
+        ),
+    }
+}
+
+fn head(kind: &str, body: &[u8]) -> String {
+    let sum = HEXLOWER.encode(&Sha256::digest(body));
+    format!("headcount {kind} {FORMAT} {sum}\n")
+}
+
+fn encode<T: Content>(owner: &Owner, content: T) -> Vec<u8> {
+    let owner = owner.clone();
+    let mut body = serde_json::to_vec(&Body { owner, content }).expect("keys are strings");
+    body.push(b'\n');
+    [head(T::KIND, &body).into_bytes(), body].concat()
+}
+
+fn decode<T: Content>(bytes: &[u8], owner: &Owner) -> Result<T, Fault> {
+    let end = bytes.iter().position(|byte| *byte == b'\n');
+    let (said, body) = bytes.split_at(end.ok_or(Fault::Damaged)? + 1);
+    if said != head(T::KIND, body).as_bytes() {
+        return Err(Fault::Damaged);
+    }
+    let held: Body<T> = serde_json::from_slice(body).map_err(|_| Fault::Damaged)?;
+    match held.owner == *owner {
+        true => Ok(held.content),
+        false => Err(Fault::Foreign(held.owner)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+    struct Number {
+        number: u32,
+    }
+
+    impl Content for Number {
+        const KIND: &'static str = "number";
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Other {
+        number: u32,
+    }
+
+    impl Content for Other {
+        const KIND: &'static str = "other";
+    }
+
+    fn owner(name: &str) -> Owner {
+        Owner {
+            cluster: "blue".into(),
+            name: name.into(),
+        }
+    }
+
+    #[test]
+    fn a_page_is_read_as_it_was_written_and_by_its_owner_only() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(read::<Number>(dir.path(), &owner("n1")), None);
+        write(dir.path(), &owner("n1"), Number { number: 7 }).unwrap();
+        assert_eq!(
+            read(dir.path(), &owner("n1")),
+            Some(Number { number: 7 }),
+            "and is still there"
+        );
+        assert_eq!(read(dir.path(), &owner("n1")), Some(Number { number: 7 }));
+        assert_eq!(read::<Number>(dir.path(), &owner("n2")), None);
+        assert!(!dir.path().join("number").exists(), "it was put aside");
+        assert!(dir.path().join("number.damaged").exists());
+    }
+
+    #[test]
+    fn a_page_of_another_kind_is_none_of_ours() {
+        let page = encode(&owner("n1"), Other { number: 7 });
+        assert!(decode::<Number>(&page, &owner("n1")).is_err());
+    }
+
+    #[test]
+    fn no_torn_page_and_no_flipped_bit_is_believed() {
+        let page = encode(&owner("n1"), Number { number: 7 });
+        let believed = |bytes: &[u8]| decode::<Number>(bytes, &owner("n1")).is_ok();
+        assert!(believed(&page));
+        for length in 0..page.len() {
+            assert!(!believed(&page[..length]), "{length} bytes");
+        }
+        for bit in 0..page.len() * 8 {
+            let mut page = page.clone();
+            page[bit / 8] ^= 1 << (bit % 8);
+            assert!(!believed(&page), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_put_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("number")).unwrap();
+        assert_eq!(read::<Number>(dir.path(), &owner("n1")), None);
+        write(dir.path(), &owner("n1"), Number { number: 1 }).unwrap();
+        let huge = vec![b'\n'; 2 * 1024 * 1024];
+        fs::remove_dir(dir.path().join("number.damaged")).unwrap();
+        fs::write(dir.path().join("number"), huge).unwrap();
+        assert_eq!(read::<Number>(dir.path(), &owner("n1")), None);
+    }
+}

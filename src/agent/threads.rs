@@ -1,0 +1,123 @@
+//! The agent's threads beside the protocol's, each with a runtime of its own.
+
+use std::{sync::Arc, thread};
+
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::{mpsc, watch},
+};
+use tracing::error;
+
+use super::{
+    Error,
+    api::{self, Doors},
+    outputs::Prepared,
+    reload::{Orders, Reloader},
+    seeds,
+    shared::Shared,
+    store::Keeper,
+};
+use crate::config::Seed;
+
+/// Everything beside the protocol.
+#[derive(Debug)]
+pub(super) struct Threads {
+    api: thread::JoinHandle<()>,
+    disk: thread::JoinHandle<()>,
+    outputs: thread::JoinHandle<()>,
+}
+
+impl Threads {
+    /// Waits until the last answers are out, the last generation is stored and the last hook ran.
+    pub(super) fn finish(self) {
+        for (part, thread) in [
+            ("api", self.api),
+            ("disk", self.disk),
+            ("outputs", self.outputs),
+        ] {
+            if thread.join().is_err() {
+                error!(part, "a thread panicked");
+            }
+        }
+    }
+}
+
+/// What is to be done beside the protocol.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) doors: Doors,
+    pub(super) keeper: Keeper,
+    pub(super) outputs: Prepared,
+    pub(super) reloader: Option<Reloader>,
+    pub(super) orders: Orders,
+}
+
+impl Work {
+    /// Does it until the protocol has ended.
+    pub(super) fn start(self, shared: &Arc<Shared>) -> Result<Threads, Error> {
+        let Orders { seeds, outputs } = self.orders;
+        Ok(Threads {
+            api: start_api(self.doors, shared.clone(), seeds)?,
+            disk: start_disk(self.keeper, self.reloader)?,
+            outputs: start_outputs(self.outputs, shared.clone(), outputs)?,
+        })
+    }
+}
+
+pub(super) fn runtime(part: &'static str) -> Result<Runtime, Error> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::Runtime { part, source })
+}
+
+fn spawn(
+    part: &'static str,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<thread::JoinHandle<()>, Error> {
+    thread::Builder::new()
+        .name(part.into())
+        .spawn(body)
+        .map_err(|source| Error::Runtime { part, source })
+}
+
+/// Serves the API and follows the seeds until nothing more comes.
+fn start_api(
+    doors: Doors,
+    shared: Arc<Shared>,
+    seeds: watch::Receiver<Vec<Seed>>,
+) -> Result<thread::JoinHandle<()>, Error> {
+    let runtime = runtime("api")?;
+    runtime.spawn(seeds::follow(shared.clone(), seeds));
+    spawn("api", move || {
+        if let Err(error) = runtime.block_on(api::serve(doors, shared)) {
+            error!(%error, "the local API ended");
+        }
+        // A resolver may take long; nobody waits for it now.
+        runtime.shutdown_background();
+    })
+}
+
+/// Runs hooks and keeps files.
+fn start_outputs(
+    outputs: Prepared,
+    shared: Arc<Shared>,
+    reloads: mpsc::Receiver<Prepared>,
+) -> Result<thread::JoinHandle<()>, Error> {
+    let runtime = runtime("outputs")?;
+    spawn("outputs", move || {
+        runtime.block_on(outputs.follow(shared, reloads));
+        // A disk may take long; nobody waits for it now.
+        runtime.shutdown_background();
+    })
+}
+
+/// Keeps the store and reads the configuration again, away from every thread that has anything
+/// else to do.
+fn start_disk(keeper: Keeper, reloader: Option<Reloader>) -> Result<thread::JoinHandle<()>, Error> {
+    let runtime = runtime("disk")?;
+    if let Some(reloader) = reloader {
+        runtime.spawn(reloader.run());
+    }
+    spawn("disk", move || runtime.block_on(keeper.run()))
+}

@@ -1,0 +1,133 @@
+//! SIGHUP: what a running agent takes up of a configuration that changed.
+
+use std::{fs, path::PathBuf};
+
+use rustix::process::Signal;
+
+use crate::support::{Agent, Lab, until};
+
+/// An agent's configuration file.
+struct File(PathBuf);
+
+impl File {
+    fn write(&self, text: &str) {
+        fs::write(&self.0, text).expect("our own file");
+    }
+
+    /// An agent that reads it.
+    fn start(lab: &Lab, text: &str) -> (Self, Agent) {
+        let file = Self(lab.dir().join("config.toml"));
+        file.write(text);
+        let path = file.0.display().to_string();
+        (file, lab.agent("n1").args(["--config", &path]).start())
+    }
+
+    /// The agent reads another text, and has come to an end with it.
+    fn replace(&self, agent: &Agent, text: &str, says: &[&str]) {
+        self.write(text);
+        let before = agent.logged(says);
+        agent.signal(Signal::HUP);
+        let what = format!("it says {says:?}");
+        until(&what, || (agent.logged(says) > before).then_some(()));
+    }
+}
+
+const DONE: &[&str] = &["read the configuration again"];
+
+fn tags(agent: &Agent) -> serde_json::Value {
+    agent.get("/v1/tags").json()
+}
+
+#[test]
+fn tags_seeds_level_and_outputs_change_and_the_rest_is_named() {
+    let lab = Lab::new();
+    let told = lab.dir().join("told").display().to_string();
+    let (file, agent) = File::start(&lab, "tag = { role = \"web\", zone = \"a\" }\n");
+    agent.request("PATCH", "/v1/tags", r#"{"set":"here"}"#);
+    let seed = lab.agent("n2").start();
+    let text = format!(
+        "tag = {{ role = \"db\" }}\njoin = [\"{}\"]\nlog-level = \"debug\"\nprofile = \"wan\"\n\
+         http = \":0\"\n[[hook]]\ncommand = \"echo $HEADCOUNT_TYPE $HEADCOUNT_MEMBER >>{told}\"\n",
+        seed.address()
+    );
+    file.replace(&agent, &text, DONE);
+    until("both are there", || {
+        (agent.count("alive") == 2).then_some(())
+    });
+    assert_eq!(
+        tags(&agent),
+        serde_json::json!({"role": "db", "set": "here"})
+    );
+    assert_eq!(
+        agent.logged(&["WARN", "take a restart", "keys=\"http, profile\""]),
+        1
+    );
+    assert_eq!(agent.status()["profile"], "lan");
+    let heard = || fs::read_to_string(&told).unwrap_or_default();
+    until("the hook runs", || {
+        heard().contains("join n2").then_some(())
+    });
+    until("debug", || {
+        (agent.logged(&["DEBUG", "a hook has run"]) > 0).then_some(())
+    });
+    // The same again: the hook goes on where it was, and is gone after that.
+    file.replace(&agent, &text, DONE);
+    drop(seed);
+    until("the hook still runs", || {
+        heard().contains("failed n2").then_some(())
+    });
+    assert_eq!(heard().matches("join n2").count(), 1, "{}", heard());
+    file.replace(&agent, "", DONE);
+    assert_eq!(tags(&agent), serde_json::json!({"set": "here"}));
+    let before = heard();
+    let third = lab.agent("n3").join(agent.address()).start();
+    until("three are there", || {
+        (agent.count("alive") == 2).then_some(())
+    });
+    drop(third);
+    until("one failed", || (agent.count("failed") == 2).then_some(()));
+    assert_eq!(heard(), before, "nobody runs it any more");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_changes_nothing() {
+    let lab = Lab::new();
+    let (file, agent) = File::start(&lab, "tag = { role = \"web\" }\n");
+    let broken = [
+        (
+            "tag = { role = \"db\" }\nlog-level = \"loud\"\n",
+            "config.toml:2",
+        ),
+        ("tag = { role = \"db\" }\nrole = 1\n", "unknown key"),
+        ("tag = { role = \"db\"\n", "config.toml:1"),
+        (
+            "tag = { role = \"db\" }\n[[file]]\npath = \"/tmp/x\"\ntemplate-file = \"/none\"\n",
+            "template-file /none",
+        ),
+    ];
+    for (text, word) in broken {
+        file.replace(&agent, text, &["ERROR", "everything stays as it was", word]);
+        assert_eq!(tags(&agent), serde_json::json!({"role": "web"}), "{text}");
+    }
+    file.replace(&agent, "tag = { role = \"db\" }\n", DONE);
+    assert_eq!(tags(&agent), serde_json::json!({"role": "db"}));
+}
+
+#[test]
+fn an_application_hears_of_it_too() {
+    let lab = Lab::new();
+    let heard = lab.dir().join("heard");
+    let script = format!(
+        "trap 'touch {}; exit 3' HUP; while :; do sleep 0.05; done",
+        heard.display()
+    );
+    let launch = lab.agent("n1").args(["--", "sh", "-c", &script]);
+    let mut agent = launch.start();
+    // The shell must have come to its trap, and says nothing of that: it is asked until it hears.
+    until("it hears", || {
+        agent.signal(Signal::HUP);
+        heard.exists().then_some(())
+    });
+    assert!(agent.exit_code() == 3, "as the application");
+    assert!(agent.logged(DONE) >= 1, "{}", agent.log());
+}
