@@ -182,6 +182,7 @@ fn fixed(held: &Config, next: &Config) -> Vec<&'static str> {
         ("bind", held.bind != next.bind),
         ("cluster", held.cluster != next.cluster),
         ("data-dir", held.data_dir != next.data_dir),
+        ("forget-after", held.forget_after != next.forget_after),
         ("http", held.http != next.http),
         ("key-file", held.keys != next.keys),
         ("name", held.name != next.name),

@@ -292,13 +292,15 @@ fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
 }
 
 fn settings(config: &Config, advertised: SocketAddr, generation: u32) -> Settings {
+    let mut tuning = Tuning::new(config.profile);
+    tuning.forget_after = config.forget_after.unwrap_or(tuning.forget_after);
     Settings {
         cluster: config.cluster.clone(),
         name: config.name.clone(),
         address: advertised,
         generation,
         tags: config.tags.clone(),
-        tuning: Tuning::new(config.profile),
+        tuning,
         seed: clock::random(),
         directory: Directory::new(),
         scope: Scope::Everyone,

@@ -58,6 +58,7 @@ fn config(temp: &TempDir, name: &str, join: &[SocketAddr]) -> Config {
         data_dir: temp.path().join(name),
         tags: [("role".into(), "web".into())].into_iter().collect(),
         keys: Keys::default(),
+        forget_after: None,
         restart_eta: None,
         insecure: false,
         supervisor: None,

@@ -68,6 +68,9 @@ pub(super) struct Args {
     /// Accept gossip in plain text on other than loopback addresses [default: off]
     #[arg(long)]
     insecure: bool,
+    /// List failed and departed members so long, from 1m to 30d [default: 24h]
+    #[arg(long, value_name = "TIME")]
+    forget_after: Option<String>,
     /// A signal to end announces a restart, due so soon: others are told of one restart then, or of
     /// a failure if it is not there [default: none]
     #[arg(long, value_name = "TIME")]
@@ -97,6 +100,7 @@ impl Args {
         flags.set("cluster", self.cluster);
         flags.set("config", self.config);
         flags.set("data-dir", self.data_dir);
+        flags.set("forget-after", self.forget_after);
         flags.set("http", self.http);
         flags.set("insecure", self.insecure.then(|| "true".into()));
         flags.set("join", self.join);

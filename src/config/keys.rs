@@ -14,7 +14,7 @@ pub(super) struct Key {
 }
 
 /// Every key, by name.
-pub(super) const KEYS: [Key; 15] = [
+pub(super) const KEYS: [Key; 16] = [
     one(
         "advertise",
         "IP:PORT, IP or the name of a network interface",
@@ -22,6 +22,7 @@ pub(super) const KEYS: [Key; 15] = [
     one("bind", "IP:PORT, IP or :PORT"),
     one("cluster", "1 to 64 bytes of printable text without spaces"),
     one("data-dir", "the path of a directory"),
+    one("forget-after", "a time from 1m to 30d, as 24h"),
     one("http", "IP:PORT or :PORT"),
     one("insecure", "true or false"),
     many(

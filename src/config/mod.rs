@@ -11,13 +11,13 @@ mod error;
 mod key_file;
 mod keys;
 mod outputs;
-mod restart;
 mod seed;
 mod sources;
 mod supervisor;
 mod surroundings;
 #[cfg(test)]
 mod tests;
+mod times;
 mod values;
 
 use std::{
@@ -30,11 +30,11 @@ pub use advertise::Advertise;
 pub use error::{ConfigError, InvalidValue, Origin};
 pub use key_file::{InvalidKeyFile, generate_key, read_keys};
 pub use outputs::{BuiltIn, CommandLine, Hook, OutputFile, Outputs, Template};
-pub use restart::{RESTART_ETA, restart_eta};
 pub use seed::{InvalidSeed, Seed};
 pub use sources::Flags;
 pub use supervisor::Supervisor;
 pub use surroundings::Surroundings;
+pub use times::{RESTART_ETA, restart_eta};
 
 use crate::swim::{Keys, Profile, Tags};
 use sources::Values;
@@ -72,6 +72,8 @@ pub struct Config {
     pub keys: Keys,
     /// The operator accepts plaintext off loopback.
     pub insecure: bool,
+    /// A failed or departed member is listed so long; `None` for a day.
+    pub forget_after: Option<Duration>,
     /// A signal to end announces a restart, due so soon.
     pub restart_eta: Option<Duration>,
     /// Who wants to hear how we are.

@@ -54,6 +54,7 @@ fn nothing_given_is_enough() {
         tags: Tags::default(),
         keys: Keys::default(),
         insecure: false,
+        forget_after: None,
         restart_eta: None,
         supervisor: None,
         outputs: Outputs::default(),

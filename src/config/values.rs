@@ -38,6 +38,7 @@ impl Values {
             tags: self.tags()?,
             keys,
             insecure,
+            forget_after: self.parsed("forget-after", parse_forget_after)?,
             restart_eta: self.parsed("restart-eta", parse_restart_eta)?,
             supervisor: Supervisor::find(around),
             outputs: self.outputs.clone(),
@@ -200,6 +201,11 @@ fn parse_cluster(text: &str) -> Result<String, Refusal> {
 fn parse_profile(text: &str) -> Result<Profile, Refusal> {
     let hint = "lan for one data centre, wan for the internet, local for one machine";
     text.parse().map_err(|_| refusal("is not a profile", hint))
+}
+
+fn parse_forget_after(text: &str) -> Result<Duration, Refusal> {
+    let hint = "a member is forgotten at once by `headcount remove NAME`";
+    super::times::forget_after(text).ok_or_else(|| refusal("is not such a time", hint))
 }
 
 fn parse_restart_eta(text: &str) -> Result<Duration, Refusal> {
