@@ -10,6 +10,7 @@ use tokio::{
 use tracing::{Level, error, info, warn};
 
 use super::{
+    Error,
     outputs::Prepared,
     shared::{Command, Retagging, Shared},
 };
@@ -92,37 +93,32 @@ pub(super) struct Reloader {
 impl Reloader {
     pub(super) async fn run(mut self) {
         while self.hangups.recv().await.is_some() {
-            match self.load() {
-                Ok((launch, outputs)) => self.take_up(launch, outputs).await,
-                Err((error, hint)) => error!(
+            match self.reload().await {
+                Ok(()) => info!("read the configuration again"),
+                Err(Refused { why, hint }) => error!(
                     hint,
-                    "the configuration was not read again, everything stays as it was: {error}"
+                    "the configuration was not read again, everything stays as it was: {why}"
                 ),
             }
         }
     }
 
-    /// What can go wrong goes wrong here, before anything has changed. Errors have hints.
-    fn load(&self) -> Result<(Launch, Prepared), (String, Option<String>)> {
-        let launch = (self.reload.load)();
-        let launch = launch.map_err(|error| (error.to_string(), Some(error.hint())))?;
-        let outputs = Prepared::new(launch.config.outputs.clone());
-        let outputs = outputs.map_err(|error| (error.to_string(), error.hint()))?;
-        Ok((launch, outputs))
-    }
-
-    async fn take_up(&mut self, launch: Launch, outputs: Prepared) {
+    /// What can go wrong goes wrong before anything has changed.
+    async fn reload(&mut self) -> Result<(), Refused> {
+        let launch = (self.reload.load)()?;
+        let outputs = Prepared::new(launch.config.outputs.clone())?;
+        self.retag(&launch.config.tags).await?;
         launch
             .warnings
             .iter()
             .for_each(|warning| warn!("{warning}"));
-        let Launch {
-            config: next,
-            logging,
-            ..
-        } = launch;
-        (self.reload.set_level)(logging.level);
-        self.retag(&next.tags).await;
+        (self.reload.set_level)(launch.logging.level);
+        self.warn_of_fixed(&launch);
+        self.take_up(launch.config, outputs).await;
+        Ok(())
+    }
+
+    async fn take_up(&mut self, next: Config, outputs: Prepared) {
         self.levers.seeds.send_if_modified(|seeds| {
             let changes = *seeds != next.join;
             seeds.clone_from(&next.join);
@@ -130,8 +126,35 @@ impl Reloader {
         });
         // It is gone only while the agent ends.
         let _ = self.levers.outputs.send(outputs).await;
-        let mut fixed = fixed(&self.configured, &next);
-        if logging.json != self.reload.logging.json {
+        self.configured = Config {
+            join: next.join,
+            outputs: next.outputs,
+            tags: next.tags,
+            ..self.configured.clone()
+        };
+    }
+
+    /// Tags that were set while the agent ran stay, unless the configuration says otherwise now.
+    async fn retag(&self, next: &Tags) -> Result<(), Refused> {
+        let changes = difference(&self.configured.tags, next);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let change = Retagging::Merge(changes);
+        let retagged = self.shared.ask(|reply| Command::Tags { change, reply });
+        match retagged.await {
+            Ok(Err(error)) => Err(Refused {
+                why: format!("with the tags that were set since the start, {error}"),
+                hint: Some("see `headcount tags`".into()),
+            }),
+            // An agent that ends needs no tags.
+            Ok(Ok(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    fn warn_of_fixed(&self, next: &Launch) {
+        let mut fixed = fixed(&self.configured, &next.config);
+        if next.logging.json != self.reload.logging.json {
             fixed.push("log-format");
         }
         if !fixed.is_empty() {
@@ -141,25 +164,29 @@ impl Reloader {
                 "these take a restart: they stay as they were, all else is reloaded"
             );
         }
-        self.configured = Config {
-            join: next.join,
-            outputs: next.outputs,
-            tags: next.tags,
-            ..self.configured.clone()
-        };
-        info!("read the configuration again");
     }
+}
 
-    /// Tags that were set while the agent ran stay, unless the configuration says otherwise now.
-    async fn retag(&self, next: &Tags) {
-        let changes = difference(&self.configured.tags, next);
-        if changes.is_empty() {
-            return;
+/// Why nothing was taken up.
+struct Refused {
+    why: String,
+    hint: Option<String>,
+}
+
+impl From<ConfigError> for Refused {
+    fn from(error: ConfigError) -> Self {
+        Self {
+            why: error.to_string(),
+            hint: Some(error.hint()),
         }
-        let change = Retagging::Merge(changes);
-        let retagged = self.shared.ask(|reply| Command::Tags { change, reply });
-        if let Ok(Err(error)) = retagged.await {
-            warn!(%error, "the tags stay as they are");
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self {
+            why: error.to_string(),
+            hint: error.hint(),
         }
     }
 }

@@ -6,7 +6,8 @@ use crate::client::Joined;
 /// Make the agent join the cluster of other agents
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Any members of the cluster: HOST:PORT or HOST, a name or an IP [default port: 7946]
+    /// Any members of the cluster: HOST:PORT or HOST, a name or an IP; srv:NAME for a DNS service
+    /// [default port: 7946]
     #[arg(required = true, value_name = "HOST[:PORT]")]
     addresses: Vec<String>,
     #[command(flatten)]

@@ -111,6 +111,17 @@ fn a_configuration_that_cannot_be_used_changes_nothing() {
     }
     file.replace(&agent, "tag = { role = \"db\" }\n", DONE);
     assert_eq!(tags(&agent), serde_json::json!({"role": "db"}));
+    // Each alone would do; what was set since the start and this are too much together.
+    let large = "x".repeat(9_000);
+    let set = format!("{{\"role\":\"db\",\"large\":\"{large}\"}}");
+    assert_eq!(agent.request("PUT", "/v1/tags", &set).status, 200);
+    let text = format!("tag = {{ more = \"{large}\" }}\nlog-level = \"debug\"\n");
+    let says = ["ERROR", "everything stays as it was", "set since the start"];
+    file.replace(&agent, &text, &says);
+    assert_eq!(
+        tags(&agent),
+        serde_json::json!({"role": "db", "large": large})
+    );
 }
 
 #[test]

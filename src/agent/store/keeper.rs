@@ -11,7 +11,7 @@ use crate::{agent::shared::Shared, feed::Filter, swim::Timestamp};
 
 /// Changes come in company: from the first one to the write.
 const SETTLE: Duration = Duration::from_secs(1);
-/// Peers are written no more often.
+/// Peers are looked at, and written, no more often.
 const INTERVAL: Duration = Duration::from_secs(10);
 /// Before another attempt where the disk refused.
 const RETRY: Duration = Duration::from_secs(10);
@@ -78,7 +78,8 @@ impl Keeper {
             .peers
             .renewed(now, &members, self.shared.facts.id);
         self.due = None;
-        if peers != self.store.peers {
+        // One that remembers nobody yet is in a hurry.
+        if !peers.is_empty() {
             self.earliest = now + INTERVAL;
         }
         let tally = &self.shared.tallies.data_dir;

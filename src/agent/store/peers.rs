@@ -62,6 +62,10 @@ impl Peers {
         Self::of(named.into_values().collect())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.peers.is_empty()
+    }
+
     /// Where they were, the newest first.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
         self.peers.iter().map(|peer| peer.address).collect()

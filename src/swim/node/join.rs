@@ -4,7 +4,7 @@
 //! Nothing is believed of an address before it answered: the cookie shows that whoever opens the
 //! stream received our datagram there.
 
-use std::{hash::Hasher, net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, hash::Hasher, net::SocketAddr, time::Duration};
 
 use foca::State;
 use rand::RngExt;
@@ -378,6 +378,15 @@ impl Node {
             .members()
             .filter(|held| held.state() != State::Down);
         active.any(|held| gate.address_of(*held.id()) == Some(address))
+    }
+
+    /// Where we are and where every active member is: to look up many at once.
+    pub(super) fn active_addresses(&self) -> BTreeSet<SocketAddr> {
+        let gate = self.gate.borrow();
+        let members = self.engine.members();
+        let active = members.filter(|held| held.state() != State::Down);
+        let addresses = active.filter_map(|held| gate.address_of(*held.id()));
+        addresses.chain([gate.card.address]).collect()
     }
 
     /// Good for whoever is `id`, now and for another slot.

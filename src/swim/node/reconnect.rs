@@ -37,6 +37,9 @@ impl Node {
 
     /// The driver remembers them from a former life of ours.
     pub(super) fn reconnect_to(&mut self, addresses: &[SocketAddr]) {
+        if addresses.is_empty() {
+            return;
+        }
         let now = self.now;
         let known = addresses.iter().take(FORGOTTEN_MAX).rev();
         self.forgotten
@@ -49,11 +52,13 @@ impl Node {
     /// the others would leave them to the cluster-wide rate, and a cluster whose members all
     /// started together would be islands for minutes.
     fn try_remembered(&mut self) {
+        let with_us = self.active_addresses();
         let mut tried = 0;
         while tried < RECONNECTS_ALONE
             && let Some(address) = self.untried.pop()
         {
-            if address != self.address() && !self.is_active_address(address) {
+            // A seed is greeted already.
+            if !with_us.contains(&address) && !self.contacts.contains_key(&address) {
                 self.say_hello(address);
                 tried += 1;
             }
@@ -111,13 +116,13 @@ impl Node {
     fn choose_lost(&mut self, wanted: usize) -> Vec<SocketAddr> {
         let mut seeds = self.lost_seeds();
         let mut others = self.lost_members();
+        let with_us = self.active_addresses();
         let mut chosen = Vec::new();
         while chosen.len() < wanted && !(seeds.is_empty() && others.is_empty()) {
             let seeds_turn = others.is_empty() || (!seeds.is_empty() && self.rng.random());
             let pool = if seeds_turn { &mut seeds } else { &mut others };
             let address = pool.swap_remove(self.rng.random_range(0..pool.len()));
-            let is_new = !chosen.contains(&address) && address != self.address();
-            if is_new && !self.is_active_address(address) {
+            if !chosen.contains(&address) && !with_us.contains(&address) {
                 chosen.push(address);
             }
         }
