@@ -14,6 +14,8 @@ mod child;
 mod clock;
 mod error;
 mod gossip;
+mod key_file;
+mod keys;
 mod local;
 mod outputs;
 mod program;

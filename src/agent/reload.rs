@@ -10,6 +10,7 @@ use tokio::{
 use tracing::{Level, error, info, warn};
 
 use super::{
+    keys::KeyRequest,
     outputs::Prepared,
     shared::{Command, Retagging, Shared},
 };
@@ -123,6 +124,7 @@ impl Reloader {
         } = launch;
         (self.reload.set_level)(logging.level);
         self.retag(&next.tags).await;
+        self.rekey().await;
         self.levers.seeds.send_if_modified(|seeds| {
             let changes = *seeds != next.join;
             seeds.clone_from(&next.join);
@@ -148,6 +150,16 @@ impl Reloader {
             ..self.configured.clone()
         };
         info!("read the configuration again");
+    }
+
+    /// A key file that somebody changed by hand holds.
+    async fn rekey(&self) {
+        if let Ok(Some(keys)) = self.shared.reread_keys().await {
+            let request = KeyRequest::Replace(keys);
+            // It is refused only while the agent ends.
+            let asked = self.shared.ask(|reply| Command::Keys { request, reply });
+            drop(asked.await);
+        }
     }
 
     /// Tags that were set while the agent ran stay, unless the configuration says otherwise now.
@@ -183,7 +195,7 @@ fn fixed(held: &Config, next: &Config) -> Vec<&'static str> {
         ("cluster", held.cluster != next.cluster),
         ("data-dir", held.data_dir != next.data_dir),
         ("http", held.http != next.http),
-        ("key-file", held.keys != next.keys),
+        ("key-file", held.key_file != next.key_file),
         ("name", held.name != next.name),
         ("profile", held.profile != next.profile),
         ("restart-eta", held.restart_eta != next.restart_eta),

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use crate::{
     config::{Config, is_loopback},
     feed::{Epoch, Feed},
-    swim::{Directory, Input, Node, Scope, Settings, StopReason, Tuning},
+    swim::{Directory, Input, Key, Node, Scope, Settings, StopReason, Tuning},
 };
 
 use super::{
@@ -208,7 +208,7 @@ impl Agent {
         let peers = store.addresses();
         let own = node.members().next().expect("a node knows itself");
         let feed = Feed::new(Epoch(clock::random()), clock.now(), &own);
-        let (shared, commands) = Shared::new(clock, facts, feed);
+        let (shared, commands) = Shared::new(clock, (facts, self.config.keys.clone()), feed);
         let failed = |source| Error::Runtime {
             part: "protocol",
             source,
@@ -229,7 +229,7 @@ impl Agent {
             reloader: reloader.transpose().map_err(failed)?,
             orders,
         };
-        announce(&shared.facts, generation, peers.len());
+        announce(&shared, generation, peers.len());
         // What it asks for comes with the answer to its first input in the loop.
         let _ = node.handle(clock.now(), Input::Reconnect(&peers));
         let running = Running {
@@ -313,7 +313,9 @@ fn owner(config: &Config) -> Owner {
     }
 }
 
-fn announce(facts: &Facts, generation: u32, peers: usize) {
+fn announce(shared: &Shared, generation: u32, peers: usize) {
+    let facts = &shared.facts;
+    let key = shared.keys.borrow().primary().map(Key::id);
     info!(
         name = facts.name,
         id = %facts.id,
@@ -322,7 +324,7 @@ fn announce(facts: &Facts, generation: u32, peers: usize) {
         gossip = %facts.bind,
         socket = %facts.socket.display(),
         http = facts.http.map(tracing::field::display),
-        sealing = facts.key.map_or_else(|| "plaintext".into(), |key| format!("sealed with {key}")),
+        sealing = key.map_or_else(|| "plaintext".into(), |key| format!("sealed with {key}")),
         cluster = facts.cluster,
         profile = facts.profile.as_str(),
         version = env!("CARGO_PKG_VERSION"),
@@ -336,7 +338,7 @@ fn announce(facts: &Facts, generation: u32, peers: usize) {
         );
     }
     // Off loopback the configuration wants --insecure, and consent is no reason to forget it.
-    if facts.key.is_none() && !is_loopback(facts.bind.ip()) {
+    if key.is_none() && !is_loopback(facts.bind.ip()) {
         warn!(
             gossip = %facts.bind,
             "GOSSIP IS PLAINTEXT AND UNAUTHENTICATED: anyone who can reach this port can read and \

@@ -59,6 +59,7 @@ fn config(temp: &TempDir, name: &str, join: &[SocketAddr]) -> Config {
         tags: [("role".into(), "web".into())].into_iter().collect(),
         keys: Keys::default(),
         restart_eta: None,
+        key_file: None,
         insecure: false,
         supervisor: None,
         outputs: Outputs::default(),
@@ -375,7 +376,7 @@ fn serve(temp: &TempDir) -> (PathBuf, Arc<Shared>, thread::JoinHandle<()>) {
     let (clock, address) = (Clock::start(), config.bind);
     let facts = Facts::new(&config, address, None);
     let feed = Feed::new(Epoch(1), clock.now(), &big("n1", 0));
-    let (shared, _) = Shared::new(clock, facts, feed);
+    let (shared, _) = Shared::new(clock, (facts, Keys::default()), feed);
     let Local {
         listener,
         file,

@@ -28,7 +28,7 @@ use std::{
 
 pub use advertise::Advertise;
 pub use error::{ConfigError, InvalidValue, Origin};
-pub use key_file::{InvalidKeyFile, generate_key, read_keys};
+pub use key_file::{InvalidKeyFile, generate_key, parse_key, read_key, read_keys, rewrite_keys};
 pub use outputs::{BuiltIn, CommandLine, Hook, OutputFile, Outputs, Template};
 pub use restart::{RESTART_ETA, restart_eta};
 pub use seed::{InvalidSeed, Seed};
@@ -70,6 +70,8 @@ pub struct Config {
     pub tags: Tags,
     /// What gossip is sealed with. None: it is plain text.
     pub keys: Keys,
+    /// Where the keys came from, and are kept.
+    pub key_file: Option<PathBuf>,
     /// The operator accepts plaintext off loopback.
     pub insecure: bool,
     /// A signal to end announces a restart, due so soon.

@@ -53,6 +53,7 @@ fn nothing_given_is_enough() {
         data_dir: "/var/lib/headcount/box".into(),
         tags: Tags::default(),
         keys: Keys::default(),
+        key_file: None,
         insecure: false,
         restart_eta: None,
         supervisor: None,

@@ -37,6 +37,7 @@ impl Values {
             data_dir: self.data_dir(&name, around)?,
             tags: self.tags()?,
             keys,
+            key_file: self.parsed("key-file", parse_path)?,
             insecure,
             restart_eta: self.parsed("restart-eta", parse_restart_eta)?,
             supervisor: Supervisor::find(around),

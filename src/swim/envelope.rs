@@ -15,7 +15,7 @@
 //! name itself is not sent, except in a hello and its refusal, which other clusters must be able
 //! to read.
 
-use std::hash::Hasher;
+use std::{hash::Hasher, sync::Arc};
 
 use bytes::{BufMut, Bytes};
 use siphasher::sip::SipHasher24;
@@ -60,10 +60,12 @@ pub(super) enum Kind {
     Unknown = 8,
     /// "The member that you asked me to probe does not answer me either."
     Nack = 9,
+    /// What was ordered about keys, with the keys.
+    Keys = 10,
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Hello,
         Self::Welcome,
         Self::Refused,
@@ -74,6 +76,7 @@ impl Kind {
         Self::Taken,
         Self::Unknown,
         Self::Nack,
+        Self::Keys,
     ];
 
     fn parse(byte: u8) -> Option<Self> {
@@ -87,7 +90,7 @@ impl Kind {
 
     /// Whether its inside neither says whom it is for nor echoes anything: the tag says it then.
     const fn is_addressed(self) -> bool {
-        matches!(self, Self::Nack | Self::Unknown)
+        matches!(self, Self::Keys | Self::Nack | Self::Unknown)
     }
 
     /// Whether it may come from a process that we have not met: it echoes a nonce of ours, which
@@ -105,25 +108,43 @@ pub(super) struct Envelope<'a> {
     pub(super) kind: Kind,
     pub(super) sender: MemberId,
     pub(super) life: Life,
+    /// What it was sealed with; `None` for plain text.
+    pub(super) key: Option<KeyId>,
     pub(super) seal: Option<Seal>,
     pub(super) payload: &'a [u8],
 }
 
-/// What a seal is good for beyond its envelope. It is not sent: both sides know it.
+/// What a seal is good for beyond its envelope. It is not sent: both sides know it. And which key
+/// it is made with, where that is not the primary.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Context([u8; TAG_BYTES]);
+pub(super) struct Context {
+    bytes: [u8; TAG_BYTES],
+    key: Option<KeyId>,
+}
 
 impl Context {
     /// For this member alone.
     pub(super) fn of(id: MemberId) -> Self {
         let mut context = Self::default();
-        context.0[..8].copy_from_slice(&id.0.to_le_bytes());
+        context.bytes[..8].copy_from_slice(&id.0.to_le_bytes());
         context
     }
 
     /// Only as what follows this envelope on its stream.
     pub(super) fn after(bytes: &[u8]) -> Self {
-        Self(bytes.last_chunk().copied().unwrap_or_default())
+        Self {
+            bytes: bytes.last_chunk().copied().unwrap_or_default(),
+            key: None,
+        }
+    }
+
+    /// The same, sealed with this key if it is given and we have it.
+    pub(super) fn in_key(self, key: Option<KeyId>) -> Self {
+        Self { key, ..self }
+    }
+
+    pub(super) const fn key(self) -> Option<KeyId> {
+        self.key
     }
 }
 
@@ -190,24 +211,24 @@ impl Sealer {
         }
     }
 
+    /// The keys that are used.
+    pub(super) const fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Seals with the first of these and opens with all of them from now on.
+    pub(super) fn replace_keys(&mut self, keys: Keys) {
+        self.keys = keys;
+    }
+
     /// What our seals are called; `None` where all is plain text.
     pub(super) fn key_id(&self) -> Option<KeyId> {
         self.keys.primary().map(Key::id)
     }
 
-    /// An envelope of `kind` from `sender`, whose payload `write` appends: `length` bytes if the
-    /// buffer shall not be moved.
+    /// An envelope of `kind` from `sender`, good only in `context` if there are keys, whose payload
+    /// `write` appends: `length` bytes if the buffer shall not be moved.
     pub(super) fn seal(
-        &mut self,
-        (kind, length): (Kind, usize),
-        sender: (MemberId, Life),
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> Bytes {
-        self.seal_in(Context::default(), (kind, length), sender, write)
-    }
-
-    /// The same, good only in `context` if there are keys.
-    pub(super) fn seal_in(
         &mut self,
         context: Context,
         (kind, length): (Kind, usize),
@@ -215,9 +236,11 @@ impl Sealer {
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Bytes {
         self.counter += 1;
+        let asked_for = context.key.and_then(|id| self.keys.find(id));
+        let key = asked_for.map(Arc::as_ref).or_else(|| self.keys.primary());
         let header = Header {
             kind,
-            key: self.key_id(),
+            key: key.map(Key::id),
             sender: sender.0,
             life: sender.1,
             counter: self.counter,
@@ -227,7 +250,7 @@ impl Sealer {
         header.put(&mut out);
         let start = out.len();
         write(&mut out);
-        match self.keys.primary() {
+        match key {
             None => {
                 let check = check(&self.check_key(kind), &out);
                 out.put_u64_le(check);
@@ -325,7 +348,7 @@ impl Sealer {
             length: 0,
         };
         aside.put(header);
-        aside.put(&context.0);
+        aside.put(&context.bytes);
         if !kind.is_public() {
             aside.put(self.cluster.as_bytes());
         }
@@ -413,6 +436,7 @@ impl Header {
             kind: self.kind,
             sender: self.sender,
             life: self.life,
+            key: self.key,
             seal: self.key.map(|_| Seal { salt, counter }),
             payload,
         }
@@ -501,7 +525,9 @@ mod tests {
     }
 
     fn seal(sealer: &mut Sealer, kind: Kind) -> Bytes {
-        sealer.seal((kind, 0), SENDER, |out| out.put_slice(b"payload"))
+        sealer.seal(Context::default(), (kind, 0), SENDER, |out| {
+            out.put_slice(b"payload")
+        })
     }
 
     fn open(sealer: &Sealer, bytes: &[u8]) -> Result<Vec<u8>, Unopened> {
@@ -529,6 +555,7 @@ mod tests {
                 kind: Kind::Swim,
                 sender: SENDER.0,
                 life: SENDER.1,
+                key: other("blue", keys).key_id(),
                 seal: seal_of_it,
                 payload: b"payload",
             };
@@ -632,7 +659,7 @@ mod tests {
     fn what_is_for_one_member_opens_for_nobody_else() {
         let mut sealer = sealer("blue", &[1]);
         for (to, opens) in [(MemberId(8), true), (MemberId(9), false)] {
-            let bytes = sealer.seal_in(Context::of(to), (Kind::Nack, 0), SENDER, |_| {});
+            let bytes = sealer.seal(Context::of(to), (Kind::Nack, 0), SENDER, |_| {});
             assert_eq!(open(&other("blue", &[1]), &bytes).is_ok(), opens);
         }
     }

@@ -126,6 +126,149 @@ fn a_key_is_replaced_one_agent_at_a_time() {
     assert_ne!(primaries[0], primaries[1]);
 }
 
+/// Runs `headcount keys` against this agent.
+fn keys(agent: &Agent, args: &[&str]) -> crate::support::Finished {
+    let socket = agent.socket().display().to_string();
+    run(["keys"]
+        .iter()
+        .chain(args)
+        .copied()
+        .chain(["--socket", &socket]))
+}
+
+/// The ids that an answer of `headcount keys` begins with, one a line.
+fn first_words(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect()
+}
+
+#[test]
+fn a_key_is_replaced_in_a_running_cluster_and_in_its_files() {
+    let lab = Lab::new();
+    let old = key();
+    let files: Vec<_> = ["1", "2", "3"].map(|name| file(&lab, name, &[&old])).into();
+    let first = sealed(lab.agent("n1"), &files[0]).start();
+    let seed = first.address();
+    let mut agents = vec![first];
+    for (name, file) in ["n2", "n3"].into_iter().zip(&files[1..]) {
+        agents.push(sealed(lab.agent(name).join(seed), file).start());
+    }
+    await_members(&agents, "alive", 3);
+    let watch = agents[1].watch();
+    let added = keys(&agents[0], &["add", "--wait"]);
+    assert_eq!(added.code(), 0, "{added:#?}");
+    assert!(
+        added.stdout.contains("is accepted by 3/3: safe to go on"),
+        "{added:#?}"
+    );
+    let new = first_words(&added.stdout)[0].to_owned();
+    let old_id = ids(&files[0])[0].clone();
+    assert_ne!(new, old_id);
+    // What would part somebody from the others is refused.
+    keys(&agents[0], &["remove", &old_id]).refused(1, &["seals here", "use another one first"]);
+    keys(&agents[0], &["remove", "00000001"]).refused(1, &["no key 00000001"]);
+    let used = keys(&agents[2], &["use", &new, "--wait"]);
+    assert!(
+        used.stdout.contains("is used by 3/3: safe to go on"),
+        "{used:#?}"
+    );
+    for agent in &agents {
+        assert_eq!(agent.status()["key"], *new);
+    }
+    let removed = keys(&agents[1], &["remove", &old_id, "--wait"]);
+    assert!(
+        removed.stdout.contains("is removed by 3/3: safe to go on"),
+        "{removed:#?}"
+    );
+    let listed = keys(&agents[1], &["list"]);
+    assert_eq!(first_words(&listed.stdout), ["KEY", &new], "{listed:#?}");
+    // The next start has it, and a file of before has not.
+    for (agent, file) in agents.iter().zip(&files) {
+        let what = format!("the file of {} follows", agent.name());
+        until(&what, || (ids(file) == [new.clone()]).then_some(()));
+        assert_eq!(agent.metric("headcount_key_file_behind"), 0.0);
+        assert_eq!(agent.metric("headcount_probes_failed_total"), 0.0);
+        assert_eq!(agent.metric("headcount_junk_total{reason=\"key\"}"), 0.0);
+    }
+    let last = agents.pop().expect("n3").kill();
+    agents.push(last.start());
+    watch.wait_for("restart", "n3");
+    let logs: String = agents.iter().map(Agent::log).collect();
+    let secret = fs::read_to_string(&files[0]).expect("our own file");
+    assert!(!logs.contains(&first_words(&secret)[0][..8]), "{logs}");
+    assert!(!logs.contains(&old[..8]), "{logs}");
+}
+
+#[test]
+fn a_key_comes_from_a_file_and_who_is_missing_or_cannot_write_is_named() {
+    let lab = Lab::new();
+    let (old, new) = (key(), key());
+    let [one, two, fresh] =
+        [("1", &old), ("2", &old), ("new", &new)].map(|(name, key)| file(&lab, name, &[key]));
+    fs::set_permissions(&two, fs::Permissions::from_mode(0o400)).expect("our own file");
+    let first = sealed(lab.agent("n1"), &one).start();
+    let second = sealed(lab.agent("n2").join(first.address()), &two).start();
+    let agents = [first, second];
+    await_members(&agents, "alive", 2);
+    let id = &ids(&fresh)[0];
+    // n2 is not there to hear of it.
+    agents[1].signal(Signal::STOP);
+    let added = keys(&agents[0], &["add", &fresh.display().to_string()]);
+    agents[1].signal(Signal::CONT);
+    added.refused(1, &[id, "accepted by 1/2 members", "not by n2"]);
+    until("n2 accepts it", || {
+        let listed = keys(&agents[1], &["list"]);
+        let line = listed.stdout.lines().find(|line| line.starts_with(id))?;
+        line.contains("2/2").then_some(())
+    });
+    until("n2 says that its file cannot be written", || {
+        (agents[1].metric("headcount_key_file_behind") > 0.0).then_some(())
+    });
+    assert_eq!(agents[1].logged(&["KEY FILE COULD NOT BE WRITTEN", id]), 1);
+    assert_eq!(ids(&two).len(), 1);
+    until("the file of n1 follows", || {
+        (ids(&one).len() == 2).then_some(())
+    });
+    // By hand, and read again.
+    file(&lab, "1", &[&new, "\n", &old]);
+    let reloaded = keys(&agents[0], &["reload"]);
+    assert_eq!(first_words(&reloaded.stdout)[1], id, "{reloaded:#?}");
+    assert_eq!(agents[0].status()["key"], **id);
+    fs::write(&one, "no key").expect("our own file");
+    keys(&agents[0], &["reload"]).refused(1, &["line 1 is no key"]);
+    assert_eq!(agents[0].status()["key"], **id);
+    let plain = lab.agent("plain").start();
+    keys(&plain, &["add"]).refused(1, &["plain text", "--key-file"]);
+}
+
+#[test]
+fn who_comes_back_with_a_key_that_was_removed_is_told() {
+    let lab = Lab::new();
+    let old = key();
+    let [one, two] = ["1", "2"].map(|name| file(&lab, name, &[&old]));
+    let first = sealed(lab.agent("n1"), &one).start();
+    let watch = first.watch();
+    let away = sealed(lab.agent("n2").join(first.address()), &two).start();
+    watch.wait_for("join", "n2");
+    let away = away.kill();
+    watch.wait_for("failed", "n2");
+    let old_id = ids(&two)[0].clone();
+    let added = keys(&first, &["add", "--wait"]);
+    let new = first_words(&added.stdout)[0].to_owned();
+    for step in [&["use", &new, "--wait"][..], &["remove", &old_id, "--wait"]] {
+        assert_eq!(keys(&first, step).code(), 0, "{step:?}");
+    }
+    let back = away.start();
+    let words = ["it seals with key", &new, "which we do not have"];
+    until("n2 is told", || (back.logged(&words) > 0).then_some(()));
+    assert!(back.metric("headcount_junk_total{reason=\"key\"}") > 0.0);
+    until("n1 is told", || {
+        let words = ["it seals with key", &old_id, "which we do not have"];
+        (first.logged(&words) > 0).then_some(())
+    });
+}
+
 #[test]
 fn a_key_file_that_cannot_be_used_is_refused_by_name_and_line() {
     let lab = Lab::new();

@@ -5,8 +5,9 @@
 //! it, `exchange` compares state, `sums` says where it differs, `evidence` looks closer at members
 //! that do not answer, `duel` deals with our own name, `spread` sends news on, `facts` passes on
 //! what members say of themselves, `fetch` gets what was too large for that, `events` passes on
-//! what their applications raise, `tell` turns what foca believes into changes, `look` shows it and
-//! `load` how much there is, `recall` starts from what is remembered, and `part` says goodbye.
+//! what their applications raise, `keys` replaces what all seal with, `tell` turns what foca
+//! believes into changes, `look` shows it and `load` how much there is, `recall` starts from what is
+//! remembered, and `part` says goodbye.
 
 mod beyond;
 mod damp;
@@ -18,6 +19,7 @@ mod facts;
 mod fetch;
 mod health;
 mod join;
+mod keys;
 mod load;
 mod look;
 mod part;
@@ -44,6 +46,7 @@ use super::{
     directory::Handle,
     engine::Engine,
     envelope::{Kind, Sealer},
+    facts::Ring,
     gate::{Gate, Goodbye},
     health::Health,
     identity::Identity,
@@ -56,6 +59,8 @@ use evidence::StreamProbe;
 use exchange::Exchange;
 use fetch::Fetch;
 use join::Contact;
+pub use keys::KeyRing;
+use keys::Ordered;
 pub use load::Load;
 pub use look::Sketch;
 use spread::Spread;
@@ -114,6 +119,7 @@ pub struct Node {
     introduced: BTreeMap<Handle, Timestamp>,
     spread: Spread,
     events: Events,
+    ordered: Ordered,
     /// foca's next round of gossip, while there is nothing to say.
     resting_gossip: Option<(Timestamp, foca::Timer<Identity>)>,
     told: (Life, u16),
@@ -141,11 +147,15 @@ impl Node {
         };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(settings.seed);
         let mut sealer = Sealer::new(&settings.cluster);
+        let ring = settings.keys.primary().map(|_| Ring {
+            ids: settings.keys.ids().collect(),
+            mark: Ordered::default().mark(),
+        });
         if settings.keys.primary().is_some() {
             sealer = sealer.with(settings.keys, rng.random(), card.id);
         }
         let mut gate = Gate::new(settings.cluster, settings.directory, settings.scope, card);
-        Self::begin_with_tags(&mut gate);
+        Self::begin_with_facts(&mut gate, ring);
         (gate.corroborate, gate.buddy) = (settings.tuning.corroborate, settings.tuning.buddy);
         let told = (gate.me.life, 0);
         let gate = Rc::new(RefCell::new(gate));
@@ -189,6 +199,7 @@ impl Node {
             introduced: BTreeMap::new(),
             spread: Spread::default(),
             events: Events::default(),
+            ordered: Ordered::default(),
             resting_gossip: None,
             told,
             set_right: None,
@@ -237,6 +248,7 @@ impl Node {
     fn begin(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
         self.gate.borrow_mut().now = self.now;
+        self.engine.mail().begin();
         self.forgive_stall();
         if !std::mem::replace(&mut self.started, true) {
             self.schedule_exchange();
@@ -357,6 +369,8 @@ impl Iterator for Outputs<'_> {
 
 #[cfg(test)]
 mod attacks;
+#[cfg(test)]
+mod rotation;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
