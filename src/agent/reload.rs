@@ -191,15 +191,21 @@ fn difference(held: &Tags, next: &Tags) -> BTreeMap<String, Option<String>> {
 fn fixed(held: &Config, next: &Config) -> Vec<&'static str> {
     let keys = [
         ("advertise", held.advertise != next.advertise),
+        ("allow", held.access.full != next.access.full),
+        ("allow-read", held.access.read != next.access.read),
         ("bind", held.bind != next.bind),
         ("cluster", held.cluster != next.cluster),
         ("data-dir", held.data_dir != next.data_dir),
         ("http", held.http != next.http),
+        ("http-token-file", held.access.token != next.access.token),
         ("key-file", held.key_file != next.key_file),
         ("name", held.name != next.name),
         ("profile", held.profile != next.profile),
         ("restart-eta", held.restart_eta != next.restart_eta),
         ("socket", held.socket != next.socket),
+        ("socket-group", held.access.group != next.access.group),
+        ("socket-mode", held.access.mode != next.access.mode),
+        ("socket-owner", held.access.owner != next.access.owner),
     ];
     let differing = keys.into_iter().filter(|(_, differs)| *differs);
     differing.map(|(key, _)| key).collect()

@@ -105,7 +105,7 @@ impl Agent {
         let configured = config.clone();
         let outputs = Prepared::new(std::mem::take(&mut config.outputs))?;
         // The local socket first: it tells most surely that an agent is running already.
-        let local = Local::open(&config.socket)?;
+        let local = Local::open(&config.socket, &config.access)?;
         config.socket.clone_from(&local.path);
         let gossip = Gossip::bind(config.bind).map_err(|source| Error::Bind {
             address: config.bind,
@@ -223,6 +223,7 @@ impl Agent {
             doors: Doors {
                 local: (self.local.listener, self.local.guard),
                 http: self.http.map(|(listener, _)| listener),
+                token: self.config.access.token,
             },
             keeper: Keeper::new(store, shared.clone(), generations),
             outputs: self.outputs,
@@ -330,13 +331,6 @@ fn announce(shared: &Shared, generation: u32, peers: usize) {
         version = env!("CARGO_PKG_VERSION"),
         "started"
     );
-    if let Some(http) = facts.http.filter(|http| !is_loopback(http.ip())) {
-        warn!(
-            %http,
-            "THE HTTP API HAS NO PASSWORD: anyone who can reach this port can make this agent \
-             leave. Keep it on loopback or behind a proxy that asks"
-        );
-    }
     // Off loopback the configuration wants --insecure, and consent is no reason to forget it.
     if key.is_none() && !is_loopback(facts.bind.ip()) {
         warn!(

@@ -25,7 +25,7 @@ use super::{
     *,
 };
 use crate::{
-    config::{Config, Outputs},
+    config::{Access, Config, Outputs},
     feed::{Epoch, Feed},
     swim::{Card, Change, Keys, MemberId, MemberState, MemberView, Profile},
 };
@@ -55,6 +55,7 @@ fn config(temp: &TempDir, name: &str, join: &[SocketAddr]) -> Config {
         profile: Profile::Local,
         socket: temp.path().join(format!("{number}.sock")),
         http: None,
+        access: Access::default(),
         data_dir: temp.path().join(name),
         tags: [("role".into(), "web".into())].into_iter().collect(),
         keys: Keys::default(),
@@ -382,10 +383,11 @@ fn serve(temp: &TempDir) -> (PathBuf, Arc<Shared>, thread::JoinHandle<()>) {
         file,
         guard,
         ..
-    } = Local::bind(&config.socket).unwrap();
+    } = Local::bind(&config.socket, &config.access).unwrap();
     let doors = Doors {
         local: (listener, guard),
         http: None,
+        token: None,
     };
     let served = shared.clone();
     let path = config.socket.clone();

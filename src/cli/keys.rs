@@ -26,8 +26,8 @@ const NAMED_MAX: usize = 10;
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "A key is replaced in a running cluster by add, use and remove, each after the \
-    one before said that it\nis safe to go on. What they change is also written to every agent's \
-    key file."
+        one before said that\nit is safe to go on. What they change is also written to every \
+        agent's key file."
 )]
 pub(super) struct Args {
     #[command(subcommand)]

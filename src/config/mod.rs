@@ -6,6 +6,7 @@
 //! taken whole from the strongest of them. Whatever cannot be used is refused with the key, the
 //! value, what is allowed and where it came from; nothing is ever corrected in silence.
 
+mod access;
 mod advertise;
 mod error;
 mod key_file;
@@ -26,6 +27,7 @@ use std::{
     time::Duration,
 };
 
+pub use access::{Access, Token, Who};
 pub use advertise::Advertise;
 pub use error::{ConfigError, InvalidValue, Origin};
 pub use key_file::{InvalidKeyFile, generate_key, parse_key, read_key, read_keys, rewrite_keys};
@@ -64,6 +66,8 @@ pub struct Config {
     pub socket: PathBuf,
     /// The local API on TCP, off unless given.
     pub http: Option<SocketAddr>,
+    /// Who may use the local API.
+    pub access: Access,
     /// Where identity and generation are kept.
     pub data_dir: PathBuf,
     /// Our tags.

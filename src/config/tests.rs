@@ -50,6 +50,7 @@ fn nothing_given_is_enough() {
         profile: Profile::Lan,
         socket: "/run/headcount.sock".into(),
         http: None,
+        access: Access::default(),
         data_dir: "/var/lib/headcount/box".into(),
         tags: Tags::default(),
         keys: Keys::default(),

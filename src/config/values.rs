@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    Config, ConfigError, Logging, Origin, PORT_DEFAULT, SOCKET_PATH_BYTES_MAX, Seed, Supervisor,
-    Surroundings, advertise, is_loopback,
+    Access, Config, ConfigError, Logging, Origin, PORT_DEFAULT, SOCKET_PATH_BYTES_MAX, Seed,
+    Supervisor, Surroundings, access, advertise, is_loopback,
     key_file::read_keys,
     keys::{self, Key, Refusal, refusal},
     sources::Values,
@@ -24,6 +24,7 @@ impl Values {
         let keys = self.parsed("key-file", parse_key_file)?.unwrap_or_default();
         let bind = self.bind(insecure || keys.primary().is_some())?;
         let name = self.name(around)?;
+        let access = self.access()?;
         Ok(Config {
             bind,
             advertise: self.parsed("advertise", |text| advertise::parse(text, bind))?,
@@ -33,7 +34,8 @@ impl Values {
                 .unwrap_or_else(|| "default".into()),
             profile: self.parsed("profile", parse_profile)?.unwrap_or_default(),
             socket: self.socket(around)?,
-            http: self.parsed("http", parse_http)?,
+            http: self.http(access.token.is_some())?,
+            access,
             data_dir: self.data_dir(&name, around)?,
             tags: self.tags()?,
             keys,
@@ -83,6 +85,35 @@ impl Values {
         };
         let default = SocketAddr::new(LOOPBACK, PORT_DEFAULT);
         Ok(self.parsed("bind", parse)?.unwrap_or(default))
+    }
+
+    fn access(&self) -> Result<Access, ConfigError> {
+        let token_file = |text: &str| access::parse_token_file(&parse_path(text)?);
+        let usual = Access::default();
+        Ok(Access {
+            mode: self
+                .parsed("socket-mode", access::parse_mode)?
+                .unwrap_or(usual.mode),
+            owner: self.parsed("socket-owner", access::parse_user)?,
+            group: self.parsed("socket-group", access::parse_group)?,
+            full: self.every("allow", access::parse_who)?,
+            read: self.every("allow-read", access::parse_who)?,
+            token: self.parsed("http-token-file", token_file)?,
+        })
+    }
+
+    fn http(&self, has_token: bool) -> Result<Option<SocketAddr>, ConfigError> {
+        self.parsed("http", |text| {
+            let address = parse_http(text)?;
+            match has_token || is_loopback(address.ip()) {
+                true => Ok(address),
+                false => Err(refusal(
+                    "is not a loopback address, and without a token anyone who reaches it can \
+                     use it",
+                    "umask 077; headcount keys generate > FILE, and give --http-token-file FILE",
+                )),
+            }
+        })
     }
 
     fn name(&self, around: &Surroundings) -> Result<String, ConfigError> {

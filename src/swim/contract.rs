@@ -57,8 +57,8 @@ pub enum Input<'a> {
         /// What it says.
         payload: &'a str,
     },
-    /// Replace keys, here and everywhere. Without effect where gossip is plain text, and once we are
-    /// leaving.
+    /// Replace keys, here and everywhere. Without effect where gossip is plain text, and once we
+    /// are leaving.
     Keys(KeyChange<'a>),
     /// Say goodbye; [`Output::Stop`] follows within half a second.
     Leave {

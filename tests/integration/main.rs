@@ -1,5 +1,6 @@
 //! Everything that is tested from outside: one binary, so that it links once.
 
+mod access; // who may use the local API, and what for
 mod addresses; // where agents are, say that they are, and are seen
 mod agents; // what a cluster of real processes tells its consumers
 mod announced; // restarts that were announced, and those that were not kept
