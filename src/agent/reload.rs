@@ -199,6 +199,7 @@ fn fixed(held: &Config, next: &Config) -> Vec<&'static str> {
         ("http", held.http != next.http),
         ("http-token-file", held.access.token != next.access.token),
         ("key-file", held.key_file != next.key_file),
+        ("max-members", held.max_members != next.max_members),
         ("name", held.name != next.name),
         ("profile", held.profile != next.profile),
         ("restart-eta", held.restart_eta != next.restart_eta),

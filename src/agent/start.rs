@@ -301,7 +301,7 @@ fn settings(config: &Config, advertised: SocketAddr, generation: u32) -> Setting
         tags: config.tags.clone(),
         tuning: Tuning::new(config.profile),
         seed: clock::random(),
-        directory: Directory::new(),
+        directory: Directory::of_at_most(config.max_members),
         scope: Scope::Everyone,
         keys: config.keys.clone(),
     }

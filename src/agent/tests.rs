@@ -61,6 +61,7 @@ fn config(temp: &TempDir, name: &str, join: &[SocketAddr]) -> Config {
         keys: Keys::default(),
         restart_eta: None,
         key_file: None,
+        max_members: 16_384,
         insecure: false,
         supervisor: None,
         outputs: Outputs::default(),

@@ -92,6 +92,10 @@ pub(super) struct Args {
     /// a failure if it is not there [default: none]
     #[arg(long, value_name = "TIME")]
     restart_eta: Option<String>,
+    /// How many members there may be, failed and departed ones until they are forgotten included
+    /// [default: 16384]
+    #[arg(long, value_name = "N")]
+    max_members: Option<String>,
     /// TOML file with the same names as these options [env: HEADCOUNT_CONFIG] [default: none]
     #[arg(long, value_name = "FILE")]
     config: Option<String>,
@@ -126,6 +130,7 @@ impl Args {
         flags.set("key-file", self.key_file);
         flags.set("log-format", self.log_format);
         flags.set("log-level", self.log_level);
+        flags.set("max-members", self.max_members);
         flags.set("name", self.name);
         flags.set("profile", self.profile);
         flags.set("restart-eta", self.restart_eta);

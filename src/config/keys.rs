@@ -14,7 +14,7 @@ pub(super) struct Key {
 }
 
 /// Every key, by name.
-pub(super) const KEYS: [Key; 21] = [
+pub(super) const KEYS: [Key; 22] = [
     one(
         "advertise",
         "IP:PORT, IP or the name of a network interface",
@@ -40,6 +40,7 @@ pub(super) const KEYS: [Key; 21] = [
     ),
     one("log-format", "text or json"),
     one("log-level", "error, warn, info, debug or trace"),
+    one("max-members", "a whole number, 2 to 1000000"),
     one("name", "1 to 128 bytes of printable text without spaces"),
     one("profile", "lan, wan or local"),
     one("restart-eta", "a time from 1s to 1h, as 30s"),

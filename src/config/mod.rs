@@ -44,6 +44,9 @@ use sources::Values;
 /// The gossip port, unless an address names another.
 pub const PORT_DEFAULT: u16 = 7946;
 
+/// So many members there may be, unless somebody says otherwise.
+pub const MAX_MEMBERS_DEFAULT: usize = 16_384;
+
 /// Longest path of a Unix socket, in bytes: `sun_path` holds 108 with the closing zero.
 pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 
@@ -76,6 +79,8 @@ pub struct Config {
     pub keys: Keys,
     /// Where the keys came from, and are kept.
     pub key_file: Option<PathBuf>,
+    /// So many members there may be, failed and departed ones until they are forgotten included.
+    pub max_members: usize,
     /// The operator accepts plaintext off loopback.
     pub insecure: bool,
     /// A signal to end announces a restart, due so soon.

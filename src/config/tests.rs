@@ -55,6 +55,7 @@ fn nothing_given_is_enough() {
         tags: Tags::default(),
         keys: Keys::default(),
         key_file: None,
+        max_members: 16_384,
         insecure: false,
         restart_eta: None,
         supervisor: None,

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    Access, Config, ConfigError, Logging, Origin, PORT_DEFAULT, SOCKET_PATH_BYTES_MAX, Seed,
-    Supervisor, Surroundings, access, advertise, is_loopback,
+    Access, Config, ConfigError, Logging, MAX_MEMBERS_DEFAULT, Origin, PORT_DEFAULT,
+    SOCKET_PATH_BYTES_MAX, Seed, Supervisor, Surroundings, access, advertise, is_loopback,
     key_file::read_keys,
     keys::{self, Key, Refusal, refusal},
     sources::Values,
@@ -40,6 +40,9 @@ impl Values {
             tags: self.tags()?,
             keys,
             key_file: self.parsed("key-file", parse_path)?,
+            max_members: self
+                .parsed("max-members", parse_max_members)?
+                .unwrap_or(MAX_MEMBERS_DEFAULT),
             insecure,
             restart_eta: self.parsed("restart-eta", parse_restart_eta)?,
             supervisor: Supervisor::find(around),
@@ -227,6 +230,13 @@ fn parse_cluster(text: &str) -> Result<String, Refusal> {
     let bad = |_| refusal("is not a cluster name", hint);
     swim::check_cluster(text).map_err(bad)?;
     Ok(text.into())
+}
+
+fn parse_max_members(text: &str) -> Result<usize, Refusal> {
+    let number = text.parse().ok();
+    number
+        .filter(|number| (2..=1_000_000).contains(number))
+        .ok_or_else(|| refusal("is not a number of members", "16384 is the default"))
 }
 
 fn parse_profile(text: &str) -> Result<Profile, Refusal> {

@@ -220,6 +220,8 @@ pub enum Notice {
         /// What we seal with.
         ours: KeyId,
     },
+    /// There are as many members as may be; more are not believed.
+    TooManyMembers,
     /// A peer seals with a key that we do not have, or not at all while we do, or the other way
     /// round.
     UnknownKey {
@@ -267,6 +269,11 @@ impl fmt::Display for Notice {
                 formatter,
                 "{by} sees us at {seen_as}, but we advertise {advertised}: members that do not \
                  reach {advertised} will take us for failed"
+            ),
+            Self::TooManyMembers => formatter.write_str(
+                "THERE ARE TOO MANY MEMBERS: more than max-members, failed and departed ones \
+                 included, are not taken in. Raise it if they are yours; else somebody who has the \
+                 key makes them up",
             ),
             Self::UnknownKey { from, theirs, ours } => {
                 match theirs {

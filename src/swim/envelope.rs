@@ -24,6 +24,7 @@ use super::{
     CLUSTER_BYTES_MAX, Junk, Key, KeyId, Keys, Life, MemberId, WIRE_VERSION,
     keys::{NONCE_BYTES, TAG_BYTES},
     replay::Seal,
+    varint,
 };
 
 const MAGIC: u8 = 0xC7;
@@ -285,7 +286,7 @@ impl Sealer {
             });
         }
         let kind = Kind::parse(*kind).ok_or(Junk::Malformed)?;
-        let (theirs, _) = take_varint(rest).ok_or(Junk::Malformed)?;
+        let (theirs, _) = varint::take(rest).ok_or(Junk::Malformed)?;
         let theirs = KeyId::from_bits(u32::try_from(theirs).map_err(|_| Junk::Malformed)?);
         let key = theirs.map(|theirs| self.keys.find(theirs));
         match (self.keys.primary(), key) {
@@ -399,10 +400,10 @@ impl Header {
     fn put(&self, out: &mut Vec<u8>) {
         out.put_slice(&[MAGIC, WIRE_VERSION, self.kind as u8]);
         let [key, life, counter] = self.varints();
-        put_varint(out, key);
+        varint::put(out, key);
         out.put_u64_le(self.sender.0);
-        put_varint(out, life);
-        put_varint(out, counter);
+        varint::put(out, life);
+        varint::put(out, counter);
         if self.key.is_some() {
             out.put_u32_le(self.salt);
         }
@@ -410,11 +411,11 @@ impl Header {
 
     /// Reads what follows magic, format and kind; gives what is behind it.
     fn parse(kind: Kind, rest: &[u8]) -> Option<(Self, &[u8])> {
-        let (key, rest) = take_varint(rest)?;
+        let (key, rest) = varint::take(rest)?;
         let key = KeyId::from_bits(u32::try_from(key).ok()?);
         let (sender, rest) = rest.split_first_chunk::<8>()?;
-        let (life, rest) = take_varint(rest)?;
-        let (counter, rest) = take_varint(rest)?;
+        let (life, rest) = varint::take(rest)?;
+        let (counter, rest) = varint::take(rest)?;
         let (salt, rest) = match key {
             Some(_) => rest.split_first_chunk::<SALT_BYTES>()?,
             None => (&[0; SALT_BYTES], rest),
@@ -448,7 +449,7 @@ impl Header {
     }
 
     fn bytes(&self) -> usize {
-        let varints: usize = self.varints().into_iter().map(varint_bytes).sum();
+        let varints: usize = self.varints().into_iter().map(varint::bytes).sum();
         3 + 8 + varints + self.key.map_or(0, |_| SALT_BYTES)
     }
 
@@ -470,34 +471,6 @@ fn check(key: &[u64; 2], bytes: &[u8]) -> u64 {
     let mut hasher = SipHasher24::new_with_keys(key[0], key[1]);
     hasher.write(bytes);
     hasher.finish()
-}
-
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    loop {
-        let [low, ..] = value.to_le_bytes();
-        value >>= 7;
-        if value == 0 {
-            return out.put_u8(low);
-        }
-        out.put_u8(low | 0x80);
-    }
-}
-
-/// How long a number is on the wire.
-const fn varint_bytes(value: u64) -> usize {
-    let bits = u64::BITS - (value | 1).leading_zeros();
-    bits.div_ceil(7) as usize
-}
-
-fn take_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut value = 0u64;
-    for (index, byte) in bytes.iter().enumerate().take(10) {
-        value |= u64::from(byte & 0x7F).checked_shl(7 * u32::try_from(index).ok()?)?;
-        if byte & 0x80 == 0 {
-            return Some((value, &bytes[index + 1..]));
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ mod stats;
 mod time;
 mod timers;
 mod tuning;
+mod varint;
 mod view;
 mod wire;
 

@@ -223,6 +223,7 @@ impl Node {
         let gate = self.gate.borrow();
         (self.stats.probes, self.stats.probes_failed) = (gate.probes, gate.probes_failed);
         self.stats.events = gate.events.stats;
+        self.stats.members_refused = gate.members_refused;
         drop(gate);
         Outputs {
             queue: &mut mail.outputs,

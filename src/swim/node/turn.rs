@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Node;
 use crate::swim::{
-    Input, Timestamp, engine::Note, gate::Sighting, identity::Identity, mail::SWIM_BYTES_MAX,
-    timers::Alarm,
+    Input, Notice, Timestamp, engine::Note, gate::Sighting, identity::Identity,
+    mail::SWIM_BYTES_MAX, timers::Alarm,
 };
 
 impl Node {
@@ -93,6 +93,7 @@ impl Node {
                 self.sighted(sighting);
             }
         }
+        self.tell_crowded();
         self.take_in_facts();
         self.fetch_lacking();
         self.take_in_events();
@@ -107,6 +108,14 @@ impl Node {
         let mut gate = self.gate.borrow_mut();
         gate.forget_heard();
         gate.forget_seen();
+    }
+
+    /// There are members that we were told of and do not take in.
+    fn tell_crowded(&mut self) {
+        if self.gate.borrow().members_refused > self.stats.members_refused {
+            let address = self.address();
+            self.notice(address, Notice::TooManyMembers);
+        }
     }
 
     /// Schedules what foca wants to be woken for, and follows its changes of life.
