@@ -32,6 +32,8 @@ mod store;
 mod streams;
 mod threads;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use api::fuzzing;
 pub use child::End;
 pub use error::Error;
 pub use reload::Reload;

@@ -100,7 +100,7 @@ pub fn rewrite_keys(path: &Path, keys: &Keys) -> Result<Zeroizing<String>, Inval
     Ok(rewritten(&read(path)?, keys))
 }
 
-fn rewritten(text: &str, keys: &Keys) -> Zeroizing<String> {
+pub(super) fn rewritten(text: &str, keys: &Keys) -> Zeroizing<String> {
     // Never moved, so that no copy of a key stays behind.
     let room = text.len() + Keys::COUNT_MAX * LINE_BYTES_MAX;
     let mut new = Zeroizing::new(String::with_capacity(room));
@@ -151,7 +151,7 @@ fn take_text(source: impl Read) -> Result<Zeroizing<String>, InvalidKeyFile> {
     }
 }
 
-fn parse(text: &str) -> Result<Keys, InvalidKeyFile> {
+pub(super) fn parse(text: &str) -> Result<Keys, InvalidKeyFile> {
     let lines = (1..).zip(text.lines().map(content));
     let lines: Vec<(usize, &str)> = lines.filter(|(_, line)| !line.is_empty()).collect();
     if lines.is_empty() {

@@ -9,6 +9,8 @@
 mod access;
 mod advertise;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod key_file;
 mod keys;
 mod outputs;

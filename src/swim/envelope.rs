@@ -66,7 +66,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Hello,
         Self::Welcome,
         Self::Refused,
@@ -90,7 +90,7 @@ impl Kind {
     }
 
     /// Whether its inside neither says whom it is for nor echoes anything: the tag says it then.
-    const fn is_addressed(self) -> bool {
+    pub(super) const fn is_addressed(self) -> bool {
         matches!(self, Self::Keys | Self::Nack | Self::Unknown)
     }
 

@@ -59,6 +59,8 @@ pub use member::{
     CLUSTER_BYTES_MAX, Card, Evidence, InvalidCard, Life, MemberId, MemberState, MemberView,
     NAME_BYTES_MAX, Suspicion, TAG_BYTES_MAX, Tags, check_cluster, check_name, check_tags,
 };
+#[cfg(all(feature = "agent", any(test, feature = "fuzzing")))]
+pub(crate) use node::fuzzing;
 pub use node::{KeyRing, Load, Node, Outputs, Sketch};
 pub use stats::{Junk, Stats};
 pub use time::Timestamp;

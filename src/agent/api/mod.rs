@@ -9,6 +9,8 @@ mod app;
 mod body;
 mod commands;
 mod events;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod keys;
 mod members;
 mod metrics;

@@ -17,6 +17,8 @@ mod evidence;
 mod exchange;
 mod facts;
 mod fetch;
+#[cfg(all(feature = "agent", any(test, feature = "fuzzing")))]
+pub(crate) mod fuzzing;
 mod health;
 mod join;
 mod keys;
