@@ -1,8 +1,8 @@
-//! Everything that takes bytes from others, as a fuzzer calls it: one function for each way in, which
-//! panics where it finds something.
+//! Everything that takes bytes from others, as a fuzzer calls it: one function for each way in,
+//! which panics where it finds something.
 //!
-//! `fuzz/` drives them with libFuzzer; `cargo test` replays `fuzz/corpus/`, where each folder is the
-//! corpus of the target of its name.
+//! `fuzz/` drives them with libFuzzer; `cargo test` replays `fuzz/corpus/`, where each folder is
+//! the corpus of the target of its name.
 
 use crate::{agent, config, simulator::Scenario, swim};
 

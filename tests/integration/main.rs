@@ -6,6 +6,7 @@ mod agents; // what a cluster of real processes tells its consumers
 mod announced; // restarts that were announced, and those that were not kept
 mod api; // the local API as any program meets it
 mod applications; // leases, and what everybody hears when one ends
+mod attacks; // one in front of a sealed agent, who hears and sends everything
 mod bad_input; // junk datagrams, mistyped flags, unusable places
 mod bad_requests; // HTTP that nobody should send
 mod children; // the application as a child of the agent

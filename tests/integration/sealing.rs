@@ -12,14 +12,14 @@ use rustix::process::Signal;
 use crate::support::{Agent, Lab, Launch, await_members, run, until};
 
 /// A fresh key.
-fn key() -> String {
+pub(crate) fn key() -> String {
     let made = run(["keys", "generate"]);
     assert_eq!(made.code(), 0, "{made:#?}");
     made.stdout
 }
 
 /// A key file with these lines that only we can read.
-fn file(lab: &Lab, name: &str, lines: &[&str]) -> PathBuf {
+pub(crate) fn key_file(lab: &Lab, name: &str, lines: &[&str]) -> PathBuf {
     let path = lab.dir().join(name);
     fs::write(&path, lines.concat()).expect("our own folder");
     let mode = fs::Permissions::from_mode(0o600);
@@ -35,14 +35,14 @@ fn ids(file: &Path) -> Vec<String> {
     listed.stdout.lines().filter_map(words).collect()
 }
 
-fn sealed(agent: Launch, file: &Path) -> Launch {
+pub(crate) fn sealed(agent: Launch, file: &Path) -> Launch {
     agent.args(["--key-file", &file.display().to_string()])
 }
 
 #[test]
 fn a_sealed_cluster_forms_detects_and_says_what_it_is_sealed_with() {
     let lab = Lab::new();
-    let file = file(&lab, "keys", &[&key()]);
+    let file = key_file(&lab, "keys", &[&key()]);
     let id = &ids(&file)[0];
     let first = sealed(lab.agent("n1"), &file).start();
     let seed = first.address();
@@ -75,7 +75,7 @@ fn a_sealed_cluster_forms_detects_and_says_what_it_is_sealed_with() {
 #[test]
 fn without_a_key_of_the_cluster_nobody_gets_in_and_both_logs_say_why() {
     let lab = Lab::new();
-    let [ours, theirs] = ["ours", "theirs"].map(|name| file(&lab, name, &[&key()]));
+    let [ours, theirs] = ["ours", "theirs"].map(|name| key_file(&lab, name, &[&key()]));
     let member = sealed(lab.agent("n1"), &ours).start();
     let (our_id, their_id) = (&ids(&ours)[0], &ids(&theirs)[0]);
     let join = |name: &str| lab.agent(name).join(member.address());
@@ -109,7 +109,7 @@ fn without_a_key_of_the_cluster_nobody_gets_in_and_both_logs_say_why() {
 fn a_key_is_replaced_one_agent_at_a_time() {
     let lab = Lab::new();
     let (old, new) = (key(), key());
-    let file = |name: &str, lines: &[&str]| file(&lab, name, lines);
+    let file = |name: &str, lines: &[&str]| key_file(&lab, name, lines);
     let before = file("before", &[&old, "# coming\n", &new]);
     let after = file("after", &[&new, &old]);
     assert_eq!(ids(&before).len(), 2);
@@ -147,7 +147,9 @@ fn first_words(text: &str) -> Vec<&str> {
 fn a_key_is_replaced_in_a_running_cluster_and_in_its_files() {
     let lab = Lab::new();
     let old = key();
-    let files: Vec<_> = ["1", "2", "3"].map(|name| file(&lab, name, &[&old])).into();
+    let files: Vec<_> = ["1", "2", "3"]
+        .map(|name| key_file(&lab, name, &[&old]))
+        .into();
     let first = sealed(lab.agent("n1"), &files[0]).start();
     let seed = first.address();
     let mut agents = vec![first];
@@ -205,7 +207,7 @@ fn a_key_comes_from_a_file_and_who_is_missing_or_cannot_write_is_named() {
     let lab = Lab::new();
     let (old, new) = (key(), key());
     let [one, two, fresh] =
-        [("1", &old), ("2", &old), ("new", &new)].map(|(name, key)| file(&lab, name, &[key]));
+        [("1", &old), ("2", &old), ("new", &new)].map(|(name, key)| key_file(&lab, name, &[key]));
     fs::set_permissions(&two, fs::Permissions::from_mode(0o400)).expect("our own file");
     let first = sealed(lab.agent("n1"), &one).start();
     let second = sealed(lab.agent("n2").join(first.address()), &two).start();
@@ -231,7 +233,7 @@ fn a_key_comes_from_a_file_and_who_is_missing_or_cannot_write_is_named() {
         (ids(&one).len() == 2).then_some(())
     });
     // By hand, and read again.
-    file(&lab, "1", &[&new, "\n", &old]);
+    key_file(&lab, "1", &[&new, "\n", &old]);
     let reloaded = keys(&agents[0], &["reload"]);
     assert_eq!(first_words(&reloaded.stdout)[1], id, "{reloaded:#?}");
     assert_eq!(agents[0].status()["key"], **id);
@@ -246,7 +248,7 @@ fn a_key_comes_from_a_file_and_who_is_missing_or_cannot_write_is_named() {
 fn who_comes_back_with_a_key_that_was_removed_is_told() {
     let lab = Lab::new();
     let old = key();
-    let [one, two] = ["1", "2"].map(|name| file(&lab, name, &[&old]));
+    let [one, two] = ["1", "2"].map(|name| key_file(&lab, name, &[&old]));
     let first = sealed(lab.agent("n1"), &one).start();
     let watch = first.watch();
     let away = sealed(lab.agent("n2").join(first.address()), &two).start();
@@ -291,9 +293,9 @@ fn a_key_file_that_cannot_be_used_is_refused_by_name_and_line() {
         ),
         ("twice", &[good, "\n\n", good, "\n"], "line 3"),
     ] {
-        refused(&file(&lab, name, lines), &[why]);
+        refused(&key_file(&lab, name, lines), &[why]);
     }
-    let open = file(&lab, "open", &[good]);
+    let open = key_file(&lab, "open", &[good]);
     fs::set_permissions(&open, fs::Permissions::from_mode(0o644)).expect("our own file");
     refused(&open, &["0644", "chmod 600"]);
     refused(&lab.dir().join("nowhere"), &["cannot be read"]);
