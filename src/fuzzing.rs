@@ -10,8 +10,9 @@ use crate::{agent, config, simulator::Scenario, swim};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("config", config::fuzzing::file),
+    ("data_dir", agent::data_dir::page),
     ("datagram", swim::fuzzing::datagram),
     ("frame", swim::fuzzing::frame),
     ("http", agent::fuzzing::request),

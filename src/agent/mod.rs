@@ -32,12 +32,12 @@ mod store;
 mod streams;
 mod threads;
 
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use api::fuzzing;
 pub use child::End;
 pub use error::Error;
 pub use reload::Reload;
 pub use start::{Agent, Exit, run, run_with};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use {api::fuzzing, store::fuzzing as data_dir};
 
 #[cfg(test)]
 mod tests;

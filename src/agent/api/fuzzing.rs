@@ -92,6 +92,7 @@ fn shared() -> Arc<Shared> {
         profile: Profile::Lan,
         bind,
         key_file: None,
+        restart_eta: None,
         socket: "/nowhere".into(),
         http: None,
     };

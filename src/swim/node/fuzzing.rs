@@ -361,7 +361,11 @@ mod corpus {
         let asked = with(Kind::Keys as u8, &WireOrders::new(&orders, true));
         seeds.push(("packet", "keys".into(), asked));
         let all = updates();
-        seeds.push(("frame", "state".into(), with(2, &Frame::State(all.clone()))));
+        let state = Frame::State {
+            parts: crate::swim::parts::Parts::ALL,
+            updates: all.clone(),
+        };
+        seeds.push(("frame", "state".into(), with(2, &state)));
         seeds.push((
             "frame",
             "finish".into(),

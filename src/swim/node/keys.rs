@@ -37,8 +37,16 @@ pub(super) struct Ordered {
 }
 
 impl Ordered {
-    pub(super) fn mark(&self) -> Mark {
+    fn mark(&self) -> Mark {
         self.orders.mark()
+    }
+
+    /// What a member with these keys says of them.
+    pub(super) fn ring(&self, keys: &Keys) -> Option<Ring> {
+        keys.primary().map(|_| Ring {
+            ids: keys.ids().collect(),
+            mark: self.mark(),
+        })
     }
 }
 
@@ -105,10 +113,11 @@ impl Node {
         let (orders, overridden) = (orders.clone(), *overridden);
         let keys = orders.apply(overridden, &self.keys());
         self.take_keys(keys);
-        let ring = self.own_ring();
+        let keys = self.keys();
+        let ring = self.ordered.ring(&keys);
         let me = self.gate.borrow().me;
-        if self.gate.borrow().ring(me) != Some(&ring) {
-            self.state_anew(|facts| facts.keys = Some(ring));
+        if self.gate.borrow().ring(me) != ring.as_ref() {
+            self.state_anew(|facts| facts.keys = ring);
             // Whoever is waiting for the last member's word should not wait for chance.
             self.follow_up();
         }
@@ -118,13 +127,6 @@ impl Node {
         if keys != self.keys() {
             self.engine.mail().replace_keys(keys.clone());
             self.push(Output::Keys(keys));
-        }
-    }
-
-    fn own_ring(&mut self) -> Ring {
-        Ring {
-            ids: self.keys().ids().collect(),
-            mark: self.ordered.mark(),
         }
     }
 

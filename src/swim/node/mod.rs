@@ -48,7 +48,6 @@ use super::{
     directory::Handle,
     engine::Engine,
     envelope::{Kind, Sealer},
-    facts::Ring,
     gate::{Gate, Goodbye},
     health::Health,
     identity::Identity,
@@ -149,10 +148,7 @@ impl Node {
         };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(settings.seed);
         let mut sealer = Sealer::new(&settings.cluster);
-        let ring = settings.keys.primary().map(|_| Ring {
-            ids: settings.keys.ids().collect(),
-            mark: Ordered::default().mark(),
-        });
+        let ring = Ordered::default().ring(&settings.keys);
         if settings.keys.primary().is_some() {
             sealer = sealer.with(settings.keys, rng.random(), card.id);
         }
