@@ -42,6 +42,8 @@ pub mod client;
 #[cfg(feature = "agent")]
 pub mod config;
 pub mod feed;
+#[cfg(all(feature = "agent", any(test, feature = "fuzzing")))]
+pub mod fuzzing;
 mod nearest;
 pub mod simulator;
 pub mod swim;

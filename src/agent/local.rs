@@ -6,7 +6,7 @@ use std::{
     io::{self, ErrorKind},
     os::unix::{
         ffi::OsStrExt,
-        fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
+        fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown},
         net::UnixListener,
     },
     path::{Path, PathBuf},
@@ -17,9 +17,8 @@ use rustix::process::geteuid;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::error::Error;
-use crate::config::SOCKET_PATH_BYTES_MAX;
+use crate::config::{Access, SOCKET_PATH_BYTES_MAX, Who};
 
-const MODE: u32 = 0o660;
 /// As many as are served at once: a client that does not wait is refused beyond it.
 const BACKLOG: i32 = 4_096;
 
@@ -45,26 +44,36 @@ pub(super) struct SocketFile {
 /// system gives it away again at once.
 type Mark = (u64, u64, i64, i64);
 
-/// Who may connect.
+/// What a caller may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rights {
+    /// Look, and change nothing.
+    Read,
+    Full,
+}
+
+/// Who may connect, and what for.
 #[derive(Clone, Debug)]
 pub(super) struct Guard {
     uid: u32,
+    full: Vec<Who>,
+    read: Vec<Who>,
     /// The socket, whose group counts as it is now: operators change it after the start.
     socket: PathBuf,
 }
 
 impl Local {
     /// The socket that the service manager listens at for us, else one at `path`.
-    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+    pub(super) fn open(path: &Path, access: &Access) -> Result<Self, Error> {
         match passed()? {
-            Some((listener, path)) => Ok(Self::new(listener, path, None)),
-            None => Self::bind(path),
+            Some((listener, path)) => Ok(Self::new((listener, path), access, None)),
+            None => Self::bind(path, access),
         }
     }
 
     /// Listens at `path`: makes its folder if there is none, replaces a stale socket, refuses a
     /// living one.
-    pub(super) fn bind(path: &Path) -> Result<Self, Error> {
+    pub(super) fn bind(path: &Path, access: &Access) -> Result<Self, Error> {
         let bytes = path.as_os_str().as_bytes().len();
         if bytes > SOCKET_PATH_BYTES_MAX {
             let path = path.into();
@@ -76,7 +85,7 @@ impl Local {
         };
         make_folder(path).map_err(failed)?;
         clear(path)?;
-        let listener = listen(path).map_err(|source| match source.kind() {
+        let listener = listen(path, access).map_err(|source| match source.kind() {
             ErrorKind::AddrInUse => Error::SocketInUse { path: path.into() },
             _ => failed(source),
         })?;
@@ -85,12 +94,18 @@ impl Local {
             path: path.into(),
             made: mark(&made),
         };
-        Ok(Self::new(listener, path.into(), Some(file)))
+        Ok(Self::new((listener, path.into()), access, Some(file)))
     }
 
-    fn new(listener: UnixListener, path: PathBuf, file: Option<SocketFile>) -> Self {
+    fn new(
+        (listener, path): (UnixListener, PathBuf),
+        access: &Access,
+        file: Option<SocketFile>,
+    ) -> Self {
         let guard = Guard {
             uid: geteuid().as_raw(),
+            full: access.full.clone(),
+            read: access.read.clone(),
             socket: path.clone(),
         };
         Self {
@@ -177,12 +192,15 @@ fn probe(path: &Path) -> io::Result<()> {
     socket.connect(&SockAddr::unix(path)?)
 }
 
-/// Sets the mode between binding and listening: nobody can connect before it holds.
-fn listen(path: &Path) -> io::Result<UnixListener> {
+/// Sets owner and mode between binding and listening: nobody can connect before they hold.
+fn listen(path: &Path, access: &Access) -> io::Result<UnixListener> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
+    if access.owner.is_some() || access.group.is_some() {
+        chown(path, access.owner, access.group)?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(access.mode))?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
@@ -198,16 +216,28 @@ impl Drop for SocketFile {
 }
 
 impl Guard {
-    /// Whether a process with these credentials may use the API: root, the agent's user, or a
-    /// member of the socket's group, by first or further group.
-    pub(super) fn admits(&self, uid: u32, gid: u32, pid: Option<i32>) -> bool {
+    /// What a process with these credentials may do: root and the agent's user everything, others
+    /// what the lists say. Without lists members of the socket's group may do everything. Groups
+    /// are the first one and the further ones.
+    pub(super) fn rights(&self, uid: u32, gid: u32, pid: Option<i32>) -> Option<Rights> {
         if uid == 0 || uid == self.uid {
-            return true;
+            return Some(Rights::Full);
         }
-        let Ok(socket) = fs::symlink_metadata(&self.socket) else {
-            return false;
+        let mut groups = vec![gid];
+        groups.extend(pid.map(further_groups).unwrap_or_default());
+        let is = |who: &Who| match who {
+            Who::User(user) => *user == uid,
+            Who::Group(group) => groups.contains(group),
         };
-        gid == socket.gid() || pid.is_some_and(|pid| further_groups(pid).contains(&socket.gid()))
+        if self.full.is_empty() && self.read.is_empty() {
+            let socket = fs::symlink_metadata(&self.socket).ok()?;
+            return groups.contains(&socket.gid()).then_some(Rights::Full);
+        }
+        match (self.full.iter().any(is), self.read.iter().any(is)) {
+            (true, _) => Some(Rights::Full),
+            (false, true) => Some(Rights::Read),
+            (false, false) => None,
+        }
     }
 }
 
@@ -231,9 +261,12 @@ mod tests {
     fn the_socket_is_for_user_and_group_and_goes_with_the_agent() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("new/folder/s.sock");
-        let local = Local::bind(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, MODE);
-        assert!(matches!(Local::bind(&path), Err(Error::SocketInUse { .. })));
+        let local = Local::bind(&path, &Access::default()).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o660);
+        assert!(matches!(
+            Local::bind(&path, &Access::default()),
+            Err(Error::SocketInUse { .. })
+        ));
         drop(local);
         assert!(!path.exists());
     }
@@ -242,9 +275,9 @@ mod tests {
     fn a_stale_socket_is_replaced_and_a_successor_is_left_alone() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("s.sock");
-        let Local { listener, file, .. } = Local::bind(&path).unwrap();
+        let Local { listener, file, .. } = Local::bind(&path, &Access::default()).unwrap();
         drop(listener);
-        let second = Local::bind(&path).unwrap();
+        let second = Local::bind(&path, &Access::default()).unwrap();
         drop(file);
         assert!(path.exists());
         drop(second);
@@ -257,19 +290,23 @@ mod tests {
         let path = temp.path().join("notes.txt");
         fs::write(&path, "dear diary").unwrap();
         assert!(matches!(
-            Local::bind(&path),
+            Local::bind(&path, &Access::default()),
             Err(Error::SocketOccupied { .. })
         ));
         assert_eq!(fs::read_to_string(&path).unwrap(), "dear diary");
         assert!(matches!(
-            Local::bind(&path.join("s")),
+            Local::bind(&path.join("s"), &Access::default()),
             Err(Error::Socket { .. })
         ));
     }
 
     #[test]
     fn a_path_too_long_says_how_long() {
-        let error = Local::bind(Path::new(&format!("/tmp/{}", "x".repeat(120)))).unwrap_err();
+        let error = Local::bind(
+            Path::new(&format!("/tmp/{}", "x".repeat(120))),
+            &Access::default(),
+        )
+        .unwrap_err();
         assert!(
             error
                 .to_string()
@@ -283,14 +320,48 @@ mod tests {
         let gid = fs::metadata(temp.path()).unwrap().gid();
         let guard = Guard {
             uid: 1000,
+            full: Vec::new(),
+            read: Vec::new(),
             socket: temp.path().into(),
         };
-        assert!(guard.admits(0, gid + 1, None));
-        assert!(guard.admits(1000, gid + 1, None));
-        assert!(guard.admits(1001, gid, None));
-        assert!(!guard.admits(1001, gid + 1, None));
-        assert!(!guard.admits(1001, gid + 1, Some(i32::MAX)));
+        let full = Some(Rights::Full);
+        assert_eq!(guard.rights(0, gid + 1, None), full);
+        assert_eq!(guard.rights(1000, gid + 1, None), full);
+        assert_eq!(guard.rights(1001, gid, None), full);
+        assert_eq!(guard.rights(1001, gid + 1, None), None);
+        assert_eq!(guard.rights(1001, gid + 1, Some(i32::MAX)), None);
         drop(temp);
-        assert!(!guard.admits(1001, gid, None));
+        assert_eq!(guard.rights(1001, gid, None), None);
+    }
+
+    #[test]
+    fn lists_say_who_may_look_and_who_may_do_everything() {
+        let guard = Guard {
+            uid: 1000,
+            full: vec![Who::User(1), Who::Group(20)],
+            read: vec![Who::User(1), Who::User(2), Who::Group(30)],
+            socket: "/".into(),
+        };
+        for (uid, gid, rights) in [
+            (0, 9, Some(Rights::Full)),
+            (1000, 9, Some(Rights::Full)),
+            (1, 9, Some(Rights::Full)),
+            (2, 9, Some(Rights::Read)),
+            (2, 20, Some(Rights::Full)),
+            (3, 30, Some(Rights::Read)),
+            (3, 9, None),
+            // The socket's own group, which is root's, counts no more.
+            (3, 0, None),
+        ] {
+            assert_eq!(guard.rights(uid, gid, None), rights, "{uid}:{gid}");
+        }
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("s");
+        let access = Access {
+            mode: 0o600,
+            ..Access::default()
+        };
+        let _local = Local::bind(&path, &access).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     }
 }

@@ -14,6 +14,8 @@ mod child;
 mod clock;
 mod error;
 mod gossip;
+mod key_file;
+mod keys;
 mod local;
 mod outputs;
 mod program;
@@ -34,6 +36,8 @@ pub use child::End;
 pub use error::Error;
 pub use reload::Reload;
 pub use start::{Agent, Exit, run, run_with};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use {api::fuzzing, store::fuzzing as data_dir};
 
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use crate::{
 
 use super::{
     gossip::{Datagrams, Received},
+    keys::{KeyRefusal, KeyRequest, Keyring},
     report,
     service::Service,
     shared::{Command, Raising, Removal, Retagging, Shared},
@@ -221,6 +222,11 @@ impl Protocol {
                     let _ = reply.send(raising);
                 }
             }
+            Command::Keys { request, reply } => {
+                let answer = self.change_keys(&request);
+                // Who asked may have gone.
+                let _ = reply.send(answer);
+            }
             Command::Leave { reason, restart_in } => self.leave(&reason, restart_in),
             Command::Tags { change, reply } => {
                 if let Some(tags) = self.retag(change) {
@@ -235,6 +241,14 @@ impl Protocol {
             }
             Command::Serving => self.hands.tell(Service::ready),
         }
+    }
+
+    /// Gives who has which keys after it.
+    fn change_keys(&mut self, request: &KeyRequest) -> Result<Keyring, KeyRefusal> {
+        if let Some(change) = Keyring::of(&mut self.node).consent(request)? {
+            self.handle(Input::Keys(change));
+        }
+        Ok(Keyring::of(&mut self.node))
     }
 
     /// Gives the tags that we have from now on; `None` when we are leaving: nobody would hear it.
@@ -340,6 +354,9 @@ impl Hands {
             }
             Output::CloseStream(stream) => self.streams.close(stream),
             Output::Joined(address) => self.joined(address),
+            Output::Keys(keys) => {
+                self.shared.keys.send_replace(keys);
+            }
             Output::Notice(notice) => warn!("{notice}"),
             Output::OpenStream { stream, to, frame } => {
                 self.streams_opened += 1;

@@ -11,6 +11,7 @@ use tracing::{Level, error, info, warn};
 
 use super::{
     Error,
+    keys::KeyRequest,
     outputs::Prepared,
     shared::{Command, Retagging, Shared},
 };
@@ -119,6 +120,7 @@ impl Reloader {
     }
 
     async fn take_up(&mut self, next: Config, outputs: Prepared) {
+        self.rekey().await;
         self.levers.seeds.send_if_modified(|seeds| {
             let changes = *seeds != next.join;
             seeds.clone_from(&next.join);
@@ -132,6 +134,16 @@ impl Reloader {
             tags: next.tags,
             ..self.configured.clone()
         };
+    }
+
+    /// A key file that somebody changed by hand holds.
+    async fn rekey(&self) {
+        if let Ok(Some(keys)) = self.shared.reread_keys().await {
+            let request = KeyRequest::Replace(keys);
+            // It is refused only while the agent ends.
+            let asked = self.shared.ask(|reply| Command::Keys { request, reply });
+            drop(asked.await);
+        }
     }
 
     /// Tags that were set while the agent ran stay, unless the configuration says otherwise now.
@@ -206,16 +218,23 @@ fn difference(held: &Tags, next: &Tags) -> BTreeMap<String, Option<String>> {
 fn fixed(held: &Config, next: &Config) -> Vec<&'static str> {
     let keys = [
         ("advertise", held.advertise != next.advertise),
+        ("allow", held.access.full != next.access.full),
+        ("allow-read", held.access.read != next.access.read),
         ("bind", held.bind != next.bind),
         ("cluster", held.cluster != next.cluster),
         ("data-dir", held.data_dir != next.data_dir),
         ("forget-after", held.forget_after != next.forget_after),
         ("http", held.http != next.http),
-        ("key-file", held.keys != next.keys),
+        ("http-token-file", held.access.token != next.access.token),
+        ("key-file", held.key_file != next.key_file),
+        ("max-members", held.max_members != next.max_members),
         ("name", held.name != next.name),
         ("profile", held.profile != next.profile),
         ("restart-eta", held.restart_eta != next.restart_eta),
         ("socket", held.socket != next.socket),
+        ("socket-group", held.access.group != next.access.group),
+        ("socket-mode", held.access.mode != next.access.mode),
+        ("socket-owner", held.access.owner != next.access.owner),
     ];
     let differing = keys.into_iter().filter(|(_, differs)| *differs);
     differing.map(|(key, _)| key).collect()

@@ -20,12 +20,18 @@ use crate::{
     config::Config,
     feed::Feed,
     swim::{
-        AppStatus, Change, InvalidCard, Key, KeyId, MemberId, MemberState, Profile, Stats, Tags,
+        AppStatus, Change, InvalidCard, Keys, MemberId, MemberState, Profile, Stats, Tags,
         Timestamp,
     },
 };
 
-use super::{app::Ended, clock::Clock, outputs::Tally};
+use super::{
+    app::Ended,
+    clock::Clock,
+    key_file::KeyFile,
+    keys::{KeyRefusal, KeyRequest, Keyring},
+    outputs::Tally,
+};
 
 /// Commands waiting for the protocol.
 const COMMANDS_QUEUED_MAX: usize = 64;
@@ -50,6 +56,11 @@ pub(super) enum Command {
         name: String,
         payload: String,
         reply: oneshot::Sender<Raising>,
+    },
+    /// Say who has which keys, and change that.
+    Keys {
+        request: KeyRequest,
+        reply: oneshot::Sender<Result<Keyring, KeyRefusal>>,
     },
     /// Leave the cluster, which ends the agent. The next one is due after a while, if one is.
     Leave {
@@ -144,8 +155,8 @@ pub(super) struct Facts {
     pub(super) profile: Profile,
     /// Where the gossip port really is.
     pub(super) bind: SocketAddr,
-    /// What our gossip is sealed with; `None` for plain text.
-    pub(super) key: Option<KeyId>,
+    /// Where its keys came from, if it has any.
+    pub(super) key_file: Option<PathBuf>,
     pub(super) socket: PathBuf,
     /// Where the API's TCP port really is.
     pub(super) http: Option<SocketAddr>,
@@ -161,7 +172,7 @@ impl Facts {
             cluster: config.cluster.clone(),
             profile: config.profile,
             bind,
-            key: config.keys.primary().map(Key::id),
+            key_file: config.key_file.clone(),
             socket: config.socket.clone(),
             http,
             restart_eta: config.restart_eta,
@@ -183,6 +194,9 @@ pub(super) struct Shared {
     pub(super) relayed: watch::Sender<Pulse>,
     /// The number of the application's lease that counts.
     pub(super) leases: watch::Sender<u64>,
+    /// What our gossip is sealed with now; none for plain text.
+    pub(super) keys: watch::Sender<Keys>,
+    pub(super) key_file: Option<KeyFile>,
     pub(super) outputs: Tally,
     feed: Mutex<Feed>,
     vitals: Mutex<Vitals>,
@@ -247,10 +261,11 @@ impl Shared {
     /// Gives the other end of the commands too.
     pub(super) fn new(
         clock: Clock,
-        facts: Facts,
+        (facts, keys): (Facts, Keys),
         feed: Feed,
     ) -> (Arc<Self>, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(COMMANDS_QUEUED_MAX);
+        let key_file = facts.key_file.clone();
         let shared = Self {
             clock,
             facts,
@@ -259,6 +274,8 @@ impl Shared {
             pulse: watch::Sender::new(Pulse::default()),
             relayed: watch::Sender::new(Pulse::default()),
             leases: watch::Sender::new(0),
+            key_file: key_file.map(|path| KeyFile::new(path, &keys)),
+            keys: watch::Sender::new(keys),
             outputs: Tally::default(),
             feed: Mutex::new(feed),
             vitals: Mutex::default(),

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use crate::{
     config::{Config, is_loopback},
     feed::{Epoch, Feed},
-    swim::{Directory, Input, Node, Scope, Settings, StopReason, Tuning},
+    swim::{Directory, Input, Key, Node, Scope, Settings, StopReason, Tuning},
 };
 
 use super::{
@@ -105,7 +105,7 @@ impl Agent {
         let configured = config.clone();
         let outputs = Prepared::new(std::mem::take(&mut config.outputs))?;
         // The local socket first: it tells most surely that an agent is running already.
-        let local = Local::open(&config.socket)?;
+        let local = Local::open(&config.socket, &config.access)?;
         config.socket.clone_from(&local.path);
         let gossip = Gossip::bind(config.bind).map_err(|source| Error::Bind {
             address: config.bind,
@@ -208,7 +208,7 @@ impl Agent {
         let peers = store.addresses();
         let own = node.members().next().expect("a node knows itself");
         let feed = Feed::new(Epoch(clock::random()), clock.now(), &own);
-        let (shared, commands) = Shared::new(clock, facts, feed);
+        let (shared, commands) = Shared::new(clock, (facts, self.config.keys.clone()), feed);
         let failed = |source| Error::Runtime {
             part: "protocol",
             source,
@@ -223,13 +223,14 @@ impl Agent {
             doors: Doors {
                 local: (self.local.listener, self.local.guard),
                 http: self.http.map(|(listener, _)| listener),
+                token: self.config.access.token,
             },
             keeper: Keeper::new(store, shared.clone(), generations),
             outputs: self.outputs,
             reloader: reloader.transpose().map_err(failed)?,
             orders,
         };
-        announce(&shared.facts, generation, peers.len());
+        announce(&shared, generation, peers.len());
         // What it asks for comes with the answer to its first input in the loop.
         let _ = node.handle(clock.now(), Input::Reconnect(&peers));
         let running = Running {
@@ -302,7 +303,7 @@ fn settings(config: &Config, advertised: SocketAddr, generation: u32) -> Setting
         tags: config.tags.clone(),
         tuning,
         seed: clock::random(),
-        directory: Directory::new(),
+        directory: Directory::of_at_most(config.max_members),
         scope: Scope::Everyone,
         keys: config.keys.clone(),
     }
@@ -315,7 +316,9 @@ fn owner(config: &Config) -> Owner {
     }
 }
 
-fn announce(facts: &Facts, generation: u32, peers: usize) {
+fn announce(shared: &Shared, generation: u32, peers: usize) {
+    let facts = &shared.facts;
+    let key = shared.keys.borrow().primary().map(Key::id);
     info!(
         name = facts.name,
         id = %facts.id,
@@ -324,21 +327,14 @@ fn announce(facts: &Facts, generation: u32, peers: usize) {
         gossip = %facts.bind,
         socket = %facts.socket.display(),
         http = facts.http.map(tracing::field::display),
-        sealing = facts.key.map_or_else(|| "plaintext".into(), |key| format!("sealed with {key}")),
+        sealing = key.map_or_else(|| "plaintext".into(), |key| format!("sealed with {key}")),
         cluster = facts.cluster,
         profile = facts.profile.as_str(),
         version = env!("CARGO_PKG_VERSION"),
         "started"
     );
-    if let Some(http) = facts.http.filter(|http| !is_loopback(http.ip())) {
-        warn!(
-            %http,
-            "THE HTTP API HAS NO PASSWORD: anyone who can reach this port can make this agent \
-             leave. Keep it on loopback or behind a proxy that asks"
-        );
-    }
     // Off loopback the configuration wants --insecure, and consent is no reason to forget it.
-    if facts.key.is_none() && !is_loopback(facts.bind.ip()) {
+    if key.is_none() && !is_loopback(facts.bind.ip()) {
         warn!(
             gossip = %facts.bind,
             "GOSSIP IS PLAINTEXT AND UNAUTHENTICATED: anyone who can reach this port can read and \

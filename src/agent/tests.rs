@@ -25,7 +25,7 @@ use super::{
     *,
 };
 use crate::{
-    config::{Config, Outputs},
+    config::{Access, Config, Outputs},
     feed::{Epoch, Feed},
     swim::{Card, Change, Keys, MemberId, MemberState, MemberView, Profile},
 };
@@ -55,11 +55,14 @@ fn config(temp: &TempDir, name: &str, join: &[SocketAddr]) -> Config {
         profile: Profile::Local,
         socket: temp.path().join(format!("{number}.sock")),
         http: None,
+        access: Access::default(),
         data_dir: temp.path().join(name),
         tags: [("role".into(), "web".into())].into_iter().collect(),
         keys: Keys::default(),
         forget_after: None,
         restart_eta: None,
+        key_file: None,
+        max_members: 16_384,
         insecure: false,
         supervisor: None,
         outputs: Outputs::default(),
@@ -376,16 +379,17 @@ fn serve(temp: &TempDir) -> (PathBuf, Arc<Shared>, thread::JoinHandle<()>) {
     let (clock, address) = (Clock::start(), config.bind);
     let facts = Facts::new(&config, address, None);
     let feed = Feed::new(Epoch(1), clock.now(), &big("n1", 0));
-    let (shared, _) = Shared::new(clock, facts, feed);
+    let (shared, _) = Shared::new(clock, (facts, Keys::default()), feed);
     let Local {
         listener,
         file,
         guard,
         ..
-    } = Local::bind(&config.socket).unwrap();
+    } = Local::bind(&config.socket, &config.access).unwrap();
     let doors = Doors {
         local: (listener, guard),
         http: None,
+        token: None,
     };
     let served = shared.clone();
     let path = config.socket.clone();

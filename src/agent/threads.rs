@@ -11,6 +11,7 @@ use tracing::error;
 use super::{
     Error,
     api::{self, Doors},
+    key_file::KeyFile,
     outputs::Prepared,
     reload::{Orders, Reloader},
     seeds,
@@ -88,6 +89,7 @@ fn start_api(
     seeds: watch::Receiver<Vec<Seed>>,
 ) -> Result<thread::JoinHandle<()>, Error> {
     let runtime = runtime("api")?;
+    runtime.spawn(KeyFile::follow(shared.clone()));
     runtime.spawn(seeds::follow(shared.clone(), seeds));
     spawn("api", move || {
         if let Err(error) = runtime.block_on(api::serve(doors, shared)) {

@@ -51,9 +51,29 @@ pub(super) struct Args {
     /// /run/headcount.sock]
     #[arg(long, value_name = "PATH")]
     socket: Option<String>,
+    /// Mode of the socket, in octal digits [default: 0660]
+    #[arg(long, value_name = "MODE")]
+    socket_mode: Option<String>,
+    /// User that the socket belongs to [default: the agent's]
+    #[arg(long, value_name = "USER")]
+    socket_owner: Option<String>,
+    /// Group that the socket belongs to [default: the agent's]
+    #[arg(long, value_name = "GROUP")]
+    socket_group: Option<String>,
+    /// Who may use the whole local API beside root and the agent's user [default: the socket's
+    /// group]
+    #[arg(long, value_name = "USER|@GROUP", num_args = 1..)]
+    allow: Vec<String>,
+    /// Who may look at everything and change nothing [default: nobody else]
+    #[arg(long, value_name = "USER|@GROUP", num_args = 1..)]
+    allow_read: Vec<String>,
     /// Serve the local API on TCP too: IP:PORT or :PORT, which is on loopback [default: off]
     #[arg(long, value_name = "ADDRESS")]
     http: Option<String>,
+    /// File with the token that requests on TCP must show; off loopback there must be one
+    /// [default: none]
+    #[arg(long, value_name = "FILE")]
+    http_token_file: Option<String>,
     /// Where this member's generation and its peers are kept over restarts [default:
     /// $XDG_STATE_HOME/headcount/NAME, as root /var/lib/headcount/NAME]
     #[arg(long, value_name = "DIR")]
@@ -75,6 +95,10 @@ pub(super) struct Args {
     /// a failure if it is not there [default: none]
     #[arg(long, value_name = "TIME")]
     restart_eta: Option<String>,
+    /// How many members there may be, failed and departed ones until they are forgotten included
+    /// [default: 16384]
+    #[arg(long, value_name = "N")]
+    max_members: Option<String>,
     /// TOML file with the same names as these options [env: HEADCOUNT_CONFIG] [default: none]
     #[arg(long, value_name = "FILE")]
     config: Option<String>,
@@ -96,21 +120,28 @@ impl Args {
     fn flags(self) -> Flags {
         let mut flags = Flags::default();
         flags.set("advertise", self.advertise);
+        flags.set("allow", self.allow);
+        flags.set("allow-read", self.allow_read);
         flags.set("bind", self.bind);
         flags.set("cluster", self.cluster);
         flags.set("config", self.config);
         flags.set("data-dir", self.data_dir);
         flags.set("forget-after", self.forget_after);
         flags.set("http", self.http);
+        flags.set("http-token-file", self.http_token_file);
         flags.set("insecure", self.insecure.then(|| "true".into()));
         flags.set("join", self.join);
         flags.set("key-file", self.key_file);
         flags.set("log-format", self.log_format);
         flags.set("log-level", self.log_level);
+        flags.set("max-members", self.max_members);
         flags.set("name", self.name);
         flags.set("profile", self.profile);
         flags.set("restart-eta", self.restart_eta);
         flags.set("socket", self.socket);
+        flags.set("socket-group", self.socket_group);
+        flags.set("socket-mode", self.socket_mode);
+        flags.set("socket-owner", self.socket_owner);
         flags.set("tag", self.tags);
         flags
     }

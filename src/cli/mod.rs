@@ -148,7 +148,7 @@ fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Demo(args) => block_on(demo::run(args, output)),
         Command::Event(args) => block_on(event::run(args, output)),
         Command::Join(args) => block_on(join::run(args, output)),
-        Command::Keys(args) => keys::run(args, output),
+        Command::Keys(args) => block_on(keys::run(args, output)),
         Command::Leave(args) => block_on(leave::run(args, output)),
         Command::Members(args) => block_on(members::run(args, output)),
         Command::Remove(args) => block_on(remove::run(args, output)),

@@ -129,6 +129,53 @@ pub struct Raised {
     pub number: u64,
 }
 
+/// The answer of everything about keys: who has which.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Keyring {
+    /// The key that was added, used or removed just now.
+    pub changed: Option<String>,
+    /// What the agent seals with.
+    pub primary: Option<String>,
+    /// All keys that anybody has: the agent's own first, in its order.
+    pub keys: Vec<KeySpread>,
+    /// Every living member, suspects included, by name.
+    pub members: Vec<KeyHolder>,
+    /// The agent's key file.
+    pub file: Option<PathBuf>,
+    /// Whether its next start would have the keys that it has now.
+    pub stored: bool,
+}
+
+/// How far a key has come.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct KeySpread {
+    /// What it is called.
+    pub id: String,
+    /// Members that can read what is sealed with it.
+    pub accepted_by: usize,
+    /// Members that seal with it.
+    pub primary_of: usize,
+}
+
+/// A member and its keys.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct KeyHolder {
+    /// Its name.
+    pub name: String,
+    /// What its keys are called, the one that seals first. Empty when it never said.
+    pub keys: Vec<String>,
+}
+
+impl KeyHolder {
+    /// Whether it accepts the key that is called so.
+    pub fn has(&self, id: &str) -> bool {
+        self.keys.iter().any(|key| key == id)
+    }
+}
+
 impl Status {
     /// How its application is, if it ever said anything of one.
     pub fn app(&self) -> Option<App> {

@@ -43,7 +43,9 @@ mod time;
 mod view;
 mod watch;
 
-pub use answer::{Answer, Counts, Joined, Left, Listing, Raised, Status};
+pub use answer::{
+    Answer, Counts, Joined, KeyHolder, KeySpread, Keyring, Left, Listing, Raised, Status,
+};
 pub use app::{HeldLease, Lease, LeaseEnd};
 pub use error::Error;
 pub use filter::{Confidence, Filter, InvalidConfidence};

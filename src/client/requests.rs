@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::{
-    Answer, Error, Filter, Joined, Left, Listing, Member, Raised, State, Status, Watch,
+    Answer, Error, Filter, Joined, Keyring, Left, Listing, Member, Raised, State, Status, Watch,
     connection::PATIENCE, filter::escaped,
 };
 
@@ -161,6 +161,54 @@ impl Client {
     ) -> Result<Answer<BTreeMap<String, String>>, Error> {
         let request = (Method::PATCH, "/v1/tags");
         self.ask(request, Some(&json!(changes)), PATIENCE).await
+    }
+
+    /// Which keys the living members have.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 409: gossip is plain text.
+    pub async fn keys(&self) -> Result<Answer<Keyring>, Error> {
+        self.get("/v1/keys").await
+    }
+
+    /// Lets every member accept another key: `key`, as a line of a key file, or a fresh one.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 400: it is no key; with 409: there are too many, or gossip is plain
+    /// text.
+    pub async fn add_key(&self, key: Option<&str>) -> Result<Answer<Keyring>, Error> {
+        let body = key.map_or_else(|| json!({}), |key| json!({"key": key}));
+        let request = (Method::POST, "/v1/keys");
+        self.ask(request, Some(&body), PATIENCE).await
+    }
+
+    /// Lets every member seal with this key, also where somebody does not accept it if `force`d.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 404: the agent has no such key; with 409: somebody does not accept
+    /// it.
+    pub async fn use_key(&self, id: &str, force: bool) -> Result<Answer<Keyring>, Error> {
+        let body = json!({"id": id, "force": force});
+        let request = (Method::PUT, "/v1/keys/primary");
+        self.ask(request, Some(&body), PATIENCE).await
+    }
+
+    /// Lets no member have this key any more.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 404: nobody has it; with 409: somebody seals with it.
+    pub async fn remove_key(&self, id: &str) -> Result<Answer<Keyring>, Error> {
+        let path = format!("/v1/keys/{}", escaped(id));
+        self.ask((Method::DELETE, &path), None, PATIENCE).await
+    }
+
+    /// Lets the agent, and nobody else, take the keys that are in its key file now.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 409: the file cannot be used; the agent keeps its keys.
+    pub async fn reload_keys(&self) -> Result<Answer<Keyring>, Error> {
+        let request = (Method::POST, "/v1/keys/reload");
+        self.ask(request, None, PATIENCE).await
     }
 
     /// Raises an event that every member's consumers hear of.

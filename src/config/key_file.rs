@@ -1,7 +1,6 @@
 //! The key file: one key a line, the first of which seals.
 
 use std::{
-    fmt,
     fs::File,
     io::{self, Read},
     os::unix::fs::MetadataExt,
@@ -16,10 +15,13 @@ use crate::swim::{KEY_BYTES, Key, Keys};
 
 /// Far more than sixteen keys and what there is to say about them.
 const FILE_BYTES_MAX: usize = 64 * 1024;
+/// A line that we write: a key, its id and where it is from.
+const LINE_BYTES_MAX: usize = 128;
 const GENERATE: &str = "make one with: umask 077; headcount keys generate > FILE";
 
 /// Why a key file cannot be used. No key and no part of one is in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
 pub struct InvalidKeyFile {
     /// What is wrong, as a predicate of the file.
     pub why: String,
@@ -50,17 +52,98 @@ pub fn generate_key() -> io::Result<Zeroizing<String>> {
     Ok(Zeroizing::new(HEXLOWER.encode(&*bytes)))
 }
 
+/// The only key in the file at `path`, or on standard input if that is `-`, as a line of a key
+/// file.
+///
+/// # Errors
+/// As [`read_keys`], and when there is more than one key.
+pub fn read_key(path: &Path) -> Result<Zeroizing<String>, InvalidKeyFile> {
+    let text = match path.as_os_str() == "-" {
+        true => take_text(io::stdin().lock()),
+        false => read(path),
+    };
+    let named = |invalid: InvalidKeyFile| InvalidKeyFile {
+        why: format!("key file {} {}", path.display(), invalid.why),
+        ..invalid
+    };
+    let text = text.map_err(named)?;
+    let keys = parse(&text).map_err(named)?;
+    let mut keys = keys.iter();
+    match (keys.next(), keys.next()) {
+        (Some(key), None) => Ok(line(key)),
+        _ => {
+            let hint = "add one after the other, each from a file of its own";
+            Err(named(refuse("has more than one key in it", hint)))
+        }
+    }
+}
+
+/// A key as a line of a key file, without anything else.
+fn line(key: &Key) -> Zeroizing<String> {
+    // Never moved, so that no copy of a key stays behind.
+    let mut line = Zeroizing::new(String::with_capacity(LINE_BYTES_MAX));
+    HEXLOWER.encode_append(key.secret(), &mut line);
+    line
+}
+
+/// The key that a line of a key file is, without its comment; `None` if it is none.
+pub fn parse_key(text: &str) -> Option<Key> {
+    decode(content(text)).map(|bytes| Key::new(&bytes))
+}
+
+/// What must be in the file at `path` for it to have these keys: comments first, then the keys,
+/// each with the comment that it had.
+///
+/// # Errors
+/// As [`read_keys`].
+pub fn rewrite_keys(path: &Path, keys: &Keys) -> Result<Zeroizing<String>, InvalidKeyFile> {
+    Ok(rewritten(&read(path)?, keys))
+}
+
+pub(super) fn rewritten(text: &str, keys: &Keys) -> Zeroizing<String> {
+    // Never moved, so that no copy of a key stays behind.
+    let room = text.len() + Keys::COUNT_MAX * LINE_BYTES_MAX;
+    let mut new = Zeroizing::new(String::with_capacity(room));
+    let mut add = |line: &str| {
+        new.push_str(line);
+        new.push('\n');
+    };
+    let comments = text.lines().filter(|line| content(line).is_empty());
+    comments.for_each(&mut add);
+    for key in keys.iter() {
+        let is_its = |line: &&str| parse_key(line).is_some_and(|held| held.id() == key.id());
+        match text.lines().find(is_its) {
+            Some(line) => add(line),
+            None => {
+                let mut line = line(key);
+                line.push_str("  # ");
+                line.push_str(&key.id().to_string());
+                line.push_str(", by headcount keys");
+                add(&line);
+            }
+        }
+    }
+    new
+}
+
 fn read(path: &Path) -> Result<Zeroizing<String>, InvalidKeyFile> {
-    let unreadable = |error: io::Error| refuse(format!("cannot be read: {error}"), GENERATE);
     let file = File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.mode() & 0o777;
     if mode & 0o077 != 0 {
         let why = format!("has mode {mode:04o}: others than its owner can use it");
         return Err(refuse(why, format!("chmod 600 {}", path.display())));
     }
+    take_text(file)
+}
+
+fn unreadable(error: io::Error) -> InvalidKeyFile {
+    refuse(format!("cannot be read: {error}"), GENERATE)
+}
+
+fn take_text(source: impl Read) -> Result<Zeroizing<String>, InvalidKeyFile> {
     // Never moved, so that no copy of a key stays behind.
     let mut text = Zeroizing::new(String::with_capacity(FILE_BYTES_MAX + 1));
-    let mut start = file.take(FILE_BYTES_MAX as u64 + 1);
+    let mut start = source.take(FILE_BYTES_MAX as u64 + 1);
     start.read_to_string(&mut text).map_err(unreadable)?;
     match text.len() > FILE_BYTES_MAX {
         true => Err(refuse("is no key file: it is too large", GENERATE)),
@@ -68,7 +151,7 @@ fn read(path: &Path) -> Result<Zeroizing<String>, InvalidKeyFile> {
     }
 }
 
-fn parse(text: &str) -> Result<Keys, InvalidKeyFile> {
+pub(super) fn parse(text: &str) -> Result<Keys, InvalidKeyFile> {
     let lines = (1..).zip(text.lines().map(content));
     let lines: Vec<(usize, &str)> = lines.filter(|(_, line)| !line.is_empty()).collect();
     if lines.is_empty() {
@@ -132,12 +215,6 @@ fn refuse(why: impl Into<String>, hint: impl Into<String>) -> InvalidKeyFile {
     InvalidKeyFile { why, hint }
 }
 
-impl fmt::Display for InvalidKeyFile {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.why)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +259,21 @@ mod tests {
         let many: Vec<_> = (0..17).map(|n| format!("{n:02x}{}", &HEX[2..])).collect();
         let why = parse(&many.join("\n")).unwrap_err().why;
         assert_eq!(why, "line 17 is a key too many: 16 are read");
+    }
+
+    #[test]
+    fn a_file_that_is_rewritten_keeps_its_comments() {
+        let keys = |text: &str| parse(text).unwrap();
+        let text = format!("# ours\n{HEX} # since May\n");
+        let both = keys(&format!("{OTHER}\n{SAME}"));
+        let new = rewritten(&text, &both);
+        assert_eq!(keys(&new), both);
+        assert!(new.starts_with("# ours\nff01"), "{}", *new);
+        assert!(new.ends_with(&format!("{HEX} # since May\n")), "{}", *new);
+        assert!(new.capacity() >= new.len() && new.lines().count() == 3);
+        let one = rewritten(&new, &keys(OTHER));
+        assert_eq!(keys(&one), keys(OTHER));
+        assert!(!one.contains("May"), "{}", *one);
     }
 
     #[test]

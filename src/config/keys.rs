@@ -14,16 +14,22 @@ pub(super) struct Key {
 }
 
 /// Every key, by name.
-pub(super) const KEYS: [Key; 16] = [
+pub(super) const KEYS: [Key; 23] = [
     one(
         "advertise",
         "IP:PORT, IP or the name of a network interface",
     ),
+    many("allow", "USER, @GROUP or their numbers"),
+    many("allow-read", "USER, @GROUP or their numbers"),
     one("bind", "IP:PORT, IP or :PORT"),
     one("cluster", "1 to 64 bytes of printable text without spaces"),
     one("data-dir", "the path of a directory"),
     one("forget-after", "a time from 1m to 30d, as 24h"),
     one("http", "IP:PORT or :PORT"),
+    one(
+        "http-token-file",
+        "the path of a file that only its owner can read",
+    ),
     one("insecure", "true or false"),
     many(
         "join",
@@ -35,10 +41,14 @@ pub(super) const KEYS: [Key; 16] = [
     ),
     one("log-format", "text or json"),
     one("log-level", "error, warn, info, debug or trace"),
+    one("max-members", "a whole number, 2 to 1000000"),
     one("name", "1 to 128 bytes of printable text without spaces"),
     one("profile", "lan, wan or local"),
     one("restart-eta", "a time from 1s to 1h, as 30s"),
     one("socket", "a path of at most 107 bytes"),
+    one("socket-group", "a group of this host, or its number"),
+    one("socket-mode", "an octal number, 0600 to 0777"),
+    one("socket-owner", "a user of this host, or its number"),
     many("tag", "KEY=VALUE, 16 KiB for all tags together"),
 ];
 

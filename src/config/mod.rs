@@ -6,8 +6,11 @@
 //! taken whole from the strongest of them. Whatever cannot be used is refused with the key, the
 //! value, what is allowed and where it came from; nothing is ever corrected in silence.
 
+mod access;
 mod advertise;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod key_file;
 mod keys;
 mod outputs;
@@ -26,9 +29,10 @@ use std::{
     time::Duration,
 };
 
+pub use access::{Access, Token, Who};
 pub use advertise::Advertise;
 pub use error::{ConfigError, InvalidValue, Origin};
-pub use key_file::{InvalidKeyFile, generate_key, read_keys};
+pub use key_file::{InvalidKeyFile, generate_key, parse_key, read_key, read_keys, rewrite_keys};
 pub use outputs::{BuiltIn, CommandLine, Hook, OutputFile, Outputs, Template};
 pub use seed::{InvalidSeed, Seed};
 pub use sources::Flags;
@@ -41,6 +45,9 @@ use sources::Values;
 
 /// The gossip port, unless an address names another.
 pub const PORT_DEFAULT: u16 = 7946;
+
+/// So many members there may be, unless somebody says otherwise.
+pub const MAX_MEMBERS_DEFAULT: usize = 16_384;
 
 /// Longest path of a Unix socket, in bytes: `sun_path` holds 108 with the closing zero.
 pub const SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -64,12 +71,18 @@ pub struct Config {
     pub socket: PathBuf,
     /// The local API on TCP, off unless given.
     pub http: Option<SocketAddr>,
+    /// Who may use the local API.
+    pub access: Access,
     /// Where identity and generation are kept.
     pub data_dir: PathBuf,
     /// Our tags.
     pub tags: Tags,
     /// What gossip is sealed with. None: it is plain text.
     pub keys: Keys,
+    /// Where the keys came from, and are kept.
+    pub key_file: Option<PathBuf>,
+    /// So many members there may be, failed and departed ones until they are forgotten included.
+    pub max_members: usize,
     /// The operator accepts plaintext off loopback.
     pub insecure: bool,
     /// A failed or departed member is listed so long; `None` for a day.

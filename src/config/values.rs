@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    Config, ConfigError, Logging, Origin, PORT_DEFAULT, SOCKET_PATH_BYTES_MAX, Seed, Supervisor,
-    Surroundings, advertise, is_loopback,
+    Access, Config, ConfigError, Logging, MAX_MEMBERS_DEFAULT, Origin, PORT_DEFAULT,
+    SOCKET_PATH_BYTES_MAX, Seed, Supervisor, Surroundings, access, advertise, is_loopback,
     key_file::read_keys,
     keys::{self, Key, Refusal, refusal},
     sources::Values,
@@ -24,6 +24,7 @@ impl Values {
         let keys = self.parsed("key-file", parse_key_file)?.unwrap_or_default();
         let bind = self.bind(insecure || keys.primary().is_some())?;
         let name = self.name(around)?;
+        let access = self.access()?;
         Ok(Config {
             bind,
             advertise: self.parsed("advertise", |text| advertise::parse(text, bind))?,
@@ -33,10 +34,15 @@ impl Values {
                 .unwrap_or_else(|| "default".into()),
             profile: self.parsed("profile", parse_profile)?.unwrap_or_default(),
             socket: self.socket(around)?,
-            http: self.parsed("http", parse_http)?,
+            http: self.http(access.token.is_some())?,
+            access,
             data_dir: self.data_dir(&name, around)?,
             tags: self.tags()?,
             keys,
+            key_file: self.parsed("key-file", parse_path)?,
+            max_members: self
+                .parsed("max-members", parse_max_members)?
+                .unwrap_or(MAX_MEMBERS_DEFAULT),
             insecure,
             forget_after: self.parsed("forget-after", parse_forget_after)?,
             restart_eta: self.parsed("restart-eta", parse_restart_eta)?,
@@ -83,6 +89,35 @@ impl Values {
         };
         let default = SocketAddr::new(LOOPBACK, PORT_DEFAULT);
         Ok(self.parsed("bind", parse)?.unwrap_or(default))
+    }
+
+    fn access(&self) -> Result<Access, ConfigError> {
+        let token_file = |text: &str| access::parse_token_file(&parse_path(text)?);
+        let usual = Access::default();
+        Ok(Access {
+            mode: self
+                .parsed("socket-mode", access::parse_mode)?
+                .unwrap_or(usual.mode),
+            owner: self.parsed("socket-owner", access::parse_user)?,
+            group: self.parsed("socket-group", access::parse_group)?,
+            full: self.every("allow", access::parse_who)?,
+            read: self.every("allow-read", access::parse_who)?,
+            token: self.parsed("http-token-file", token_file)?,
+        })
+    }
+
+    fn http(&self, has_token: bool) -> Result<Option<SocketAddr>, ConfigError> {
+        self.parsed("http", |text| {
+            let address = parse_http(text)?;
+            match has_token || is_loopback(address.ip()) {
+                true => Ok(address),
+                false => Err(refusal(
+                    "is not a loopback address, and without a token anyone who reaches it can \
+                     use it",
+                    "umask 077; headcount keys generate > FILE, and give --http-token-file FILE",
+                )),
+            }
+        })
     }
 
     fn name(&self, around: &Surroundings) -> Result<String, ConfigError> {
@@ -196,6 +231,13 @@ fn parse_cluster(text: &str) -> Result<String, Refusal> {
     let bad = |_| refusal("is not a cluster name", hint);
     swim::check_cluster(text).map_err(bad)?;
     Ok(text.into())
+}
+
+fn parse_max_members(text: &str) -> Result<usize, Refusal> {
+    let number = text.parse().ok();
+    number
+        .filter(|number| (2..=1_000_000).contains(number))
+        .ok_or_else(|| refusal("is not a number of members", "16384 is the default"))
 }
 
 fn parse_profile(text: &str) -> Result<Profile, Refusal> {

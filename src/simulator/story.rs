@@ -140,6 +140,7 @@ impl World {
             Input::Deadline => "wakes up".into(),
             Input::Join(addresses) => format!("is told to join {addresses:?}"),
             Input::Event { name, .. } => format!("is told to raise the event {name}"),
+            Input::Keys(change) => format!("is told of keys: {change:?}"),
             Input::Leave { reason, restart_in } => match restart_in {
                 None => format!("is told to leave: {reason}"),
                 Some(eta) => format!("is told to leave, and to be back in {eta:?}"),

@@ -45,6 +45,10 @@ impl Trace {
                 self.bytes(name.as_bytes());
                 self.bytes(payload.as_bytes());
             }
+            Input::Keys(change) => {
+                self.0.write_u8(10);
+                self.bytes(format!("{change:?}").as_bytes());
+            }
             Input::Leave { reason, restart_in } => {
                 self.0.write_u8(3);
                 self.bytes(reason.as_bytes());
@@ -95,6 +99,10 @@ impl Trace {
             Output::Joined(address) => {
                 self.0.write_u8(2);
                 self.address(*address);
+            }
+            Output::Keys(keys) => {
+                self.0.write_u8(9);
+                self.bytes(format!("{keys:?}").as_bytes());
             }
             Output::Notice(notice) => {
                 self.0.write_u8(3);

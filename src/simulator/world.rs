@@ -332,6 +332,7 @@ impl World {
                     self.machines[slot.index()].joined += 1;
                     self.tell_story_of(slot, || format!("joined {address}"));
                 }
+                Output::Keys(keys) => self.tell_story_of(slot, || format!("has keys {keys:?}")),
                 Output::Notice(notice) => {
                     self.tell_story_of(slot, || notice.to_string());
                     self.machines[slot.index()].notices.push(*notice);

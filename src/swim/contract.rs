@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{AppStatus, Change, Directory, KeyId, Keys, Life, Scope, Tags, Tuning};
+use super::{AppStatus, Change, Directory, Key, KeyId, Keys, Life, Scope, Tags, Tuning};
 
 /// A stream (TCP in the agent) that one side opened. The number is the driver's own: streams that
 /// this node dials have numbers the node chose (even); streams that the driver accepted
@@ -57,6 +57,9 @@ pub enum Input<'a> {
         /// What it says.
         payload: &'a str,
     },
+    /// Replace keys, here and everywhere. Without effect where gossip is plain text, and once we
+    /// are leaving.
+    Keys(KeyChange<'a>),
     /// Say goodbye; [`Output::Stop`] follows within half a second.
     Leave {
         /// Why, for the others to read. At most 256 bytes are told.
@@ -102,6 +105,21 @@ pub enum Input<'a> {
     },
 }
 
+/// What shall become of the keys that seal. Whether it is safe is for whoever asks to know:
+/// [`super::Node::key_rings`] tells who has which.
+#[derive(Clone, Copy, Debug)]
+pub enum KeyChange<'a> {
+    /// Everybody accepts this key.
+    Add(&'a Arc<Key>),
+    /// Everybody seals with this key; nobody does if we do not have it.
+    Use(KeyId),
+    /// Nobody has this key any more, except who seals with it.
+    Remove(KeyId),
+    /// We alone have these from now on, whatever was told to the cluster before: the operator
+    /// changed the file by hand. Without effect if there are none.
+    Replace(&'a Keys),
+}
+
 /// Everything that a node asks of its driver.
 #[derive(Clone, Debug)]
 pub enum Output {
@@ -111,6 +129,8 @@ pub enum Output {
     CloseStream(StreamId),
     /// An address given by [`Input::Join`] answered, and its whole state is ours now.
     Joined(SocketAddr),
+    /// These are our keys now, the one that seals first: remember them.
+    Keys(Keys),
     /// Something the operator should read in the log. Already rate-limited.
     Notice(Box<Notice>),
     /// Dial `to` and write this first frame.
@@ -195,6 +215,13 @@ pub enum Notice {
         /// Where we say that we are.
         advertised: SocketAddr,
     },
+    /// What was ordered about keys is not for us: our key is none that the others ever heard of.
+    ForeignOrders {
+        /// What we seal with.
+        ours: KeyId,
+    },
+    /// There are as many members as may be; more are not believed.
+    TooManyMembers,
     /// A peer seals with a key that we do not have, or not at all while we do, or the other way
     /// round.
     UnknownKey {
@@ -221,6 +248,11 @@ impl fmt::Display for Notice {
                 formatter,
                 "refused {from}: it asked for cluster {theirs:?}, this is cluster {ours:?}"
             ),
+            Self::ForeignOrders { ours } => write!(
+                formatter,
+                "key {ours} was put in by hand and stays: what `headcount keys` ordered before is \
+                 not applied here"
+            ),
             Self::JoinUnanswered { address, attempts } => write!(
                 formatter,
                 "no answer from {address} after {attempts} attempts, still trying"
@@ -237,6 +269,11 @@ impl fmt::Display for Notice {
                 formatter,
                 "{by} sees us at {seen_as}, but we advertise {advertised}: members that do not \
                  reach {advertised} will take us for failed"
+            ),
+            Self::TooManyMembers => formatter.write_str(
+                "THERE ARE TOO MANY MEMBERS: more than max-members, failed and departed ones \
+                 included, are not taken in. Raise it if they are yours; else somebody who has the \
+                 key makes them up",
             ),
             Self::UnknownKey { from, theirs, ours } => {
                 match theirs {

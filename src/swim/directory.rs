@@ -8,7 +8,7 @@ use super::{Card, MemberId};
 
 /// Cards of one member that are kept: its newest generations. Nodes of one simulation may know
 /// different ones at the same time.
-const GENERATIONS_KEPT: usize = 16;
+pub(super) const GENERATIONS_KEPT: usize = 16;
 
 /// A member's number within one process. Never sent.
 pub(super) type Handle = u32;
@@ -25,6 +25,9 @@ struct Entries {
     /// Looked into for every packet, never iterated: its order is random.
     handles: HashMap<MemberId, Handle>,
     members: Vec<Entry>,
+    /// Members with a card, and how many of those there may be.
+    carded: usize,
+    max: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -42,10 +45,28 @@ impl Directory {
         Self::default()
     }
 
+    /// An empty directory that takes the cards of so many members, failed and departed ones until
+    /// they are forgotten included.
+    pub fn of_at_most(members: usize) -> Self {
+        let directory = Self::new();
+        directory.0.borrow_mut().max = Some(members);
+        directory
+    }
+
+    /// Whether one member more may come.
+    pub(super) fn has_room(&self) -> bool {
+        let entries = self.0.borrow();
+        entries.max.is_none_or(|max| entries.carded < max)
+    }
+
     /// Keeps `card` unless its generation has one already, and names its member's handle.
     pub(super) fn intern(&self, card: Card) -> Handle {
         let handle = self.reserve(card.id);
-        self.0.borrow_mut().members[handle as usize].keep(card);
+        let mut entries = self.0.borrow_mut();
+        let entry = &mut entries.members[handle as usize];
+        let is_new = entry.cards.is_empty();
+        entry.keep(card);
+        entries.carded += usize::from(is_new);
         handle
     }
 
@@ -96,8 +117,11 @@ impl Directory {
     /// handle stays, so that it never comes to mean another member.
     pub(super) fn release(&self, handle: Handle) {
         if Rc::strong_count(&self.0) == 1 {
-            let entry = &mut self.0.borrow_mut().members[handle as usize];
+            let mut entries = self.0.borrow_mut();
+            let entry = &mut entries.members[handle as usize];
+            let was_carded = !entry.cards.is_empty();
             (entry.newest, entry.cards) = (None, Vec::new());
+            entries.carded -= usize::from(was_carded);
         }
     }
 

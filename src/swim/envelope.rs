@@ -15,7 +15,7 @@
 //! name itself is not sent, except in a hello and its refusal, which other clusters must be able
 //! to read.
 
-use std::hash::Hasher;
+use std::{hash::Hasher, sync::Arc};
 
 use bytes::{BufMut, Bytes};
 use siphasher::sip::SipHasher24;
@@ -24,6 +24,7 @@ use super::{
     CLUSTER_BYTES_MAX, Junk, Key, KeyId, Keys, Life, MemberId, WIRE_VERSION,
     keys::{NONCE_BYTES, TAG_BYTES},
     replay::Seal,
+    varint,
 };
 
 const MAGIC: u8 = 0xC7;
@@ -60,10 +61,12 @@ pub(super) enum Kind {
     Unknown = 8,
     /// "The member that you asked me to probe does not answer me either."
     Nack = 9,
+    /// What was ordered about keys, with the keys.
+    Keys = 10,
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Hello,
         Self::Welcome,
         Self::Refused,
@@ -74,6 +77,7 @@ impl Kind {
         Self::Taken,
         Self::Unknown,
         Self::Nack,
+        Self::Keys,
     ];
 
     fn parse(byte: u8) -> Option<Self> {
@@ -86,8 +90,8 @@ impl Kind {
     }
 
     /// Whether its inside neither says whom it is for nor echoes anything: the tag says it then.
-    const fn is_addressed(self) -> bool {
-        matches!(self, Self::Nack | Self::Unknown)
+    pub(super) const fn is_addressed(self) -> bool {
+        matches!(self, Self::Keys | Self::Nack | Self::Unknown)
     }
 
     /// Whether it may come from a process that we have not met: it echoes a nonce of ours, which
@@ -105,25 +109,43 @@ pub(super) struct Envelope<'a> {
     pub(super) kind: Kind,
     pub(super) sender: MemberId,
     pub(super) life: Life,
+    /// What it was sealed with; `None` for plain text.
+    pub(super) key: Option<KeyId>,
     pub(super) seal: Option<Seal>,
     pub(super) payload: &'a [u8],
 }
 
-/// What a seal is good for beyond its envelope. It is not sent: both sides know it.
+/// What a seal is good for beyond its envelope. It is not sent: both sides know it. And which key
+/// it is made with, where that is not the primary.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Context([u8; TAG_BYTES]);
+pub(super) struct Context {
+    bytes: [u8; TAG_BYTES],
+    key: Option<KeyId>,
+}
 
 impl Context {
     /// For this member alone.
     pub(super) fn of(id: MemberId) -> Self {
         let mut context = Self::default();
-        context.0[..8].copy_from_slice(&id.0.to_le_bytes());
+        context.bytes[..8].copy_from_slice(&id.0.to_le_bytes());
         context
     }
 
     /// Only as what follows this envelope on its stream.
     pub(super) fn after(bytes: &[u8]) -> Self {
-        Self(bytes.last_chunk().copied().unwrap_or_default())
+        Self {
+            bytes: bytes.last_chunk().copied().unwrap_or_default(),
+            key: None,
+        }
+    }
+
+    /// The same, sealed with this key if it is given and we have it.
+    pub(super) fn in_key(self, key: Option<KeyId>) -> Self {
+        Self { key, ..self }
+    }
+
+    pub(super) const fn key(self) -> Option<KeyId> {
+        self.key
     }
 }
 
@@ -190,24 +212,24 @@ impl Sealer {
         }
     }
 
+    /// The keys that are used.
+    pub(super) const fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Seals with the first of these and opens with all of them from now on.
+    pub(super) fn replace_keys(&mut self, keys: Keys) {
+        self.keys = keys;
+    }
+
     /// What our seals are called; `None` where all is plain text.
     pub(super) fn key_id(&self) -> Option<KeyId> {
         self.keys.primary().map(Key::id)
     }
 
-    /// An envelope of `kind` from `sender`, whose payload `write` appends: `length` bytes if the
-    /// buffer shall not be moved.
+    /// An envelope of `kind` from `sender`, good only in `context` if there are keys, whose payload
+    /// `write` appends: `length` bytes if the buffer shall not be moved.
     pub(super) fn seal(
-        &mut self,
-        (kind, length): (Kind, usize),
-        sender: (MemberId, Life),
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> Bytes {
-        self.seal_in(Context::default(), (kind, length), sender, write)
-    }
-
-    /// The same, good only in `context` if there are keys.
-    pub(super) fn seal_in(
         &mut self,
         context: Context,
         (kind, length): (Kind, usize),
@@ -215,9 +237,11 @@ impl Sealer {
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Bytes {
         self.counter += 1;
+        let asked_for = context.key.and_then(|id| self.keys.find(id));
+        let key = asked_for.map(Arc::as_ref).or_else(|| self.keys.primary());
         let header = Header {
             kind,
-            key: self.key_id(),
+            key: key.map(Key::id),
             sender: sender.0,
             life: sender.1,
             counter: self.counter,
@@ -227,7 +251,7 @@ impl Sealer {
         header.put(&mut out);
         let start = out.len();
         write(&mut out);
-        match self.keys.primary() {
+        match key {
             None => {
                 let check = check(&self.check_key(kind), &out);
                 out.put_u64_le(check);
@@ -262,7 +286,7 @@ impl Sealer {
             });
         }
         let kind = Kind::parse(*kind).ok_or(Junk::Malformed)?;
-        let (theirs, _) = take_varint(rest).ok_or(Junk::Malformed)?;
+        let (theirs, _) = varint::take(rest).ok_or(Junk::Malformed)?;
         let theirs = KeyId::from_bits(u32::try_from(theirs).map_err(|_| Junk::Malformed)?);
         let key = theirs.map(|theirs| self.keys.find(theirs));
         match (self.keys.primary(), key) {
@@ -325,7 +349,7 @@ impl Sealer {
             length: 0,
         };
         aside.put(header);
-        aside.put(&context.0);
+        aside.put(&context.bytes);
         if !kind.is_public() {
             aside.put(self.cluster.as_bytes());
         }
@@ -376,10 +400,10 @@ impl Header {
     fn put(&self, out: &mut Vec<u8>) {
         out.put_slice(&[MAGIC, WIRE_VERSION, self.kind as u8]);
         let [key, life, counter] = self.varints();
-        put_varint(out, key);
+        varint::put(out, key);
         out.put_u64_le(self.sender.0);
-        put_varint(out, life);
-        put_varint(out, counter);
+        varint::put(out, life);
+        varint::put(out, counter);
         if self.key.is_some() {
             out.put_u32_le(self.salt);
         }
@@ -387,11 +411,11 @@ impl Header {
 
     /// Reads what follows magic, format and kind; gives what is behind it.
     fn parse(kind: Kind, rest: &[u8]) -> Option<(Self, &[u8])> {
-        let (key, rest) = take_varint(rest)?;
+        let (key, rest) = varint::take(rest)?;
         let key = KeyId::from_bits(u32::try_from(key).ok()?);
         let (sender, rest) = rest.split_first_chunk::<8>()?;
-        let (life, rest) = take_varint(rest)?;
-        let (counter, rest) = take_varint(rest)?;
+        let (life, rest) = varint::take(rest)?;
+        let (counter, rest) = varint::take(rest)?;
         let (salt, rest) = match key {
             Some(_) => rest.split_first_chunk::<SALT_BYTES>()?,
             None => (&[0; SALT_BYTES], rest),
@@ -413,6 +437,7 @@ impl Header {
             kind: self.kind,
             sender: self.sender,
             life: self.life,
+            key: self.key,
             seal: self.key.map(|_| Seal { salt, counter }),
             payload,
         }
@@ -424,7 +449,7 @@ impl Header {
     }
 
     fn bytes(&self) -> usize {
-        let varints: usize = self.varints().into_iter().map(varint_bytes).sum();
+        let varints: usize = self.varints().into_iter().map(varint::bytes).sum();
         3 + 8 + varints + self.key.map_or(0, |_| SALT_BYTES)
     }
 
@@ -446,34 +471,6 @@ fn check(key: &[u64; 2], bytes: &[u8]) -> u64 {
     let mut hasher = SipHasher24::new_with_keys(key[0], key[1]);
     hasher.write(bytes);
     hasher.finish()
-}
-
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    loop {
-        let [low, ..] = value.to_le_bytes();
-        value >>= 7;
-        if value == 0 {
-            return out.put_u8(low);
-        }
-        out.put_u8(low | 0x80);
-    }
-}
-
-/// How long a number is on the wire.
-const fn varint_bytes(value: u64) -> usize {
-    let bits = u64::BITS - (value | 1).leading_zeros();
-    bits.div_ceil(7) as usize
-}
-
-fn take_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut value = 0u64;
-    for (index, byte) in bytes.iter().enumerate().take(10) {
-        value |= u64::from(byte & 0x7F).checked_shl(7 * u32::try_from(index).ok()?)?;
-        if byte & 0x80 == 0 {
-            return Some((value, &bytes[index + 1..]));
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -501,7 +498,9 @@ mod tests {
     }
 
     fn seal(sealer: &mut Sealer, kind: Kind) -> Bytes {
-        sealer.seal((kind, 0), SENDER, |out| out.put_slice(b"payload"))
+        sealer.seal(Context::default(), (kind, 0), SENDER, |out| {
+            out.put_slice(b"payload")
+        })
     }
 
     fn open(sealer: &Sealer, bytes: &[u8]) -> Result<Vec<u8>, Unopened> {
@@ -529,6 +528,7 @@ mod tests {
                 kind: Kind::Swim,
                 sender: SENDER.0,
                 life: SENDER.1,
+                key: other("blue", keys).key_id(),
                 seal: seal_of_it,
                 payload: b"payload",
             };
@@ -632,7 +632,7 @@ mod tests {
     fn what_is_for_one_member_opens_for_nobody_else() {
         let mut sealer = sealer("blue", &[1]);
         for (to, opens) in [(MemberId(8), true), (MemberId(9), false)] {
-            let bytes = sealer.seal_in(Context::of(to), (Kind::Nack, 0), SENDER, |_| {});
+            let bytes = sealer.seal(Context::of(to), (Kind::Nack, 0), SENDER, |_| {});
             assert_eq!(open(&other("blue", &[1]), &bytes).is_ok(), opens);
         }
     }

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Tags, directory::Handle, identity::Identity, wire};
+use super::{KeyId, Keys, Tags, directory::Handle, identity::Identity, orders::Mark, wire};
 
 /// Longest reason for the end of an application that travels, in bytes of UTF-8.
 pub const APP_REASON_BYTES_MAX: usize = 128;
@@ -93,6 +93,35 @@ pub(super) struct Facts {
     pub(super) app: Option<AppStatus>,
     /// In place of the tags on its card.
     pub(super) tags: Option<Retagged>,
+    /// Its keys, if it has any.
+    pub(super) keys: Option<Ring>,
+}
+
+/// The keys that a member has, by what they are called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "(Vec<KeyId>, Mark)", into = "(Vec<KeyId>, Mark)")]
+pub(super) struct Ring {
+    /// The one that seals first.
+    pub(super) ids: Vec<KeyId>,
+    /// How far it is with orders.
+    pub(super) mark: Mark,
+}
+
+impl TryFrom<(Vec<KeyId>, Mark)> for Ring {
+    type Error = &'static str;
+
+    fn try_from((ids, mark): (Vec<KeyId>, Mark)) -> Result<Self, &'static str> {
+        match ids.len() <= Keys::COUNT_MAX {
+            true => Ok(Self { ids, mark }),
+            false => Err("more keys than anybody has"),
+        }
+    }
+}
+
+impl From<Ring> for (Vec<KeyId>, Mark) {
+    fn from(ring: Ring) -> Self {
+        (ring.ids, ring.mark)
+    }
 }
 
 /// Tags that a member gave itself.
@@ -108,6 +137,11 @@ impl Facts {
     pub(super) fn retag(&mut self, tags: Tags) {
         let since = self.version;
         self.tags = Some(Retagged { since, tags });
+    }
+
+    /// Whether consumers see no difference: they are shown applications and tags, and no keys.
+    pub(super) fn look_like(&self, other: &Self) -> bool {
+        (&self.app, &self.tags) == (&other.app, &other.tags)
     }
 }
 
@@ -209,7 +243,7 @@ mod tests {
             facts: Facts {
                 version,
                 app: Some(AppStatus::Up),
-                tags: None,
+                ..Facts::default()
             },
             is_rumour: true,
         }

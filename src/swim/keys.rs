@@ -1,8 +1,9 @@
 //! `Keys`: the secrets that a cluster shares. The first one seals; every one opens.
 
-use std::{fmt, num::NonZeroU32, sync::Arc};
+use std::{fmt, num::NonZeroU32, str::FromStr, sync::Arc};
 
 use chacha20poly1305::{AeadInOut, KeyInit, Tag, XChaCha20Poly1305, XNonce, aead::inout::InOutBuf};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// Bytes of a key.
@@ -14,7 +15,7 @@ pub(super) const NONCE_BYTES: usize = 24;
 
 /// What a key is called where it may be seen: on the wire, in logs, in lists. It follows from the
 /// key, so that files need no numbers, and does not give it away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct KeyId(NonZeroU32);
 
 impl KeyId {
@@ -37,9 +38,26 @@ impl fmt::Display for KeyId {
     }
 }
 
+/// The text is no key's id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no key's id: ids are 8 hexadecimal digits, as `headcount keys list` shows them")]
+pub struct InvalidKeyId(String);
+
+impl FromStr for KeyId {
+    type Err = InvalidKeyId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidKeyId> {
+        let is_hex = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let bits = u32::from_str_radix(text, 16).ok().filter(|_| is_hex);
+        bits.and_then(Self::from_bits)
+            .ok_or_else(|| InvalidKeyId(text.into()))
+    }
+}
+
 /// A secret of 256 bits. Its memory is wiped when the last owner is gone.
 pub struct Key {
     id: KeyId,
+    secret: Zeroizing<[u8; KEY_BYTES]>,
     // Wipes itself.
     cipher: XChaCha20Poly1305,
 }
@@ -58,6 +76,7 @@ impl Key {
         let bits = u32::from_be_bytes([a, b, c, d]);
         Self {
             id: KeyId::from_bits(bits).unwrap_or(KeyId(NonZeroU32::MIN)),
+            secret: bytes.clone(),
             cipher,
         }
     }
@@ -65,6 +84,11 @@ impl Key {
     /// What it is called.
     pub const fn id(&self) -> KeyId {
         self.id
+    }
+
+    /// The secret itself: for key files and sealed messages, and nowhere else.
+    pub fn secret(&self) -> &[u8; KEY_BYTES] {
+        &self.secret
     }
 
     /// Encrypts `inside` where it stands and gives the tag over it and `aside`.
@@ -102,7 +126,7 @@ impl fmt::Debug for Key {
 
 /// The keys that a node accepts, the one that it seals with first. None: everything is plain text.
 #[derive(Clone, Default)]
-pub struct Keys(Arc<[Key]>);
+pub struct Keys(Arc<[Arc<Key>]>);
 
 impl Keys {
     /// No more keys than this are accepted at once.
@@ -116,22 +140,56 @@ impl Keys {
         let is_taken = |at: usize| keys[..at].iter().any(|other| other.id == keys[at].id);
         match (0..keys.len()).find(|at| *at >= Self::COUNT_MAX || is_taken(*at)) {
             Some(at) => Err(at),
-            None => Ok(Self(keys.into())),
+            None => Ok(keys.into_iter().map(Arc::new).collect()),
         }
     }
 
     /// The key that seals; `None` when everything is plain text.
     pub fn primary(&self) -> Option<&Key> {
-        self.0.first()
+        self.0.first().map(Arc::as_ref)
+    }
+
+    /// All of them, the primary first.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Key>> {
+        self.0.iter()
     }
 
     /// What they are called, the primary first.
     pub fn ids(&self) -> impl Iterator<Item = KeyId> {
-        self.0.iter().map(Key::id)
+        self.0.iter().map(|key| key.id)
     }
 
-    pub(super) fn find(&self, id: KeyId) -> Option<&Key> {
+    /// The key that is called so.
+    pub fn find(&self, id: KeyId) -> Option<&Arc<Key>> {
         self.0.iter().find(|key| key.id == id)
+    }
+
+    /// These and `key`, as the last one; unless it is there, or there is no room for it.
+    pub(super) fn with(&self, key: &Arc<Key>) -> Self {
+        match self.find(key.id).is_some() || self.0.len() >= Self::COUNT_MAX {
+            true => self.clone(),
+            false => self.0.iter().chain([key]).cloned().collect(),
+        }
+    }
+
+    /// The same ones, sealing with that one if it is there.
+    pub(super) fn led_by(&self, id: KeyId) -> Self {
+        let (first, others): (Vec<_>, Vec<_>) =
+            self.0.iter().cloned().partition(|key| key.id == id);
+        first.into_iter().chain(others).collect()
+    }
+
+    /// These without that one, unless it is the primary.
+    pub(super) fn without(&self, id: KeyId) -> Self {
+        let stays = |(at, key): &(usize, &Arc<Key>)| *at == 0 || key.id != id;
+        let kept = self.0.iter().enumerate().filter(stays);
+        kept.map(|(_, key)| key.clone()).collect()
+    }
+}
+
+impl FromIterator<Arc<Key>> for Keys {
+    fn from_iter<T: IntoIterator<Item = Arc<Key>>>(keys: T) -> Self {
+        Self(keys.into_iter().collect())
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::{BufMut, Bytes};
 use serde::Serialize;
 
 use super::{
-    Junk, KeyId, Life, MemberId, Output, PACKET_BYTES_MAX, StreamId,
+    Junk, KeyId, Keys, Life, MemberId, Output, PACKET_BYTES_MAX, StreamId,
     envelope::{Context, ENVELOPE_BYTES_MAX, Envelope, Kind, Sealer, Unopened},
     replay::Heard,
     wire,
@@ -33,12 +33,6 @@ pub(super) struct Addressee {
     address: SocketAddr,
 }
 
-impl Addressee {
-    fn context(self) -> Context {
-        self.id.map(Context::of).unwrap_or_default()
-    }
-}
-
 impl From<SocketAddr> for Addressee {
     fn from(address: SocketAddr) -> Self {
         Self { id: None, address }
@@ -59,6 +53,9 @@ pub(super) struct Mail {
     heard: Heard,
     /// Streams with a sealed frame behind them: the next one must follow it.
     threads: BTreeMap<StreamId, Context>,
+    /// Who said what is being handled, and in which key: what goes there is sealed with that one,
+    /// so that keys can be replaced while some did not hear of it yet.
+    asked_in: Option<(SocketAddr, KeyId)>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) datagrams: u64,
     pub(super) bytes: u64,
@@ -71,6 +68,7 @@ impl Mail {
             sealer,
             heard: Heard::default(),
             threads: BTreeMap::new(),
+            asked_in: None,
             outputs: VecDeque::new(),
             datagrams: 0,
             bytes: 0,
@@ -83,19 +81,36 @@ impl Mail {
         self.sealer.key_id()
     }
 
+    /// The keys that are used.
+    pub(super) const fn keys(&self) -> &Keys {
+        self.sealer.keys()
+    }
+
+    /// Seals with the first of these and opens with all of them from now on.
+    pub(super) fn replace_keys(&mut self, keys: Keys) {
+        self.sealer.replace_keys(keys);
+    }
+
+    /// What is handled next is no datagram, or another one.
+    pub(super) const fn begin(&mut self) {
+        self.asked_in = None;
+    }
+
     /// Opens a datagram that was not heard before. What was encrypted goes to `plain`.
     pub(super) fn open_datagram<'a>(
         &mut self,
+        from: SocketAddr,
         bytes: &'a [u8],
         plain: &'a mut Vec<u8>,
     ) -> Result<Envelope<'a>, Unopened> {
         let envelope = self.sealer.open(Context::default(), bytes, plain)?;
         let (kind, sender) = (envelope.kind, (envelope.sender, envelope.life));
         let is_new = |seal| self.heard.datagram(kind, sender, seal);
-        match envelope.seal.is_none_or(is_new) {
-            true => Ok(envelope),
-            false => Err(Junk::Replay.into()),
+        if !envelope.seal.is_none_or(is_new) {
+            return Err(Junk::Replay.into());
         }
+        self.asked_in = envelope.key.map(|key| (from, key));
+        Ok(envelope)
     }
 
     /// Opens a frame that was not heard before, and follows the last one of its stream. What was
@@ -116,7 +131,8 @@ impl Mail {
                 None if self.heard.stream(sender, seal) => {}
                 None => return Err(Junk::Replay.into()),
             }
-            self.threads.insert(stream, Context::after(bytes));
+            let context = Context::after(bytes).in_key(envelope.key);
+            self.threads.insert(stream, context);
         }
         Ok(envelope)
     }
@@ -150,12 +166,14 @@ impl Mail {
     /// Sends one of foca's packets.
     pub(super) fn swim(&mut self, sender: Sender, to: SocketAddr, packet: &[u8]) {
         let length = u16::try_from(packet.len()).expect("foca keeps to SWIM_BYTES_MAX");
+        let context = self.context(to.into());
+        let write = |out: &mut Vec<u8>| {
+            out.put_u16(length);
+            out.put_slice(packet);
+        };
         let bytes = self
             .sealer
-            .seal((Kind::Swim, 2 + packet.len()), sender, |out| {
-                out.put_u16(length);
-                out.put_slice(packet);
-            });
+            .seal(context, (Kind::Swim, 2 + packet.len()), sender, write);
         self.datagram(to, bytes);
     }
 
@@ -173,9 +191,8 @@ impl Mail {
             wire::put(out, message);
             pad(out, start + bytes_min);
         };
-        let bytes = self
-            .sealer
-            .seal_in(to.context(), (kind, bytes_min), sender, write);
+        let context = self.context(to);
+        let bytes = self.sealer.seal(context, (kind, bytes_min), sender, write);
         self.datagram(to.address, bytes);
     }
 
@@ -190,7 +207,8 @@ impl Mail {
     ) {
         let to = to.into();
         let write = |out: &mut Vec<u8>| wire::put(out, message);
-        let bytes = self.sealer.seal_in(to.context(), (kind, 0), sender, write);
+        let context = self.context(to);
+        let bytes = self.sealer.seal(context, (kind, 0), sender, write);
         if bytes.len() <= asked {
             self.datagram(to.address, bytes);
         }
@@ -205,27 +223,39 @@ impl Mail {
     ) -> StreamId {
         self.next_stream += 2;
         let stream = StreamId(self.next_stream);
-        let frame = self.seal_frame(sender, stream, frame);
+        let context = self.context(to.into());
+        let frame = self.seal_frame(sender, (stream, context), frame);
         self.push(Output::OpenStream { stream, to, frame });
         stream
     }
 
     /// Writes a frame to an open stream.
     pub(super) fn frame(&mut self, sender: Sender, stream: StreamId, frame: &impl Serialize) {
-        let bytes = self.seal_frame(sender, stream, frame);
+        let thread = self.threads.get(&stream).copied().unwrap_or_default();
+        let bytes = self.seal_frame(sender, (stream, thread), frame);
         self.push(Output::StreamFrame { stream, bytes });
     }
 
-    fn seal_frame(&mut self, sender: Sender, stream: StreamId, frame: &impl Serialize) -> Bytes {
-        let thread = self.threads.get(&stream).copied().unwrap_or_default();
+    fn seal_frame(
+        &mut self,
+        sender: Sender,
+        (stream, thread): (StreamId, Context),
+        frame: &impl Serialize,
+    ) -> Bytes {
         let write = |out: &mut Vec<u8>| wire::put(out, frame);
-        let bytes = self
-            .sealer
-            .seal_in(thread, (Kind::Exchange, 0), sender, write);
+        let bytes = self.sealer.seal(thread, (Kind::Exchange, 0), sender, write);
         if self.sealer.key_id().is_some() {
-            self.threads.insert(stream, Context::after(&bytes));
+            let next = Context::after(&bytes).in_key(thread.key());
+            self.threads.insert(stream, next);
         }
         bytes
+    }
+
+    /// For whom it is, in the key that it was asked in.
+    fn context(&self, to: Addressee) -> Context {
+        let context = to.id.map(Context::of).unwrap_or_default();
+        let asker = self.asked_in.filter(|(asker, _)| *asker == to.address);
+        context.in_key(asker.map(|(_, key)| key))
     }
 
     fn datagram(&mut self, to: SocketAddr, bytes: Bytes) {

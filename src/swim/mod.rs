@@ -29,6 +29,7 @@ mod list;
 mod mail;
 mod member;
 mod node;
+mod orders;
 mod parts;
 mod replay;
 mod roster;
@@ -36,12 +37,14 @@ mod stats;
 mod time;
 mod timers;
 mod tuning;
+mod varint;
 mod view;
 mod wire;
 
 pub use change::Change;
 pub use contract::{
-    Counts, Input, Notice, Output, RESTART_MAX, Settings, Status, StopReason, StreamEnd, StreamId,
+    Counts, Input, KeyChange, Notice, Output, RESTART_MAX, Settings, Status, StopReason, StreamEnd,
+    StreamId,
 };
 pub use directory::Directory;
 pub use doubt::{Patience, Refusals};
@@ -50,13 +53,15 @@ pub use events::{
     UserEvent, check_event,
 };
 pub use facts::{APP_REASON_BYTES_MAX, AppReason, AppStatus, ReasonTooLong};
-pub use keys::{KEY_BYTES, Key, KeyId, Keys};
+pub use keys::{InvalidKeyId, KEY_BYTES, Key, KeyId, Keys};
 pub use list::{List, Remembered};
 pub use member::{
     CLUSTER_BYTES_MAX, Card, Evidence, InvalidCard, Life, MemberId, MemberState, MemberView,
     NAME_BYTES_MAX, Suspicion, TAG_BYTES_MAX, Tags, check_cluster, check_name, check_tags,
 };
-pub use node::{Load, Node, Outputs, Sketch};
+#[cfg(all(feature = "agent", any(test, feature = "fuzzing")))]
+pub(crate) use node::fuzzing;
+pub use node::{KeyRing, Load, Node, Outputs, Sketch};
 pub use stats::{Junk, Stats};
 pub use time::Timestamp;
 pub use tuning::{Profile, Tuning, UnknownProfile};

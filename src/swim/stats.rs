@@ -83,6 +83,8 @@ pub struct Stats {
     pub probes: u64,
     /// Probes of members we held active that ended without any answer, direct or indirect.
     pub probes_failed: u64,
+    /// Claims of members that were thrown away because there were as many as may be.
+    pub members_refused: u64,
     /// Times we refuted an accusation.
     pub refutations: u64,
     /// Times we outlived a false failure with a new life.

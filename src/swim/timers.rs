@@ -14,6 +14,8 @@ pub(super) enum Alarm {
         /// Its incarnation then: a newer one is a sign of life.
         incarnation: u16,
     },
+    /// Others know more of what was ordered about keys.
+    AskForOrders,
     /// A challenged process did not answer in time.
     ChallengeSilent(u64),
     /// News that was held back for a moment goes out.

@@ -8,8 +8,8 @@ use std::{borrow::Cow, net::SocketAddr, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppStatus, Card, Life, MemberId, Tags, check_event, check_name, check_tags, parts::Parts,
-    roster::Accusation,
+    AppStatus, Card, Life, MemberId, Tags, check_event, check_name, check_tags, facts::Ring,
+    parts::Parts, roster::Accusation,
 };
 
 /// A hello's payload is padded to this length: no welcome or refusal is longer.
@@ -249,6 +249,7 @@ pub(super) enum Update<'a> {
 pub(super) struct Said {
     pub(super) version: u32,
     pub(super) app: Option<AppStatus>,
+    pub(super) keys: Option<Ring>,
 }
 
 /// Tags as they travel.

@@ -1,10 +1,12 @@
 //! Everything that is tested from outside: one binary, so that it links once.
 
+mod access; // who may use the local API, and what for
 mod addresses; // where agents are, say that they are, and are seen
 mod agents; // what a cluster of real processes tells its consumers
 mod announced; // restarts that were announced, and those that were not kept
 mod api; // the local API as any program meets it
 mod applications; // leases, and what everybody hears when one ends
+mod attacks; // one in front of a sealed agent, who hears and sends everything
 mod bad_input; // junk datagrams, mistyped flags, unusable places
 mod bad_requests; // HTTP that nobody should send
 mod children; // the application as a child of the agent

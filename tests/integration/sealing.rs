@@ -12,14 +12,14 @@ use rustix::process::Signal;
 use crate::support::{Agent, Lab, Launch, await_members, run, until};
 
 /// A fresh key.
-fn key() -> String {
+pub(crate) fn key() -> String {
     let made = run(["keys", "generate"]);
     assert_eq!(made.code(), 0, "{made:#?}");
     made.stdout
 }
 
 /// A key file with these lines that only we can read.
-fn file(lab: &Lab, name: &str, lines: &[&str]) -> PathBuf {
+pub(crate) fn key_file(lab: &Lab, name: &str, lines: &[&str]) -> PathBuf {
     let path = lab.dir().join(name);
     fs::write(&path, lines.concat()).expect("our own folder");
     let mode = fs::Permissions::from_mode(0o600);
@@ -35,14 +35,14 @@ fn ids(file: &Path) -> Vec<String> {
     listed.stdout.lines().filter_map(words).collect()
 }
 
-fn sealed(agent: Launch, file: &Path) -> Launch {
+pub(crate) fn sealed(agent: Launch, file: &Path) -> Launch {
     agent.args(["--key-file", &file.display().to_string()])
 }
 
 #[test]
 fn a_sealed_cluster_forms_detects_and_says_what_it_is_sealed_with() {
     let lab = Lab::new();
-    let file = file(&lab, "keys", &[&key()]);
+    let file = key_file(&lab, "keys", &[&key()]);
     let id = &ids(&file)[0];
     let first = sealed(lab.agent("n1"), &file).start();
     let seed = first.address();
@@ -75,7 +75,7 @@ fn a_sealed_cluster_forms_detects_and_says_what_it_is_sealed_with() {
 #[test]
 fn without_a_key_of_the_cluster_nobody_gets_in_and_both_logs_say_why() {
     let lab = Lab::new();
-    let [ours, theirs] = ["ours", "theirs"].map(|name| file(&lab, name, &[&key()]));
+    let [ours, theirs] = ["ours", "theirs"].map(|name| key_file(&lab, name, &[&key()]));
     let member = sealed(lab.agent("n1"), &ours).start();
     let (our_id, their_id) = (&ids(&ours)[0], &ids(&theirs)[0]);
     let join = |name: &str| lab.agent(name).join(member.address());
@@ -109,7 +109,7 @@ fn without_a_key_of_the_cluster_nobody_gets_in_and_both_logs_say_why() {
 fn a_key_is_replaced_one_agent_at_a_time() {
     let lab = Lab::new();
     let (old, new) = (key(), key());
-    let file = |name: &str, lines: &[&str]| file(&lab, name, lines);
+    let file = |name: &str, lines: &[&str]| key_file(&lab, name, lines);
     let before = file("before", &[&old, "# coming\n", &new]);
     let after = file("after", &[&new, &old]);
     assert_eq!(ids(&before).len(), 2);
@@ -124,6 +124,151 @@ fn a_key_is_replaced_one_agent_at_a_time() {
         .collect();
     assert_eq!(primaries[0], primaries[2]);
     assert_ne!(primaries[0], primaries[1]);
+}
+
+/// Runs `headcount keys` against this agent.
+fn keys(agent: &Agent, args: &[&str]) -> crate::support::Finished {
+    let socket = agent.socket().display().to_string();
+    run(["keys"]
+        .iter()
+        .chain(args)
+        .copied()
+        .chain(["--socket", &socket]))
+}
+
+/// The ids that an answer of `headcount keys` begins with, one a line.
+fn first_words(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect()
+}
+
+#[test]
+fn a_key_is_replaced_in_a_running_cluster_and_in_its_files() {
+    let lab = Lab::new();
+    let old = key();
+    let files: Vec<_> = ["1", "2", "3"]
+        .map(|name| key_file(&lab, name, &[&old]))
+        .into();
+    let first = sealed(lab.agent("n1"), &files[0]).start();
+    let seed = first.address();
+    let mut agents = vec![first];
+    for (name, file) in ["n2", "n3"].into_iter().zip(&files[1..]) {
+        agents.push(sealed(lab.agent(name).join(seed), file).start());
+    }
+    await_members(&agents, "alive", 3);
+    let watch = agents[1].watch();
+    let added = keys(&agents[0], &["add", "--wait"]);
+    assert_eq!(added.code(), 0, "{added:#?}");
+    assert!(
+        added.stdout.contains("is accepted by 3/3: safe to go on"),
+        "{added:#?}"
+    );
+    let new = first_words(&added.stdout)[0].to_owned();
+    let old_id = ids(&files[0])[0].clone();
+    assert_ne!(new, old_id);
+    // What would part somebody from the others is refused.
+    keys(&agents[0], &["remove", &old_id]).refused(1, &["seals here", "use another one first"]);
+    keys(&agents[0], &["remove", "00000001"]).refused(1, &["no key 00000001"]);
+    let used = keys(&agents[2], &["use", &new, "--wait"]);
+    assert!(
+        used.stdout.contains("is used by 3/3: safe to go on"),
+        "{used:#?}"
+    );
+    for agent in &agents {
+        assert_eq!(agent.status()["key"], *new);
+    }
+    let removed = keys(&agents[1], &["remove", &old_id, "--wait"]);
+    assert!(
+        removed.stdout.contains("is removed by 3/3: safe to go on"),
+        "{removed:#?}"
+    );
+    let listed = keys(&agents[1], &["list"]);
+    assert_eq!(first_words(&listed.stdout), ["KEY", &new], "{listed:#?}");
+    // The next start has it, and a file of before has not.
+    for (agent, file) in agents.iter().zip(&files) {
+        let what = format!("the file of {} follows", agent.name());
+        until(&what, || (ids(file) == [new.clone()]).then_some(()));
+        assert_eq!(agent.metric("headcount_key_file_behind"), 0.0);
+        assert_eq!(agent.metric("headcount_probes_failed_total"), 0.0);
+        assert_eq!(agent.metric("headcount_junk_total{reason=\"key\"}"), 0.0);
+    }
+    let last = agents.pop().expect("n3").kill();
+    agents.push(last.start());
+    watch.wait_for("restart", "n3");
+    let logs: String = agents.iter().map(Agent::log).collect();
+    let secret = fs::read_to_string(&files[0]).expect("our own file");
+    assert!(!logs.contains(&first_words(&secret)[0][..8]), "{logs}");
+    assert!(!logs.contains(&old[..8]), "{logs}");
+}
+
+#[test]
+fn a_key_comes_from_a_file_and_who_is_missing_or_cannot_write_is_named() {
+    let lab = Lab::new();
+    let (old, new) = (key(), key());
+    let [one, two, fresh] =
+        [("1", &old), ("2", &old), ("new", &new)].map(|(name, key)| key_file(&lab, name, &[key]));
+    fs::set_permissions(&two, fs::Permissions::from_mode(0o400)).expect("our own file");
+    let first = sealed(lab.agent("n1"), &one).start();
+    let second = sealed(lab.agent("n2").join(first.address()), &two).start();
+    let agents = [first, second];
+    await_members(&agents, "alive", 2);
+    let id = &ids(&fresh)[0];
+    // n2 is not there to hear of it.
+    agents[1].signal(Signal::STOP);
+    let added = keys(&agents[0], &["add", &fresh.display().to_string()]);
+    agents[1].signal(Signal::CONT);
+    added.refused(1, &[id, "accepted by 1/2 members", "not by n2"]);
+    until("n2 accepts it", || {
+        let listed = keys(&agents[1], &["list"]);
+        let line = listed.stdout.lines().find(|line| line.starts_with(id))?;
+        line.contains("2/2").then_some(())
+    });
+    until("n2 says that its file cannot be written", || {
+        (agents[1].metric("headcount_key_file_behind") > 0.0).then_some(())
+    });
+    assert_eq!(agents[1].logged(&["KEY FILE COULD NOT BE WRITTEN", id]), 1);
+    assert_eq!(ids(&two).len(), 1);
+    until("the file of n1 follows", || {
+        (ids(&one).len() == 2).then_some(())
+    });
+    // By hand, and read again.
+    key_file(&lab, "1", &[&new, "\n", &old]);
+    let reloaded = keys(&agents[0], &["reload"]);
+    assert_eq!(first_words(&reloaded.stdout)[1], id, "{reloaded:#?}");
+    assert_eq!(agents[0].status()["key"], **id);
+    fs::write(&one, "no key").expect("our own file");
+    keys(&agents[0], &["reload"]).refused(1, &["line 1 is no key"]);
+    assert_eq!(agents[0].status()["key"], **id);
+    let plain = lab.agent("plain").start();
+    keys(&plain, &["add"]).refused(1, &["plain text", "--key-file"]);
+}
+
+#[test]
+fn who_comes_back_with_a_key_that_was_removed_is_told() {
+    let lab = Lab::new();
+    let old = key();
+    let [one, two] = ["1", "2"].map(|name| key_file(&lab, name, &[&old]));
+    let first = sealed(lab.agent("n1"), &one).start();
+    let watch = first.watch();
+    let away = sealed(lab.agent("n2").join(first.address()), &two).start();
+    watch.wait_for("join", "n2");
+    let away = away.kill();
+    watch.wait_for("failed", "n2");
+    let old_id = ids(&two)[0].clone();
+    let added = keys(&first, &["add", "--wait"]);
+    let new = first_words(&added.stdout)[0].to_owned();
+    for step in [&["use", &new, "--wait"][..], &["remove", &old_id, "--wait"]] {
+        assert_eq!(keys(&first, step).code(), 0, "{step:?}");
+    }
+    let back = away.start();
+    let words = ["it seals with key", &new, "which we do not have"];
+    until("n2 is told", || (back.logged(&words) > 0).then_some(()));
+    assert!(back.metric("headcount_junk_total{reason=\"key\"}") > 0.0);
+    until("n1 is told", || {
+        let words = ["it seals with key", &old_id, "which we do not have"];
+        (first.logged(&words) > 0).then_some(())
+    });
 }
 
 #[test]
@@ -148,9 +293,9 @@ fn a_key_file_that_cannot_be_used_is_refused_by_name_and_line() {
         ),
         ("twice", &[good, "\n\n", good, "\n"], "line 3"),
     ] {
-        refused(&file(&lab, name, lines), &[why]);
+        refused(&key_file(&lab, name, lines), &[why]);
     }
-    let open = file(&lab, "open", &[good]);
+    let open = key_file(&lab, "open", &[good]);
     fs::set_permissions(&open, fs::Permissions::from_mode(0o644)).expect("our own file");
     refused(&open, &["0644", "chmod 600"]);
     refused(&lab.dir().join("nowhere"), &["cannot be read"]);

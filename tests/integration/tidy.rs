@@ -323,13 +323,22 @@ fn every_scenario_begins_with_a_sentence() {
 }
 
 #[test]
-fn every_test_that_security_md_names_is_there() {
+fn every_test_and_metric_that_security_md_names_is_there() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("SECURITY.md");
     let text = fs::read_to_string(path).expect("SECURITY.md");
     let is_name = |word: &&str| word.matches('_').count() > 2 && !word.contains(' ');
-    let named: Vec<_> = text.split('`').skip(1).step_by(2).filter(is_name).collect();
+    let named = text.split('`').skip(1).step_by(2).filter(is_name);
+    let is_metric = |name: &&str| name.ends_with("_total");
+    let (metrics, named): (Vec<_>, Vec<_>) = named.partition(is_metric);
     assert!(named.len() > 10, "{named:?}");
     let sources = all_rust();
+    for metric in metrics {
+        let quoted = format!("\"{metric}\"");
+        assert!(
+            sources.iter().any(|source| source.text.contains(&quoted)),
+            "{metric}"
+        );
+    }
     for name in named {
         let test = format!("fn {name}()");
         assert!(

@@ -12,7 +12,7 @@ use axum::{
 };
 
 use crate::{
-    agent::{outputs::Tally, shared::Shared},
+    agent::{key_file::KeyFile, outputs::Tally, shared::Shared},
     swim::Junk,
 };
 
@@ -117,6 +117,11 @@ fn protocol(page: &mut Page, shared: &Shared) {
     page.counter("probes_failed_total", help, node.probes_failed);
     let help = "Accusations of this agent that it refuted";
     page.counter("refutations_total", help, node.refutations);
+    let help = "Claims of members thrown away as there were max-members";
+    page.counter("members_refused_total", help, node.members_refused);
+    let is_behind = shared.key_file.as_ref().is_some_and(KeyFile::is_behind);
+    let help = "1 while the key file lacks what became of this agent's keys";
+    page.gauge("key_file_behind", help, u8::from(is_behind));
     let help = "State exchanges completed";
     page.counter("exchanges_total", help, node.exchanges);
     let help = "False failures of this agent that it outlived";

@@ -9,6 +9,9 @@ mod app;
 mod body;
 mod commands;
 mod events;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+mod keys;
 mod members;
 mod metrics;
 mod patience;
@@ -25,7 +28,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    routing::{get, post, put},
+    routing::{delete, get, post, put},
 };
 
 use super::shared::Shared;
@@ -43,6 +46,10 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/app", put(app::put).delete(app::delete))
         .route("/v1/events", post(events::raise))
         .route("/v1/join", post(commands::join))
+        .route("/v1/keys", get(keys::list).post(keys::add))
+        .route("/v1/keys/primary", put(keys::promote))
+        .route("/v1/keys/reload", post(keys::reload))
+        .route("/v1/keys/{id}", delete(keys::remove))
         .route("/v1/leave", post(commands::leave))
         .route("/v1/members", get(members::list))
         .route(

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, TcpListener},
+    net::TcpListener,
     os::{fd::AsFd, unix::net::UnixListener},
     sync::Arc,
     time::Duration,
@@ -23,13 +23,17 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use crate::agent::{
-    local::Guard,
-    shared::{Command, Shared},
+use crate::{
+    agent::{
+        local::{Guard, Rights},
+        shared::{Command, Shared},
+    },
+    config::Token,
 };
 
 use super::{
-    Problem, access,
+    Problem,
+    access::{self, Door},
     patience::Patient,
     problem::PROBLEM_TYPE,
     reception::{HEAD_BYTES_MAX, HEADERS_MAX, Reception, Unheard},
@@ -54,6 +58,8 @@ const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 pub(in crate::agent) struct Doors {
     pub(in crate::agent) local: (UnixListener, Guard),
     pub(in crate::agent) http: Option<TcpListener>,
+    /// What requests on TCP must show.
+    pub(in crate::agent) token: Option<Token>,
 }
 
 /// Serves until the protocol ended and the last answers are out, or a second later.
@@ -61,8 +67,10 @@ pub(in crate::agent) struct Doors {
 /// # Errors
 /// When a listener cannot be used. Nothing is served then.
 pub(in crate::agent) async fn serve(doors: Doors, shared: Arc<Shared>) -> io::Result<()> {
+    let router = router(shared.clone());
     let house = House {
-        router: router(shared.clone()),
+        readers: router.clone().layer(middleware::from_fn(access::only_read)),
+        router,
         places: Arc::new(Semaphore::new(CONNECTIONS_MAX as usize)),
         reception: Arc::default(),
         shared: shared.clone(),
@@ -74,7 +82,7 @@ pub(in crate::agent) async fn serve(doors: Doors, shared: Arc<Shared>) -> io::Re
     accepting.spawn(house.clone().accept_local(local, guard));
     if let Some(listener) = doors.http {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        accepting.spawn(house.clone().accept_http(listener));
+        accepting.spawn(house.clone().accept_http(listener, doors.token));
     }
     // One that has ended already needs not know.
     let _ = shared.commands.send(Command::Serving).await;
@@ -89,6 +97,8 @@ pub(in crate::agent) async fn serve(doors: Doors, shared: Arc<Shared>) -> io::Re
 #[derive(Clone, Debug)]
 struct House {
     router: Router,
+    /// The same for whoever may look and change nothing.
+    readers: Router,
     places: Arc<Semaphore>,
     reception: Arc<Reception>,
     shared: Arc<Shared>,
@@ -98,22 +108,33 @@ impl House {
     async fn accept_local(self, listener: tokio::net::UnixListener, guard: Guard) {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) if is_admitted(&stream, &guard) => {
-                    bound_buffers(&stream);
-                    let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
-                    let who = pid.map_or_else(|| "?".into(), |pid| format!("pid {pid}"));
-                    self.receive(stream, self.router.clone(), who);
-                }
-                Ok((stream, _)) => {
-                    let detail = "the socket is for root, the agent's user and the socket's group";
-                    refuse(stream, Problem::new(StatusCode::FORBIDDEN, detail));
-                }
+                Ok((stream, _)) => match rights(&stream, &guard) {
+                    Some(rights) => {
+                        bound_buffers(&stream);
+                        let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
+                        let who = pid.map_or_else(|| "?".into(), |pid| format!("pid {pid}"));
+                        self.receive(stream, self.router_for(rights), who);
+                    }
+                    None => {
+                        let detail = "the socket is for root, the agent's user, and its group or \
+                            those whom --allow and --allow-read name";
+                        refuse(stream, Problem::new(StatusCode::FORBIDDEN, detail));
+                    }
+                },
                 Err(error) => pause(error).await,
             }
         }
     }
 
-    async fn accept_http(self, listener: tokio::net::TcpListener) {
+    fn router_for(&self, rights: Rights) -> Router {
+        match rights {
+            Rights::Full => self.router.clone(),
+            Rights::Read => self.readers.clone(),
+        }
+    }
+
+    async fn accept_http(self, listener: tokio::net::TcpListener, token: Option<Token>) {
+        let token = token.map(Arc::new);
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
@@ -121,8 +142,11 @@ impl House {
                     // A line must not wait for the acknowledgement of the one before.
                     let _ = stream.set_nodelay(true);
                     if let Ok(local) = stream.local_addr() {
-                        let ip: IpAddr = local.ip().to_canonical();
-                        let check = middleware::from_fn_with_state(ip, access::check);
+                        let door = Door {
+                            local: local.ip().to_canonical(),
+                            token: token.clone(),
+                        };
+                        let check = middleware::from_fn_with_state(door, access::check);
                         let router = self.router.clone().layer(check);
                         self.receive(stream, router, peer.to_string());
                     }
@@ -198,10 +222,9 @@ fn bound_buffers(stream: &impl AsFd) {
     let _ = socket.set_recv_buffer_size(KERNEL_BUFFER_BYTES);
 }
 
-fn is_admitted(stream: &UnixStream, guard: &Guard) -> bool {
-    stream
-        .peer_cred()
-        .is_ok_and(|peer| guard.admits(peer.uid(), peer.gid(), peer.pid()))
+fn rights(stream: &UnixStream, guard: &Guard) -> Option<Rights> {
+    let peer = stream.peer_cred().ok()?;
+    guard.rights(peer.uid(), peer.gid(), peer.pid())
 }
 
 /// Out of file descriptors, most likely: busy waiting would not free any.

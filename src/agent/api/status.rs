@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     agent::shared::Shared,
-    swim::{AppStatus, Counts, Tags},
+    swim::{AppStatus, Counts, Key, Tags},
 };
 
 use super::Problem;
@@ -69,6 +69,7 @@ impl From<Counts> for CountsRecord {
 
 pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
     let facts = &shared.facts;
+    let key = shared.keys.borrow().primary().map(Key::id);
     let (own, epoch, seq, counts, health) = {
         let feed = shared.feed();
         let own = feed.member(facts.id).ok_or_else(Problem::ending)?;
@@ -102,11 +103,11 @@ pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, 
         seq,
         pid: std::process::id(),
         bind: facts.bind,
-        gossip: match facts.key {
+        gossip: match key {
             Some(_) => "sealed",
             None => "plaintext",
         },
-        key: facts.key.map(|key| key.to_string()),
+        key: key.map(|key| key.to_string()),
         socket: facts.socket.display().to_string(),
         http: facts.http,
         subscribers: shared.subscribers(),

@@ -20,7 +20,7 @@ use crate::{
         shared::{Command, Facts, Raising, Removal},
     },
     feed::{Epoch, Feed},
-    swim::{Card, Change, MemberId, MemberState, MemberView, Profile, Tags},
+    swim::{Card, Change, Keys, MemberId, MemberState, MemberView, Profile, Tags},
 };
 
 struct Desk {
@@ -39,14 +39,14 @@ impl Desk {
             cluster: "test".into(),
             profile: Profile::Lan,
             bind: address,
-            key: None,
+            key_file: None,
             socket: "/tmp/s".into(),
             http: None,
             restart_eta: None,
         };
         let own = view("n1", MemberState::Alive);
         let feed = Feed::new(Epoch(0xe), clock.now(), &own).with_journal_limits(4, 1 << 20);
-        let (shared, commands) = Shared::new(clock, facts, feed);
+        let (shared, commands) = Shared::new(clock, (facts, Keys::default()), feed);
         tokio::spawn(shared.clone().relay());
         Self {
             router: router(shared.clone()),

@@ -5,6 +5,8 @@
 //! is used, what cannot be written is tried again, and peers that know a greater generation say so
 //! when they welcome us.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod keeper;
 mod page;
 mod peers;

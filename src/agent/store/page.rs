@@ -138,6 +138,13 @@ fn decode<T: Content>(bytes: &[u8], owner: &Owner) -> Result<T, Fault> {
     }
 }
 
+/// What is in a page whose head fits, as somebody who may write it would make it.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn forged<T: Content>(owner: &Owner, body: &[u8]) -> Option<T> {
+    let page = [head(T::KIND, body).as_bytes(), body].concat();
+    decode(&page, owner).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

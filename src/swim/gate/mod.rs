@@ -6,6 +6,7 @@
 //! "you are alive" instead, which foca ignores.
 
 mod beyond;
+mod cards;
 mod clothe;
 mod events;
 mod findings;
@@ -66,6 +67,8 @@ pub(super) struct Gate {
     seen: BTreeMap<Identity, Seen>,
     /// Probes that nobody answered for.
     pub(super) probes_failed: u64,
+    /// Claims that were not believed because there are as many members as may be.
+    pub(super) members_refused: u64,
     /// The packet that foca makes must not be sent as it is.
     pub(super) unsaid: bool,
     /// Who speaks in a life that said goodbye.
@@ -158,6 +161,7 @@ impl Gate {
             calling: false,
             seen: BTreeMap::new(),
             probes_failed: 0,
+            members_refused: 0,
             unsaid: false,
             parted: Vec::new(),
             leaving: None,
@@ -396,9 +400,14 @@ impl Gate {
                 self.twins.push(Twins { handle, sides });
             } else {
                 let card = card.check(&self.cluster, generation)?;
-                self.cards.insert((handle, generation), Arc::new(card));
+                self.keep_own(handle, card);
             }
             return Some(handle);
+        }
+        let is_carded = known.is_some_and(|handle| self.directory.newest(handle) > 0);
+        if !is_carded && !self.directory.has_room() {
+            self.members_refused += 1;
+            return None;
         }
         Some(
             self.directory

@@ -6,7 +6,7 @@ use super::Gate;
 use crate::swim::{
     AppStatus, Card, Junk, MemberId,
     directory::Handle,
-    facts::{Facts, Lacking, Retagged, Stated},
+    facts::{Facts, Lacking, Retagged, Ring, Stated},
     identity::Identity,
     member::PACKET_TAG_BYTES_MAX,
     wire::{Said, Update, WireTags},
@@ -36,6 +36,11 @@ impl Gate {
     /// Which version of its facts is held; 0 when it said nothing in this generation.
     pub(in crate::swim) fn facts_version(&self, identity: Identity) -> u32 {
         self.facts_of(identity).map_or(0, |facts| facts.version)
+    }
+
+    /// The keys that the member said last it has in this generation.
+    pub(in crate::swim) fn ring(&self, identity: Identity) -> Option<&Ring> {
+        self.facts_of(identity)?.keys.as_ref()
     }
 
     fn facts_of(&self, identity: Identity) -> Option<&Facts> {
@@ -100,6 +105,7 @@ impl Gate {
                 version: said.version,
                 app: said.app.clone(),
                 tags: tags.clone().flatten(),
+                keys: said.keys.clone(),
             },
             is_rumour: true,
         };
@@ -131,6 +137,7 @@ impl Gate {
         let said = Said {
             version: facts.version,
             app: facts.app.clone(),
+            keys: facts.keys.clone(),
         };
         Some(match &facts.tags {
             None => Update::Facts {

@@ -7,7 +7,7 @@ use super::{
     tests::{Arrival, Few, address, settings},
     *,
 };
-use crate::swim::{Junk, Key, Keys, MemberState};
+use crate::swim::{Directory, Junk, Key, Keys, MemberState, wire};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const STRANGER: usize = 200;
@@ -392,6 +392,69 @@ fn a_twin_with_the_key_is_found_as_without_one() {
     few.run(Duration::from_secs(10));
     let conflict = StopReason::Conflict { holder: address(2) };
     assert_eq!(few.stops, [(3, conflict)].into());
+}
+
+/// A packet from n1 to n0 that tells of these members.
+fn told_of(few: &mut Few, cards: impl Iterator<Item = Card>) -> Vec<u8> {
+    let mut packets = spread::Packets::default();
+    for card in cards {
+        let life = Life::first(card.generation);
+        packets.add_update(&wire::Update::Alive {
+            card: wire::WireCard::own(&card),
+            life,
+            incarnation: 0,
+        });
+    }
+    let node = few.nodes[1].as_mut().unwrap();
+    let handle = node
+        .gate
+        .borrow()
+        .directory
+        .handle(MemberId::new("blue", "n0"));
+    let to = Identity {
+        handle: handle.unwrap(),
+        life: Life::first(1),
+    };
+    node.send_packets(to, &packets);
+    match node.engine.mail().outputs.pop_back() {
+        Some(Output::Send { bytes, .. }) => bytes.to_vec(),
+        other => panic!("not sent: {other:?}"),
+    }
+}
+
+fn made_up(name: &str, generation: u32, at: usize) -> Card {
+    Card {
+        id: MemberId::new("blue", name),
+        name: name.into(),
+        generation,
+        address: address(at),
+        tags: crate::swim::Tags::default(),
+    }
+}
+
+#[test]
+fn a_flood_of_members_by_a_key_holder_ends_at_the_limit_and_is_told() {
+    let max = 20;
+    let mut few = Few::of((0..3).map(|at| Settings {
+        directory: Directory::of_at_most(max),
+        ..sealed(at, 1, &[1])
+    }));
+    few.meet();
+    for number in 0..2_000 {
+        let name = format!("made-up-{number}");
+        let bytes = &told_of(&mut few, [made_up(&name, 1, 100)].into_iter());
+        let from = address(1);
+        few.input(0, Input::Datagram { from, bytes });
+    }
+    let node = few.nodes[0].as_ref().unwrap();
+    assert_eq!(node.members().count(), max);
+    assert_eq!(node.stats().members_refused, 2_000 - (max as u64 - 3));
+    let told = few.notices[0].iter();
+    let told = told.filter(|notice| **notice == Notice::TooManyMembers);
+    assert_eq!(told.count(), 1, "once a minute");
+    for name in ["n1", "n2"] {
+        assert_eq!(few.state(0, name), Some(MemberState::Alive), "{name}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::swim::{
     AppStatus, Change, Life, Tags,
     broadcasts::About,
     directory::Handle,
-    facts::{Facts, Stated},
+    facts::{Facts, Ring, Stated},
     gate::Gate,
     identity::Identity,
     member::PACKET_TAG_BYTES_MAX,
@@ -49,21 +49,24 @@ impl Node {
         self.change(change);
     }
 
-    /// Tags that are too large for our card are the first that we say of ourselves.
-    pub(super) fn begin_with_tags(gate: &mut Gate) {
+    /// Our keys are the first that we say of ourselves, and tags that are too large for our card.
+    pub(super) fn begin_with_facts(gate: &mut Gate, keys: Option<Ring>) {
         let card = Arc::make_mut(&mut gate.card);
+        let mut facts = Facts {
+            version: 1,
+            keys,
+            ..Facts::default()
+        };
         if card.tags.size() > PACKET_TAG_BYTES_MAX {
-            let mut facts = Facts {
-                version: 1,
-                ..Facts::default()
-            };
             facts.retag(std::mem::take(&mut card.tags));
+        }
+        if facts.keys.is_some() || facts.tags.is_some() {
             gate.facts.note(gate.me.handle, card.generation, facts);
         }
     }
 
     /// Tells the next version of our own facts.
-    fn state_anew(&mut self, change: impl FnOnce(&mut Facts)) {
+    pub(super) fn state_anew(&mut self, change: impl FnOnce(&mut Facts)) {
         let me = {
             let mut gate = self.gate.borrow_mut();
             let (me, generation) = (gate.me.handle, gate.me.life.generation());
@@ -141,9 +144,13 @@ impl Node {
             return;
         };
         let mut gate = self.gate.borrow_mut();
+        let silence = Facts::default();
+        let held = gate.facts.of(handle, generation).unwrap_or(&silence);
+        let is_seen = !facts.look_like(held);
         gate.facts.note(handle, generation, facts);
         drop(gate);
-        if let Some(view) = self.view(identity, &record) {
+        self.compare_orders(identity);
+        if let Some(view) = self.view(identity, &record).filter(|_| is_seen) {
             self.change(Change::Update(view));
         }
         if is_rumour {

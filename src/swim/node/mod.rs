@@ -5,8 +5,9 @@
 //! it, `exchange` compares state, `sums` says where it differs, `evidence` looks closer at members
 //! that do not answer, `duel` deals with our own name, `spread` sends news on, `facts` passes on
 //! what members say of themselves, `fetch` gets what was too large for that, `events` passes on
-//! what their applications raise, `tell` turns what foca believes into changes, `look` shows it and
-//! `load` how much there is, `recall` starts from what is remembered, and `part` says goodbye.
+//! what their applications raise, `keys` replaces what all seal with, `tell` turns what foca
+//! believes into changes, `look` shows it and `load` how much there is, `recall` starts from what is
+//! remembered, and `part` says goodbye.
 
 mod beyond;
 mod damp;
@@ -16,8 +17,11 @@ mod evidence;
 mod exchange;
 mod facts;
 mod fetch;
+#[cfg(all(feature = "agent", any(test, feature = "fuzzing")))]
+pub(crate) mod fuzzing;
 mod health;
 mod join;
+mod keys;
 mod load;
 mod look;
 mod part;
@@ -56,6 +60,8 @@ use evidence::StreamProbe;
 use exchange::Exchange;
 use fetch::Fetch;
 use join::Contact;
+pub use keys::KeyRing;
+use keys::Ordered;
 pub use load::Load;
 pub use look::Sketch;
 use spread::Spread;
@@ -114,6 +120,7 @@ pub struct Node {
     introduced: BTreeMap<Handle, Timestamp>,
     spread: Spread,
     events: Events,
+    ordered: Ordered,
     /// foca's next round of gossip, while there is nothing to say.
     resting_gossip: Option<(Timestamp, foca::Timer<Identity>)>,
     told: (Life, u16),
@@ -141,11 +148,12 @@ impl Node {
         };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(settings.seed);
         let mut sealer = Sealer::new(&settings.cluster);
+        let ring = Ordered::default().ring(&settings.keys);
         if settings.keys.primary().is_some() {
             sealer = sealer.with(settings.keys, rng.random(), card.id);
         }
         let mut gate = Gate::new(settings.cluster, settings.directory, settings.scope, card);
-        Self::begin_with_tags(&mut gate);
+        Self::begin_with_facts(&mut gate, ring);
         (gate.corroborate, gate.buddy) = (settings.tuning.corroborate, settings.tuning.buddy);
         let told = (gate.me.life, 0);
         let gate = Rc::new(RefCell::new(gate));
@@ -189,6 +197,7 @@ impl Node {
             introduced: BTreeMap::new(),
             spread: Spread::default(),
             events: Events::default(),
+            ordered: Ordered::default(),
             resting_gossip: None,
             told,
             set_right: None,
@@ -212,6 +221,7 @@ impl Node {
         let gate = self.gate.borrow();
         (self.stats.probes, self.stats.probes_failed) = (gate.probes, gate.probes_failed);
         self.stats.events = gate.events.stats;
+        self.stats.members_refused = gate.members_refused;
         drop(gate);
         Outputs {
             queue: &mut mail.outputs,
@@ -237,6 +247,7 @@ impl Node {
     fn begin(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
         self.gate.borrow_mut().now = self.now;
+        self.engine.mail().begin();
         self.forgive_stall();
         if !std::mem::replace(&mut self.started, true) {
             self.schedule_exchange();
@@ -357,6 +368,8 @@ impl Iterator for Outputs<'_> {
 
 #[cfg(test)]
 mod attacks;
+#[cfg(test)]
+mod rotation;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

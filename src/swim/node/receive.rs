@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use foca::Member;
+use zeroize::Zeroize;
 
 use super::Node;
 use crate::swim::{
@@ -21,7 +22,8 @@ impl Node {
             return self.stats.count_junk(Junk::Oversized);
         }
         let mut plain = Vec::new();
-        let opened = self.engine.mail().open_datagram(bytes, &mut plain);
+        let opened = self.engine.mail().open_datagram(from, bytes, &mut plain);
+        let holds_keys = matches!(&opened, Ok(envelope) if envelope.kind == Kind::Keys);
         let handled = match opened {
             Ok(envelope) => self.opened(from, &envelope),
             Err(Unopened::Junk(junk)) => Err(junk),
@@ -43,6 +45,9 @@ impl Node {
         if let Err(junk) = handled {
             self.stats.count_junk(junk);
         }
+        if holds_keys {
+            plain.zeroize();
+        }
     }
 
     fn opened(&mut self, from: SocketAddr, envelope: &Envelope<'_>) -> Result<(), Junk> {
@@ -57,6 +62,7 @@ impl Node {
             Kind::Taken => self.on_taken(envelope),
             Kind::Unknown => self.on_unknown(envelope),
             Kind::Nack => self.on_nack(envelope),
+            Kind::Keys => self.on_orders(envelope),
         }
     }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::swim::wire;
 use crate::swim::{AppStatus, Directory, Keys, MemberState, Profile, Scope, StreamEnd, Tags};
+use crate::swim::{envelope::Context, wire};
 
 pub(super) const LATENCY: Duration = Duration::from_millis(1);
 
@@ -357,7 +357,7 @@ fn a_removed_member_is_forgotten_everywhere() {
 fn forged(name: &str, life: Life, kind: Kind, message: &impl serde::Serialize) -> Vec<u8> {
     let sender = (MemberId::new("blue", name), life);
     let mut sealer = Sealer::new("blue");
-    let sealed = sealer.seal((kind, 0), sender, |out| {
+    let sealed = sealer.seal(Context::default(), (kind, 0), sender, |out| {
         wire::put(out, message);
         out.resize(out.len() + wire::HELLO_BYTES_MIN, 0);
     });
@@ -460,7 +460,7 @@ fn a_stranger_who_speaks_as_a_member_gets_no_more_than_it_sent_and_is_not_called
     let mut sealer = Sealer::new("blue");
     let stranger = (MemberId::new("blue", "nobody"), Life::first(1));
     for length in [2, 24, 200] {
-        let bytes = sealer.seal((Kind::Swim, 0), stranger, |out| {
+        let bytes = sealer.seal(Context::default(), (Kind::Swim, 0), stranger, |out| {
             out.resize(out.len() + length, 0)
         });
         let node = few.nodes[0].as_mut().unwrap();
@@ -553,6 +553,7 @@ fn gossip_of(few: &mut Few, name: &str, generation: u32, version: u32) -> Vec<u8
         said: wire::Said {
             version,
             app: Some(AppStatus::down("forged")),
+            keys: None,
         },
     };
     let update = postcard::to_stdvec(&update).unwrap();

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Node;
 use crate::swim::{
-    Input, Timestamp, engine::Note, gate::Sighting, identity::Identity, mail::SWIM_BYTES_MAX,
-    timers::Alarm,
+    Input, Notice, Timestamp, engine::Note, gate::Sighting, identity::Identity,
+    mail::SWIM_BYTES_MAX, timers::Alarm,
 };
 
 impl Node {
@@ -17,6 +17,7 @@ impl Node {
             Input::Deadline => self.fire(),
             Input::Join(addresses) => self.join(addresses),
             Input::Event { name, payload } => self.raise_event(name, payload),
+            Input::Keys(change) => self.change_keys(change),
             Input::Leave { reason, restart_in } => self.leave(reason, restart_in),
             Input::Reconnect(addresses) => self.reconnect_to(addresses),
             Input::Refused { by } => self.refused(by),
@@ -47,6 +48,7 @@ impl Node {
                 identity,
                 incarnation,
             } => self.accuse_refused(identity, incarnation),
+            Alarm::AskForOrders => self.ask_for_orders(),
             Alarm::ChallengeSilent(nonce) => self.challenge_silent(nonce),
             Alarm::Eager => self.spread_now(),
             Alarm::EventGap => self.event_gap(),
@@ -91,6 +93,7 @@ impl Node {
                 self.sighted(sighting);
             }
         }
+        self.tell_crowded();
         self.take_in_facts();
         self.fetch_lacking();
         self.take_in_events();
@@ -105,6 +108,14 @@ impl Node {
         let mut gate = self.gate.borrow_mut();
         gate.forget_heard();
         gate.forget_seen();
+    }
+
+    /// There are members that we were told of and do not take in.
+    fn tell_crowded(&mut self) {
+        if self.gate.borrow().members_refused > self.stats.members_refused {
+            let address = self.address();
+            self.notice(address, Notice::TooManyMembers);
+        }
     }
 
     /// Schedules what foca wants to be woken for, and follows its changes of life.

@@ -117,7 +117,8 @@ impl Stage {
         let mut bytes = Vec::new();
         wire::put(&mut bytes, frame);
         let kind = (Kind::Exchange, 0);
-        let bytes = Sealer::new("blue").seal(kind, sender, |out| out.extend_from_slice(&bytes));
+        let write = |out: &mut Vec<u8>| out.extend_from_slice(&bytes);
+        let bytes = Sealer::new("blue").seal(Context::default(), kind, sender, write);
         let from = tests::address(CARRIER);
         self.input(Input::StreamFrame {
             stream,
