@@ -18,6 +18,9 @@ fn status_of(user: u32, agent: &Agent, method: &str, path: &str) -> String {
     let mut curl = Command::new("curl");
     curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", method]);
     curl.arg("--unix-socket").arg(agent.socket());
+    if method != "GET" {
+        curl.args(["--data", "{}"]);
+    }
     curl.arg(format!("http://headcount{path}"));
     curl.uid(user).gid(user);
     finish(&mut curl).stdout
