@@ -78,8 +78,8 @@ impl Client {
         self.get(&format!("/v1/members/{}", escaped(name))).await
     }
 
-    /// Makes the agent contact the agents at these addresses, `HOST:PORT`, `HOST` or `srv:NAME`, and
-    /// waits up to 5 s for their answers. It tries those that are pending for ever.
+    /// Makes the agent contact the agents at these addresses, `HOST:PORT`, `HOST` or `srv:NAME`,
+    /// and waits up to 5 s for their answers. It tries those that are pending for ever.
     ///
     /// # Errors
     /// [`Error::Refused`] with 400: something is no address, or cannot be resolved.

@@ -3,7 +3,7 @@
 
 use rustix::process::Signal;
 
-use crate::support::{Agent, Lab, Watch, await_members, run};
+use crate::support::{Agent, Lab, Watch, await_members, run, until};
 
 /// Waits until everybody has told of a crash: longer than it takes to miss whoever is away.
 fn miss_another(agents: &mut Vec<Agent>, watches: &[Watch]) {
@@ -58,7 +58,9 @@ fn who_is_not_back_from_its_restart_in_time_has_failed() {
     }
     agents.push(restless.kill().start());
     for watch in &watches {
-        watch.wait_for("join", "n4");
+        until("it joins again", || {
+            (watch.count("join", "n4") == 2).then_some(())
+        });
         assert_eq!(watch.story("n4"), ["join", "failed", "join"]);
     }
 }
