@@ -58,7 +58,7 @@ fn who_is_not_back_from_its_restart_in_time_has_failed() {
     }
     agents.push(restless.kill().start());
     for watch in &watches {
-        until("n4 has joined again", || {
+        until("it joins again", || {
             (watch.count("join", "n4") == 2).then_some(())
         });
         assert_eq!(watch.story("n4"), ["join", "failed", "join"]);

@@ -4,7 +4,10 @@ use std::{fs, path::PathBuf};
 
 use rustix::process::Signal;
 
-use crate::support::{Agent, Lab, until};
+use crate::{
+    sealing::{key, key_file, sealed},
+    support::{Agent, Lab, until},
+};
 
 /// An agent's configuration file.
 struct File(PathBuf);
@@ -122,6 +125,27 @@ fn a_configuration_that_cannot_be_used_changes_nothing() {
         tags(&agent),
         serde_json::json!({"role": "db", "large": large})
     );
+}
+
+#[test]
+fn keys_that_somebody_changed_in_their_file_hold() {
+    let lab = Lab::new();
+    let [old, new] = [(); 2].map(|()| key());
+    let keys = key_file(&lab, "keys", &[&old]);
+    let agent = sealed(lab.agent("n1"), &keys).start();
+    let sealing = agent.status()["key"].clone();
+    fs::write(&keys, "no key\n").expect("our own file");
+    agent.signal(Signal::HUP);
+    until("it is refused", || {
+        (agent.logged(&["ERROR", "everything stays as it was", "key-file"]) == 1).then_some(())
+    });
+    assert_eq!(agent.status()["key"], sealing);
+    fs::write(&keys, [&*new, &*old].concat()).expect("our own file");
+    agent.signal(Signal::HUP);
+    until("the new one seals", || {
+        (agent.status()["key"] != sealing).then_some(())
+    });
+    assert_eq!(agent.logged(&["take a restart"]), 0, "{}", agent.log());
 }
 
 #[test]
