@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serializer, de};
 
 /// No time in a scenario is longer.
-pub(super) const TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const TIME_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 /// What a text must be to be a time.
-const EXPECTED: &str = "takes a time such as 200ms or 5s, from 0s to 24h";
+const EXPECTED: &str = "takes a time such as 200ms or 5s, from 0s to 31d";
 
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
     let parsed = humantime::parse_duration(text.trim()).ok();

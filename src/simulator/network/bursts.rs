@@ -50,7 +50,7 @@ fn deserialize_burst_share<'de, D: Deserializer<'de>>(deserializer: D) -> Result
 fn deserialize_mean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let mean = time_text::deserialize(deserializer).ok();
     let legal = mean.filter(|mean| *mean >= Duration::from_millis(1));
-    legal.ok_or_else(|| de::Error::custom("mean takes 1ms to 24h"))
+    legal.ok_or_else(|| de::Error::custom("mean takes 1ms to 31d"))
 }
 
 /// The state of every machine's line when it was last looked at.

@@ -70,7 +70,7 @@ impl Beat {
 /// Says whether what repeats has no time to end.
 pub(super) fn check_every(every: Option<Span>) -> Result<(), String> {
     match every {
-        Some(every) if every.min < EVERY_MIN => Err("`every` takes 1ms to 24h".into()),
+        Some(every) if every.min < EVERY_MIN => Err("`every` takes 1ms to 31d".into()),
         _ => Ok(()),
     }
 }

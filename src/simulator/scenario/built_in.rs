@@ -11,7 +11,7 @@ macro_rules! built_in {
 }
 
 /// By name.
-pub(super) const BUILT_IN: [(&str, &str); 21] = [
+pub(super) const BUILT_IN: [(&str, &str); 23] = [
     built_in!("announced_restarts"),
     built_in!("application_death"),
     built_in!("churn"),
@@ -22,12 +22,14 @@ pub(super) const BUILT_IN: [(&str, &str); 21] = [
     built_in!("late_join"),
     built_in!("lossy_link"),
     built_in!("mass_crash"),
+    built_in!("new_addresses"),
     built_in!("one_way_partition"),
     built_in!("packet_loss_80"),
     built_in!("partition"),
     built_in!("paused_member"),
     built_in!("process_crash"),
     built_in!("rejected_link"),
+    built_in!("restart_of_all"),
     built_in!("rolling_restart"),
     built_in!("slow_member"),
     built_in!("swarm"),

@@ -28,7 +28,7 @@ pub use error::ScenarioError;
 pub use play::{Outcome, Phase, Watcher};
 pub use telling::Telling;
 
-use super::{Conditions, Plan, Slot, Spec, Zones};
+use super::{Conditions, Plan, Slot, Spec, Zones, time_text::TIME_MAX};
 use crate::swim::{Profile, Tuning};
 use built_in::BUILT_IN;
 use census::Census;
@@ -43,8 +43,7 @@ pub const NODES_MAX: u32 = 10_000_000;
 /// Unless a scenario says otherwise, views must be equal so long after everything was healed.
 const CONVERGE_WITHIN: Duration = Duration::from_secs(120);
 /// How long a safety phase may be.
-const DURATIONS: std::ops::RangeInclusive<Duration> =
-    Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
+const DURATIONS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=TIME_MAX;
 /// So many nodes are the addresses that every node is told to join.
 const SEEDS: u32 = 3;
 /// Up to here everybody's changes are held against every promise, beyond only those of a sample.
@@ -193,7 +192,7 @@ impl Scenario {
             )));
         }
         if !DURATIONS.contains(&duration) {
-            return Err(self.refuse(format!("duration = {text}: takes 1ms to 24h")));
+            return Err(self.refuse(format!("duration = {text}: takes 1ms to 31d")));
         }
         self.file.duration = Some(Time(duration));
         self.check()?;

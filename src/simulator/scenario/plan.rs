@@ -446,7 +446,7 @@ mod tests {
                 event("at = \"10s\", do = \"heal\""),
                 ["event 1: at = 10s", "9s"],
             ),
-            (event("at = \"-1s\", do = \"heal\""), ["-1s", "0s to 24h"]),
+            (event("at = \"-1s\", do = \"heal\""), ["-1s", "0s to 31d"]),
             (
                 event("at = \"1s\", do = { partition = [0, 1, 1] }"),
                 ["3 sides", "2 nodes"],

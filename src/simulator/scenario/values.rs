@@ -59,7 +59,7 @@ impl<'de> Deserialize<'de> for Time {
         let time = parse_time(&text).map_err(de::Error::custom)?;
         match time >= Duration::from_millis(1) {
             true => Ok(Self(time)),
-            false => Err(de::Error::custom("takes 1ms to 24h")),
+            false => Err(de::Error::custom("takes 1ms to 31d")),
         }
     }
 }
