@@ -46,7 +46,7 @@ impl Trace {
                 self.bytes(payload.as_bytes());
             }
             Input::Keys(change) => {
-                self.0.write_u8(10);
+                self.0.write_u8(12);
                 self.bytes(format!("{change:?}").as_bytes());
             }
             Input::Leave { reason, restart_in } => {

@@ -67,6 +67,21 @@ fn everybody_hears_of_a_crash_and_of_the_return() {
     assert!(world.violations().is_empty(), "{:?}", world.violations());
 }
 
+#[test]
+fn everybody_waits_for_an_announced_restart_and_no_longer_than_announced() {
+    let mut world = standing(3, Conditions::LAN);
+    world.apply(Fault::Announce(slot(&world, 7), secs(20)));
+    let everybody = |world: &World, state| {
+        let mut living = world.living();
+        living.all(|by| believed(world, by, 7) == Some(state))
+    };
+    world.run_for(secs(15));
+    assert!(everybody(&world, MemberState::Alive));
+    world.run_for(secs(10));
+    assert!(everybody(&world, MemberState::Failed));
+    assert!(world.violations().is_empty(), "{:?}", world.violations());
+}
+
 /// Two neighbours cannot reach each other; whoever helps them knows one of the two at most.
 #[test]
 fn helpers_that_the_target_does_not_know_keep_it_alive() {

@@ -143,7 +143,7 @@ impl Node {
         }
     }
 
-    fn tell_claim(&mut self, claim: &Member<Identity>) {
+    pub(super) fn tell_claim(&mut self, claim: &Member<Identity>) {
         let handle = claim.id().handle;
         let prior = self.gate.borrow().presumption(handle);
         let mut next = self.next(claim, Some(&prior));

@@ -38,6 +38,8 @@ const SERVED_MAX: usize = 128;
 pub(super) enum Exchange {
     /// We dialled this address.
     Dialled { to: SocketAddr },
+    /// We did, and told what we know of the parts in which we differ: its word is due.
+    Compared { to: SocketAddr },
     /// We were dialled and have told all, or where to look; the other side's word is due.
     Served {
         /// Nobody had heard of us before.
@@ -109,7 +111,7 @@ impl Node {
             .exchanges
             .values()
             .filter_map(|exchange| match exchange {
-                Exchange::Dialled { to } => Some(*to),
+                Exchange::Dialled { to } | Exchange::Compared { to } => Some(*to),
                 Exchange::Served { .. } => None,
             });
         if dialled.clone().count() >= DIALLED_MAX || dialled.any(|other| other == to) {
@@ -175,8 +177,11 @@ impl Node {
                 self.finish(stream, *to);
                 Ok(())
             }
-            (Frame::Sums(theirs), Some(Exchange::Dialled { .. })) => {
-                self.answer_sums(stream, &theirs)
+            (Frame::Sums(theirs), Some(Exchange::Dialled { to })) => {
+                let to = *to;
+                self.answer_sums(stream, &theirs)?;
+                self.exchanges.insert(stream, Exchange::Compared { to });
+                Ok(())
             }
             (Frame::State { parts, updates }, Some(Exchange::Dialled { to })) => {
                 let to = *to;
@@ -191,7 +196,7 @@ impl Node {
                 self.stats.exchanges += 1;
                 Ok(())
             }
-            (Frame::Finish(updates), Some(Exchange::Dialled { to })) => {
+            (Frame::Finish(updates), Some(Exchange::Compared { to })) => {
                 let to = *to;
                 self.import(&envelope, &updates);
                 self.finish(stream, to);

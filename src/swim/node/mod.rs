@@ -35,7 +35,7 @@ mod tell;
 mod turn;
 
 use std::{
-    cell::RefCell, collections::BTreeMap, collections::VecDeque, net::SocketAddr, rc::Rc,
+    cell::RefCell, collections::BTreeMap, collections::VecDeque, mem, net::SocketAddr, rc::Rc,
     time::Duration,
 };
 
@@ -70,6 +70,14 @@ use spread::Spread;
 const NOTICE_INTERVAL: Duration = Duration::from_secs(60);
 /// Peers that we remember having complained about. More are not complained about.
 const NOTICED_MAX: usize = 256;
+
+/// What was complained about lately.
+#[derive(Debug)]
+struct Noticed {
+    about: SocketAddr,
+    kind: mem::Discriminant<Notice>,
+    at: Timestamp,
+}
 
 /// One member of a cluster.
 #[derive(Debug)]
@@ -126,7 +134,7 @@ pub struct Node {
     told: (Life, u16),
     /// When others were last set right about what we say of ourselves.
     set_right: Option<Timestamp>,
-    noticed: BTreeMap<SocketAddr, Timestamp>,
+    noticed: Vec<Noticed>,
     stats: Stats,
 }
 
@@ -201,7 +209,7 @@ impl Node {
             resting_gossip: None,
             told,
             set_right: None,
-            noticed: BTreeMap::new(),
+            noticed: Vec::new(),
             stats: Stats::default(),
         }
     }
@@ -249,7 +257,7 @@ impl Node {
         self.gate.borrow_mut().now = self.now;
         self.engine.mail().begin();
         self.forgive_stall();
-        if !std::mem::replace(&mut self.started, true) {
+        if !mem::replace(&mut self.started, true) {
             self.schedule_exchange();
             self.schedule_reconnect();
         }
@@ -335,12 +343,21 @@ impl Node {
         duration.mul_f64(self.rng.random_range(0.9..1.1))
     }
 
-    /// Says it once a minute for each address, and never more than [`NOTICED_MAX`] a minute.
+    /// Says each kind once a minute for each address, and no more than [`NOTICED_MAX`] a minute of
+    /// others: whatever they send, what is wrong with ourselves is said.
     fn notice(&mut self, about: SocketAddr, notice: Notice) {
         let now = self.now;
-        self.noticed.retain(|_, at| now - *at < NOTICE_INTERVAL);
-        if self.noticed.len() < NOTICED_MAX && !self.noticed.contains_key(&about) {
-            self.noticed.insert(about, now);
+        self.noticed
+            .retain(|noticed| now - noticed.at < NOTICE_INTERVAL);
+        let kind = mem::discriminant(&notice);
+        let same = |noticed: &Noticed| (noticed.about, noticed.kind) == (about, kind);
+        let has_room = self.noticed.len() < NOTICED_MAX || about == self.address();
+        if has_room && !self.noticed.iter().any(same) {
+            self.noticed.push(Noticed {
+                about,
+                kind,
+                at: now,
+            });
             self.push(Output::Notice(Box::new(notice)));
         }
     }

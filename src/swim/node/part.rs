@@ -40,7 +40,7 @@ impl Node {
 
     /// Whether somebody hears of us just now, while we know nobody to say goodbye to.
     fn is_introducing(&self) -> bool {
-        let is_dialled = |exchange: &Exchange| matches!(exchange, Exchange::Dialled { .. });
+        let is_dialled = |exchange: &Exchange| !matches!(exchange, Exchange::Served { .. });
         self.engine.active() == 0 && self.exchanges.values().any(is_dialled)
     }
 
@@ -112,19 +112,25 @@ impl Node {
 
     /// A member that announced its restart should be back by now. Every node has the same word of
     /// it, and a clock of its own: nobody needs to be told.
-    pub(super) fn restart_overdue(&self, identity: Identity) {
+    pub(super) fn restart_overdue(&mut self, identity: Identity) {
         let mut gate = self.gate.borrow_mut();
         let record = gate.roster.record(identity.handle);
         let is_awaited = record.is_some_and(|record| {
             record.life == identity.life && matches!(record.standing, Standing::Restarting { .. })
         });
-        if is_awaited {
-            let overdue = Accusation {
-                by: gate.id,
-                evidence: Evidence::RestartOverdue,
-            };
-            let gone = Member::new(identity, 0, State::Down);
-            gate.hear(&gone, Claim::Failed(overdue), 0);
+        if !is_awaited {
+            return;
+        }
+        let gone = Member::new(identity, 0, State::Down);
+        let overdue = Accusation {
+            by: gate.id,
+            evidence: Evidence::RestartOverdue,
+        };
+        gate.hear(&gone, Claim::Failed(overdue), 0);
+        let is_beyond = gate.is_beyond(identity.handle);
+        drop(gate);
+        if is_beyond {
+            self.tell_claim(&gone);
         }
     }
 
