@@ -73,17 +73,17 @@ impl Keeper {
         let now = self.shared.clock.now();
         let generation = *self.generations.borrow_and_update();
         let members = self.shared.feed().snapshot(&Filter::default()).members;
-        let peers = self
-            .store
-            .peers
-            .renewed(now, &members, self.shared.facts.id);
+        // First of all: the peers of whoever had the directory last are among those to keep.
+        let taken = self.store.take();
+        let own = self.shared.facts.id;
+        let peers = self.store.peers.renewed(now, &members, own);
         self.due = None;
         // One that remembers nobody yet is in a hurry.
         if !peers.is_empty() {
             self.earliest = now + INTERVAL;
         }
         let tally = &self.shared.tallies.data_dir;
-        match self.store.keep(generation, peers) {
+        match taken.and_then(|()| self.store.keep(generation, peers)) {
             Ok(()) if tally.succeeded() => info!("the data directory can be written to again"),
             Ok(()) => {}
             Err(error) => {

@@ -39,18 +39,8 @@ pub(super) struct Store {
     generation: u32,
     /// As on disk.
     peers: Peers,
-    hold: Hold,
-}
-
-/// Whether the directory is ours.
-#[derive(Debug)]
-enum Hold {
-    /// For as long as the lock is open.
-    Ours(#[expect(dead_code, reason = "its being open is what counts")] File),
-    /// A running agent had it when we came, and what is in it is not about us.
-    Anothers,
-    /// It cannot be written to, or made, so far.
-    Nobodys,
+    /// The directory is ours for as long as this is open.
+    lock: Option<File>,
 }
 
 /// The generation that a process had.
@@ -72,11 +62,12 @@ impl Store {
             owner,
             generation: 0,
             peers: Peers::default(),
-            hold: Hold::Nobodys,
+            lock: None,
         };
         match store.take() {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => store.hold = Hold::Anothers,
-            Ok(()) | Err(_) => store.recall(),
+            // While a running agent has it, what is in it is not about us.
+            Err(error) if error.kind() != ErrorKind::WouldBlock => store.recall(),
+            Ok(()) | Err(_) => {}
         }
         let generation = (store.generation + 1).min(Life::GENERATION_MAX);
         let _ = store.keep(generation, store.peers.clone());
@@ -94,17 +85,16 @@ impl Store {
         self.peers = page::read(&self.dir, &self.owner).unwrap_or_default();
     }
 
-    /// Makes the directory ours, if it is not yet.
+    /// Makes the directory ours, if it is not yet, and recalls what whoever had it last left.
     fn take(&mut self) -> io::Result<()> {
-        match self.hold {
-            Hold::Ours(_) => return Ok(()),
-            Hold::Anothers => return Err(taken()),
-            Hold::Nobodys => {}
+        if self.lock.is_some() {
+            return Ok(());
         }
         fs::create_dir_all(&self.dir)?;
-        self.hold = Hold::Ours(lock(&self.dir.join(LOCK_FILE))?);
+        self.lock = Some(lock(&self.dir.join(LOCK_FILE))?);
         // What a process was writing when it was killed.
         remove_unfinished(&self.dir);
+        self.recall();
         Ok(())
     }
 

@@ -113,16 +113,23 @@ fn the_directory_of_another_member_is_put_aside() {
 }
 
 #[test]
-fn a_second_agent_runs_without_the_store() {
-    let (temp, _) = remembering();
+fn a_second_agent_runs_without_the_store_until_the_first_is_gone() {
+    let (temp, peers) = remembering();
     let (first, _) = open(temp.path());
     let (mut second, generation) = open(temp.path());
     assert_eq!((generation, second.addresses()), (1, Vec::new()));
-    let refused = second.keep(9, Peers::default()).unwrap_err();
+    let refused = second.keep(1, Peers::default()).unwrap_err();
     assert_eq!(refused.to_string(), "a running agent holds it");
     drop(first);
-    second.keep(9, Peers::default()).unwrap_err();
-    assert_eq!(open(temp.path()).1, 9, "8 was the first one's");
+    second.take().unwrap();
+    assert_eq!(second.addresses(), peers.addresses());
+    second.keep(1, peers.clone()).unwrap();
+    drop(second);
+    let (mut third, generation) = open(temp.path());
+    assert_eq!(generation, 9, "8 was the first one's and greater");
+    third.keep(12, peers).unwrap();
+    drop(third);
+    assert_eq!(open(temp.path()).1, 13);
 }
 
 #[test]
