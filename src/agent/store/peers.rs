@@ -45,7 +45,12 @@ impl Peers {
     /// These and whoever of `members` lives now, but for `own`.
     pub(super) fn renewed(&self, now: Timestamp, members: &[Arc<Member>], own: MemberId) -> Self {
         let seen = now.as_micros() / 1_000_000 / STEP_S * STEP_S;
-        let held = self.peers.iter().cloned();
+        // Nobody was seen later than now: left so by a clock that was ahead once, a peer would be
+        // the newest for ever, and every other too old.
+        let held = self.peers.iter().map(|peer| Peer {
+            seen: peer.seen.min(seen),
+            ..peer.clone()
+        });
         let mut named: BTreeMap<_, _> = held.map(|peer| (peer.name.clone(), peer)).collect();
         let here = members.iter().map(|member| &member.view);
         for view in here.filter(|view| is_here(view.state) && view.card.id != own) {
@@ -170,6 +175,16 @@ mod tests {
         assert_eq!(names(&renewed(&later, 720, &both[1..2])), ["n3", "n2"]);
         assert_eq!(names(&renewed(&later, 721, &both[1..2])), ["n3"]);
         assert_eq!(names(&renewed(&later, 9_000, &[])), ["n3", "n2"]);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_makes_nobody_forgotten() {
+        let alive = MemberState::Alive;
+        let ahead = renewed(&Peers::default(), 9_000, &[("n2", "10.0.0.2:7946", alive)]);
+        let third = [("n3", "10.0.0.3:7946", alive)];
+        let right = renewed(&ahead, 0, &third);
+        assert_eq!(names(&right), ["n2", "n3"]);
+        assert_eq!(names(&renewed(&right, 721, &third)), ["n3"]);
     }
 
     #[test]
