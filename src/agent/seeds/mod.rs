@@ -174,10 +174,10 @@ impl Follower {
     /// What a name led to once is used until it leads elsewhere: one that has no address now says
     /// nothing of the hosts that were behind it.
     async fn follow_name(mut self) {
-        let mut known = BTreeSet::new();
+        let (mut known, mut targets) = (BTreeSet::new(), lookup::Known::new());
         let mut retry = RETRY_MIN;
         loop {
-            let pause = match resolve(&self.seed).await {
+            let pause = match lookup::resolve_again(&self.seed, &mut targets).await {
                 Ok(found) => {
                     (retry, self.quiet) = (RETRY_MIN, Duration::ZERO);
                     if found != known {

@@ -3,7 +3,7 @@
 //! `/etc/resolv.conf`.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::{self, ErrorKind},
     net::SocketAddr,
     time::Duration,
@@ -17,21 +17,35 @@ use domain::{
     rdata::Srv,
     resolv::stub::{StubResolver, conf::ResolvConf},
 };
-use tokio::time::timeout;
+use tokio::{task::JoinSet, time::timeout};
 
 use crate::config::Seed;
 
-/// How long one resolution may take before it counts as failed.
+/// How long one question to DNS may take before it counts as failed.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Hosts of one service that are looked up.
 const HOSTS_MAX: usize = 64;
 
-/// Every address behind a seed. Takes 5 s at most.
+/// A host of a service, and its port.
+type Target = (String, u16);
+
+/// What each target of a service led to when it was resolved last.
+pub(super) type Known = BTreeMap<Target, BTreeSet<SocketAddr>>;
+
+/// Every address behind a seed. Takes 5 s at most, 10 s for a service.
 ///
 /// # Errors
 /// What the resolver said; also when it knows the name but no address, and for a file.
 pub(in crate::agent) async fn resolve(seed: &Seed) -> io::Result<BTreeSet<SocketAddr>> {
-    let found = timeout(PATIENCE, look_up(seed, ResolvConf::default)).await??;
+    resolve_again(seed, &mut Known::new()).await
+}
+
+/// As [`resolve`]. A target of a service that cannot be resolved now leads where it did.
+pub(super) async fn resolve_again(
+    seed: &Seed,
+    known: &mut Known,
+) -> io::Result<BTreeSet<SocketAddr>> {
+    let found = look_up(seed, ResolvConf::default, known).await?;
     match found.is_empty() {
         true => Err(io::Error::other("the name has no address")),
         false => Ok(found),
@@ -41,37 +55,64 @@ pub(in crate::agent) async fn resolve(seed: &Seed) -> io::Result<BTreeSet<Socket
 async fn look_up(
     seed: &Seed,
     servers: impl FnOnce() -> ResolvConf,
+    known: &mut Known,
 ) -> io::Result<BTreeSet<SocketAddr>> {
     match seed {
         Seed::Address(address) => Ok([*address].into()),
         Seed::Host { name, port } => host(name, *port).await,
-        Seed::Service(name) => service(name, servers()).await,
+        Seed::Service(name) => service(name, servers(), known).await,
         Seed::File(_) => Err(io::Error::other("only the configuration may name a file")),
     }
 }
 
 async fn host(name: &str, port: u16) -> io::Result<BTreeSet<SocketAddr>> {
-    Ok(tokio::net::lookup_host((name, port)).await?.collect())
+    let found = timeout(PATIENCE, tokio::net::lookup_host((name, port))).await??;
+    Ok(found.collect())
 }
 
 /// Priorities and weights say nothing here: to find a cluster every host of it is good.
-async fn service(name: &str, servers: ResolvConf) -> io::Result<BTreeSet<SocketAddr>> {
-    let mut found = BTreeSet::new();
-    let mut failed = None;
-    for (target, port) in targets(name, servers).await? {
-        match host(&target, port).await {
-            Ok(addresses) => found.extend(addresses),
-            Err(error) => failed = Some(error),
+async fn service(
+    name: &str,
+    servers: ResolvConf,
+    known: &mut Known,
+) -> io::Result<BTreeSet<SocketAddr>> {
+    let targets = timeout(PATIENCE, targets(name, servers)).await??;
+    // All at once: one that is not answered for holds up no other.
+    let look_ups = targets.into_iter().map(|target| async move {
+        let found = host(&target.0, target.1).await;
+        (target, found)
+    });
+    learn(known, look_ups.collect::<JoinSet<_>>().join_all().await)
+}
+
+/// Every address behind the targets that were looked up.
+fn learn(
+    known: &mut Known,
+    looked_up: Vec<(Target, io::Result<BTreeSet<SocketAddr>>)>,
+) -> io::Result<BTreeSet<SocketAddr>> {
+    let (mut now, mut failed) = (Known::new(), Vec::new());
+    for (target, found) in looked_up {
+        match found {
+            Ok(found) => drop(now.insert(target, found)),
+            Err(error) => failed.push((target, error)),
         }
     }
-    match failed.filter(|_| found.is_empty()) {
-        Some(error) => Err(error),
-        None => Ok(found),
+    if now.is_empty()
+        && let Some((_, error)) = failed.pop()
+    {
+        return Err(error);
     }
+    now.extend(
+        failed
+            .iter()
+            .filter_map(|(target, _)| known.remove_entry(target)),
+    );
+    *known = now;
+    Ok(known.values().flatten().copied().collect())
 }
 
 /// The hosts and ports that are listed under a name.
-async fn targets(name: &str, servers: ResolvConf) -> io::Result<Vec<(String, u16)>> {
+async fn targets(name: &str, servers: ResolvConf) -> io::Result<Vec<Target>> {
     let malformed =
         |error: &dyn std::error::Error| io::Error::new(ErrorKind::InvalidData, error.to_string());
     let name: Name<Vec<u8>> = name.parse().map_err(|error| malformed(&error))?;

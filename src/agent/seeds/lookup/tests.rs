@@ -43,7 +43,7 @@ async fn found(
     services: &'static [(&str, u16)],
 ) -> Result<Vec<String>, (ErrorKind, String)> {
     let seed = "srv:_headcount._udp.example".parse().unwrap();
-    let found = look_up(&seed, server(code, services)).await;
+    let found = look_up(&seed, server(code, services), &mut Known::new()).await;
     let found = found.map_err(|error| (error.kind(), error.to_string()))?;
     Ok(found.iter().map(ToString::to_string).collect())
 }
@@ -63,6 +63,29 @@ async fn a_service_is_every_host_and_port_that_dns_lists_for_it() {
     assert_eq!(found(Rcode::NOERROR, &[]).await.unwrap(), [""; 0]);
 }
 
+#[test]
+fn a_target_that_cannot_be_resolved_leads_where_it_did_and_hides_no_other() {
+    let at = |address: &str| Ok([address.parse().unwrap()].into());
+    let gone = || Err(ErrorKind::TimedOut.into());
+    let mut known = Known::new();
+    let mut learned = |a, b| {
+        let looked_up = vec![(("a".into(), 1), a), (("b".into(), 2), b)];
+        let found = learn(&mut known, looked_up).map_err(|error| error.kind());
+        found.map(|found| found.iter().map(SocketAddr::port).collect::<Vec<_>>())
+    };
+    assert_eq!(learned(gone(), at("10.0.0.2:2")), Ok(vec![2]));
+    assert_eq!(learned(at("10.0.0.1:1"), gone()), Ok(vec![1, 2]));
+    assert_eq!(learned(gone(), gone()), Err(ErrorKind::TimedOut));
+    assert_eq!(learned(gone(), at("10.0.0.2:3")), Ok(vec![1, 3]));
+    assert_eq!(learned(Ok(BTreeSet::new()), gone()), Ok(vec![3]));
+    let alone = learn(&mut known, vec![(("b".into(), 2), at("10.0.0.2:4"))]);
+    assert_eq!(
+        (alone.unwrap().len(), known.len()),
+        (1, 1),
+        "a is no target any more"
+    );
+}
+
 #[tokio::test]
 async fn what_dns_says_instead_is_the_error() {
     let (kind, _) = found(Rcode::NXDOMAIN, &[]).await.unwrap_err();
@@ -74,11 +97,11 @@ async fn what_dns_says_instead_is_the_error() {
 #[tokio::test]
 async fn addresses_need_no_resolver_and_names_have_all_their_addresses() {
     let nobody = || panic!("nobody is asked");
-    let address = look_up(&"127.0.0.1:80".parse().unwrap(), nobody)
+    let address = look_up(&"127.0.0.1:80".parse().unwrap(), nobody, &mut Known::new())
         .await
         .unwrap();
     assert_eq!(address, ["127.0.0.1:80".parse().unwrap()].into());
-    let local = look_up(&"localhost:80".parse().unwrap(), nobody)
+    let local = look_up(&"localhost:80".parse().unwrap(), nobody, &mut Known::new())
         .await
         .unwrap();
     assert!(
