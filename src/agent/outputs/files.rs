@@ -23,7 +23,7 @@ use crate::{
         replace::replace,
         shared::{Pulse, Shared},
     },
-    config::{OutputFile, Template},
+    config::OutputFile,
 };
 
 /// The first file does not wait longer for a cluster that never settles.
@@ -41,6 +41,14 @@ pub(super) struct Keeper {
     /// Its reader may have an older file: the last reload failed, or an earlier agent did not
     /// come to it.
     owes_reload: bool,
+}
+
+/// What decides a file's text besides the members, and what is done with it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Manner {
+    file: OutputFile,
+    /// Its text: the operator's own may have changed.
+    template: String,
 }
 
 /// What became of the file.
@@ -61,14 +69,11 @@ impl Keeper {
         }
     }
 
-    pub(super) const fn file(&self) -> &OutputFile {
-        &self.file
-    }
-
-    /// Whether it is certain to keep the file as `other` does. A template of the operator's may
-    /// have changed.
-    pub(super) fn is_surely(&self, other: &OutputFile) -> bool {
-        self.file == *other && matches!(self.file.template, Template::BuiltIn(_))
+    pub(super) fn manner(&self) -> Manner {
+        Manner {
+            file: self.file.clone(),
+            template: self.renderer.text(),
+        }
     }
 
     /// Follows the feed until nothing more comes, or it is stopped. A command that runs when the
@@ -217,6 +222,21 @@ mod tests {
             (&b"b"[..], 0o600)
         );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_template_of_the_operators_is_as_before_until_its_text_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("template");
+        let entry = serde_json::json!({"path": "/members", "template-file": path});
+        let file: OutputFile = serde_json::from_value(entry).unwrap();
+        let manner = |text: &str| {
+            fs::write(&path, text).unwrap();
+            Keeper::new(file.clone(), Renderer::new(&file).unwrap()).manner()
+        };
+        let before = manner("{{ members }}");
+        assert_eq!(manner("{{ members }}"), before);
+        assert_ne!(manner("{{ upstream }}"), before);
     }
 
     #[test]

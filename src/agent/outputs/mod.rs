@@ -19,7 +19,7 @@ use super::{
     Error,
     shared::{Count, Shared},
 };
-use crate::config::{Hook, OutputFile, Outputs};
+use crate::config::{Hook, Outputs};
 use template::Renderer;
 
 /// How long commands may still run when the agent has ended.
@@ -89,7 +89,7 @@ impl Prepared {
 struct Running {
     tasks: JoinSet<()>,
     hooks: Vec<(Arc<Hook>, oneshot::Sender<()>)>,
-    files: Vec<(OutputFile, oneshot::Sender<()>)>,
+    files: Vec<(files::Manner, oneshot::Sender<()>)>,
 }
 
 impl Running {
@@ -107,10 +107,11 @@ impl Running {
         }
         let mut held = std::mem::take(&mut self.files);
         for file in next.files {
-            let same = held.iter().position(|(held, _)| file.is_surely(held));
+            let manner = file.manner();
+            let same = held.iter().position(|(held, _)| *held == manner);
             let kept = match same {
                 Some(at) => held.swap_remove(at),
-                None => self.begin_file(file, shared),
+                None => (manner, self.begin_file(file, shared)),
             };
             self.files.push(kept);
         }
@@ -128,14 +129,9 @@ impl Running {
         (entry, stop)
     }
 
-    fn begin_file(
-        &mut self,
-        file: files::Keeper,
-        shared: &Arc<Shared>,
-    ) -> (OutputFile, oneshot::Sender<()>) {
+    fn begin_file(&mut self, file: files::Keeper, shared: &Arc<Shared>) -> oneshot::Sender<()> {
         let (stop, stopped) = oneshot::channel();
-        let entry = file.file().clone();
         self.tasks.spawn(file.run(shared.clone(), stopped));
-        (entry, stop)
+        stop
     }
 }

@@ -64,6 +64,12 @@ impl Renderer {
         })
     }
 
+    /// What the template says.
+    pub(super) fn text(&self) -> String {
+        let template = self.template.get_template(NAME).expect("it was added");
+        template.source().into()
+    }
+
     /// The file for `members`, who are shown by name.
     ///
     /// # Errors
