@@ -52,6 +52,8 @@ const STUCK_TIMEOUT: Duration = Duration::from_secs(60);
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a refusal may take.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// Refusals at once. Whoever is refused needs no right, and must not use up our file descriptors.
+const REFUSALS_MAX: u32 = 64;
 
 /// Where connections come in.
 #[derive(Debug)]
@@ -72,6 +74,7 @@ pub(in crate::agent) async fn serve(doors: Doors, shared: Arc<Shared>) -> io::Re
         readers: router.clone().layer(middleware::from_fn(access::only_read)),
         router,
         places: Arc::new(Semaphore::new(CONNECTIONS_MAX as usize)),
+        refusals: Refusals::default(),
         reception: Arc::default(),
         shared: shared.clone(),
     };
@@ -100,6 +103,7 @@ struct House {
     /// The same for whoever may look and change nothing.
     readers: Router,
     places: Arc<Semaphore>,
+    refusals: Refusals,
     reception: Arc<Reception>,
     shared: Arc<Shared>,
 }
@@ -118,7 +122,8 @@ impl House {
                     None => {
                         let detail = "the socket is for root, the agent's user, and its group or \
                             those whom --allow and --allow-read name";
-                        refuse(stream, Problem::new(StatusCode::FORBIDDEN, detail));
+                        let problem = Problem::new(StatusCode::FORBIDDEN, detail);
+                        self.refusals.refuse(stream, problem);
                     }
                 },
                 Err(error) => pause(error).await,
@@ -164,10 +169,8 @@ impl House {
         let place = self.places.clone().try_acquire_owned();
         if place.is_err() && !self.reception.make_room() {
             let detail = format!("{CONNECTIONS_MAX} connections are open already");
-            return refuse(
-                stream,
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail),
-            );
+            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+            return self.refusals.refuse(stream, problem);
         }
         let house = self.clone();
         tokio::spawn(async move {
@@ -192,7 +195,7 @@ impl House {
                 }
             }
             Err(Unheard::Gone) => {}
-            Err(Unheard::Refused(problem)) => refuse(stream, problem),
+            Err(Unheard::Refused(problem)) => self.refusals.refuse(stream, problem),
         }
     }
 
@@ -257,10 +260,37 @@ where
     }
 }
 
+/// Connections that are told why nobody attends to them.
+#[derive(Clone, Debug)]
+struct Refusals(Arc<Semaphore>);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(REFUSALS_MAX as usize)))
+    }
+}
+
+impl Refusals {
+    /// Refuses for as long as that may take. One too many is closed without a word.
+    fn refuse<T>(&self, stream: T, problem: Problem)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Ok(place) = self.0.clone().try_acquire_owned() else {
+            return;
+        };
+        tokio::spawn(async move {
+            // One who does not listen any more needs no answer.
+            let _ = timeout(REFUSAL_TIMEOUT, refuse(stream, problem)).await;
+            drop(place);
+        });
+    }
+}
+
 /// Answers whatever is asked, and closes.
-fn refuse<T>(mut stream: T, problem: Problem)
+async fn refuse<T>(mut stream: T, problem: Problem) -> io::Result<()>
 where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin,
 {
     let (status, json) = (problem.status(), problem.json());
     let head = format!(
@@ -268,11 +298,41 @@ where
          connection: close\r\n\r\n",
         json.len()
     );
-    tokio::spawn(timeout(REFUSAL_TIMEOUT, async move {
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(&json).await?;
-        stream.shutdown().await?;
-        // Closing with the request unread would reset the connection, and the answer with it.
-        copy(&mut stream, &mut sink()).await
-    }));
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(&json).await?;
+    stream.shutdown().await?;
+    // Closing with the request unread would reset the connection, and the answer with it.
+    copy(&mut stream, &mut sink()).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+
+    use super::*;
+
+    async fn told(mut stream: DuplexStream) -> String {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn refusals_are_bounded_and_end() {
+        let refusals = Refusals::default();
+        let refused = || {
+            let (theirs, ours) = duplex(1_024);
+            refusals.refuse(ours, Problem::new(StatusCode::FORBIDDEN, "no"));
+            theirs
+        };
+        let lingering: Vec<_> = (0..REFUSALS_MAX).map(|_| refused()).collect();
+        assert_eq!(told(refused()).await, "");
+        for stream in lingering {
+            assert!(told(stream).await.starts_with("HTTP/1.1 403 Forbidden"));
+        }
+        // Every place is free again.
+        drop(refusals.0.acquire_many(REFUSALS_MAX).await.unwrap());
+        assert!(told(refused()).await.starts_with("HTTP/1.1 403 Forbidden"));
+    }
 }
