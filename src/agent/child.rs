@@ -119,6 +119,7 @@ impl Program {
             pid,
             signals,
             shared,
+            was_asked: false,
             kill_at: None,
         };
         Ok(tokio::spawn(keeper.run(self.shutdown)))
@@ -138,6 +139,8 @@ struct Keeper {
     pid: Pid,
     signals: Signals,
     shared: Arc<Shared>,
+    /// A signal to end came, or the agent ended.
+    was_asked: bool,
     /// When its time to end is over, once it was asked to.
     kill_at: Option<Timestamp>,
 }
@@ -194,6 +197,7 @@ impl Keeper {
 
     /// Asks it to end in time.
     fn ask(&mut self, signal: Signal) {
+        self.was_asked = true;
         self.kill_at = Some(self.shared.clock.now() + PATIENCE);
         self.send(signal);
     }
@@ -230,15 +234,17 @@ impl Keeper {
     async fn part(&self, reason: &str) {
         // Only an agent that has ended hears nothing, and that one needs no telling.
         let _ = self.shared.lease(Some(AppStatus::down(reason))).await;
-        let reason = reason.into();
-        let _ = self
-            .shared
-            .commands
-            .send(Command::Leave {
-                reason,
-                restart_in: None,
-            })
-            .await;
+        let leave = Command::Leave {
+            reason: reason.into(),
+            restart_in: self.restart_in(),
+        };
+        let _ = self.shared.commands.send(leave).await;
+    }
+
+    /// A signal announces a restart if that was configured; an application that ends by itself
+    /// announces none.
+    fn restart_in(&self) -> Option<Duration> {
+        self.shared.facts.restart_eta.filter(|_| self.was_asked)
     }
 }
 
@@ -285,6 +291,37 @@ impl Signals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::fuzzing;
+
+    /// What the application's end announces after `signal`, if one came.
+    async fn announced(command: &[&str], signal: Option<Signal>) -> (End, Option<Duration>) {
+        let mut shared = Arc::into_inner(fuzzing::shared()).unwrap();
+        shared.facts.restart_eta = Some(Duration::from_secs(60));
+        let command: Vec<_> = command.iter().map(OsString::from).collect();
+        let child = spawn(&command, &shared.facts).unwrap();
+        let mut keeper = Keeper {
+            pid: program::pid(&child).unwrap(),
+            child,
+            signals: Signals(Vec::new()),
+            shared: shared.into(),
+            was_asked: false,
+            kill_at: None,
+        };
+        signal.into_iter().for_each(|signal| keeper.pass_on(signal));
+        let status = keeper.outlast_agent().await.unwrap();
+        (keeper.ended(status), keeper.restart_in())
+    }
+
+    #[tokio::test]
+    async fn only_a_signal_to_end_announces_a_restart() {
+        let by_itself = announced(&["sh", "-c", "exit 3"], None).await;
+        assert_eq!(by_itself, (End::Exited(3), None));
+        let sleep = ["sleep", "60"];
+        let asked = announced(&sleep, Some(Signal::TERM)).await;
+        assert_eq!(asked, (End::Killed(15), Some(Duration::from_secs(60))));
+        let other = announced(&sleep, Some(Signal::USR1)).await;
+        assert_eq!(other, (End::Killed(10), None));
+    }
 
     #[test]
     fn ends_are_told_and_passed_on_as_shells_do() {

@@ -69,7 +69,7 @@ pub(crate) fn request(data: &[u8]) {
 }
 
 /// An agent whose protocol has ended.
-fn shared() -> Arc<Shared> {
+pub(in crate::agent) fn shared() -> Arc<Shared> {
     let clock = Clock::start();
     let bind = "127.0.0.1:7946".parse().expect("an address");
     let node = Node::new(Settings {
