@@ -1,12 +1,14 @@
 //! `Access`: who may use the local API, and how the socket is made.
 
-use std::{fs::File, io::Read, os::unix::fs::MetadataExt, path::Path};
+use std::path::Path;
 
 use nix::unistd::{Group, User};
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
-use super::keys::{Refusal, refusal};
+use super::{
+    keys::{Refusal, refusal},
+    secret::{self, GENERATE},
+};
 
 /// What the socket's mode is if nobody says otherwise: for user and group.
 const SOCKET_MODE: u32 = 0o660;
@@ -107,18 +109,8 @@ pub(super) fn parse_mode(text: &str) -> Result<u32, Refusal> {
 }
 
 pub(super) fn parse_token_file(path: &Path) -> Result<Token, Refusal> {
-    let hint = "make one with: umask 077; headcount keys generate > FILE";
-    let unreadable = |error: std::io::Error| refusal(format!("cannot be read: {error}"), hint);
-    let file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        let why = format!("has mode {mode:04o}: others than its owner can use it");
-        return Err(refusal(why, format!("chmod 600 {}", path.display())));
-    }
-    // Never moved, so that no copy of it stays behind.
-    let mut text = Zeroizing::new(String::with_capacity(TOKEN_BYTES_MAX + 2));
-    let mut start = file.take(TOKEN_BYTES_MAX as u64 + 2);
-    start.read_to_string(&mut text).map_err(unreadable)?;
+    // With room for the end of the line.
+    let text = secret::read(path, TOKEN_BYTES_MAX + 2)?;
     let token = text.trim();
     let fits = (TOKEN_BYTES_MIN..=TOKEN_BYTES_MAX).contains(&token.len());
     match fits && token.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -128,7 +120,7 @@ pub(super) fn parse_token_file(path: &Path) -> Result<Token, Refusal> {
                 "is no token: one line of {TOKEN_BYTES_MIN} to {TOKEN_BYTES_MAX} ASCII characters \
                  without spaces"
             );
-            Err(refusal(why, hint))
+            Err(refusal(why, GENERATE))
         }
     }
 }

@@ -1,23 +1,21 @@
 //! The key file: one key a line, the first of which seals.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    os::unix::fs::MetadataExt,
-    path::Path,
-};
+use std::{io, path::Path};
 
 use data_encoding::{BASE64, Encoding, HEXLOWER, HEXLOWER_PERMISSIVE};
 use rustix::rand::{GetRandomFlags, getrandom};
 use zeroize::Zeroizing;
 
+use super::{
+    keys::Refusal,
+    secret::{self, GENERATE},
+};
 use crate::swim::{KEY_BYTES, Key, Keys};
 
 /// Far more than sixteen keys and what there is to say about them.
 const FILE_BYTES_MAX: usize = 64 * 1024;
 /// A line that we write: a key, its id and where it is from.
 const LINE_BYTES_MAX: usize = 128;
-const GENERATE: &str = "make one with: umask 077; headcount keys generate > FILE";
 
 /// Why a key file cannot be used. No key and no part of one is in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +57,7 @@ pub fn generate_key() -> io::Result<Zeroizing<String>> {
 /// As [`read_keys`], and when there is more than one key.
 pub fn read_key(path: &Path) -> Result<Zeroizing<String>, InvalidKeyFile> {
     let text = match path.as_os_str() == "-" {
-        true => take_text(io::stdin().lock()),
+        true => bounded(secret::take(io::stdin().lock(), FILE_BYTES_MAX + 1)),
         false => read(path),
     };
     let named = |invalid: InvalidKeyFile| InvalidKeyFile {
@@ -127,24 +125,12 @@ pub(super) fn rewritten(text: &str, keys: &Keys) -> Zeroizing<String> {
 }
 
 fn read(path: &Path) -> Result<Zeroizing<String>, InvalidKeyFile> {
-    let file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        let why = format!("has mode {mode:04o}: others than its owner can use it");
-        return Err(refuse(why, format!("chmod 600 {}", path.display())));
-    }
-    take_text(file)
+    bounded(secret::read(path, FILE_BYTES_MAX + 1))
 }
 
-fn unreadable(error: io::Error) -> InvalidKeyFile {
-    refuse(format!("cannot be read: {error}"), GENERATE)
-}
-
-fn take_text(source: impl Read) -> Result<Zeroizing<String>, InvalidKeyFile> {
-    // Never moved, so that no copy of a key stays behind.
-    let mut text = Zeroizing::new(String::with_capacity(FILE_BYTES_MAX + 1));
-    let mut start = source.take(FILE_BYTES_MAX as u64 + 1);
-    start.read_to_string(&mut text).map_err(unreadable)?;
+/// The whole text of a key file, read up to a byte more than one has.
+fn bounded(text: Result<Zeroizing<String>, Refusal>) -> Result<Zeroizing<String>, InvalidKeyFile> {
+    let text = text.map_err(|Refusal { why, hint }| InvalidKeyFile { why, hint })?;
     match text.len() > FILE_BYTES_MAX {
         true => Err(refuse("is no key file: it is too large", GENERATE)),
         false => Ok(text),

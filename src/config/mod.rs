@@ -14,6 +14,7 @@ pub(crate) mod fuzzing;
 mod key_file;
 mod keys;
 mod outputs;
+mod secret;
 mod seed;
 mod sources;
 mod supervisor;
