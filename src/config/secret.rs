@@ -16,7 +16,11 @@ pub(super) const GENERATE: &str = "make one with: umask 077; headcount keys gene
 /// The first `bytes_max` bytes of the file at `path`.
 pub(super) fn read(path: &Path, bytes_max: usize) -> Result<Zeroizing<String>, Refusal> {
     let file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.mode() & 0o777;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(refusal("is a directory", GENERATE));
+    }
+    let mode = metadata.mode() & 0o777;
     if mode & 0o077 != 0 {
         let why = format!("has mode {mode:04o}: others than its owner can use it");
         return Err(refusal(why, format!("chmod 600 {}", path.display())));

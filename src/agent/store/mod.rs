@@ -12,9 +12,10 @@ mod page;
 mod peers;
 
 use std::{
-    fs::{self, File},
+    fs::{DirBuilder, File, Permissions},
     io::{self, ErrorKind},
     net::SocketAddr,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -90,7 +91,8 @@ impl Store {
         if self.lock.is_some() {
             return Ok(());
         }
-        fs::create_dir_all(&self.dir)?;
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(&self.dir)?;
         self.lock = Some(lock(&self.dir.join(LOCK_FILE))?);
         // What a process was writing when it was killed.
         remove_unfinished(&self.dir);
@@ -114,12 +116,15 @@ impl Store {
     }
 }
 
+/// Whoever can open the file can hold the lock, and so keep us from remembering: nobody else can.
 fn lock(path: &Path) -> io::Result<File> {
     let file = File::options()
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(taken()),
