@@ -4,8 +4,8 @@
 //! which key seals. Of two orders about one key the greater number holds, and of equals the one
 //! that takes away: so that everybody who heard the same orders, in whatever sequence, holds the
 //! same. What they come to is applied to the keys that a node has; keys that no order is about stay
-//! as they are, so that files can also be changed by hand. What was changed by hand becomes an order
-//! with the next one: the keys of its author are how it is.
+//! as they are, so that files can also be changed by hand. What was changed by hand is ordered with
+//! whatever is ordered next: the keys of its author take the place of earlier orders.
 
 use std::{collections::BTreeMap, hash::Hasher, sync::Arc};
 
@@ -142,8 +142,8 @@ impl Orders {
     }
 
     /// Which of `keys` seals by an order after that number. One that somebody else ordered to be
-    /// removed meanwhile may be gone already where it would have to be read: then it is the one that
-    /// was ordered last of those that are left.
+    /// removed meanwhile may be gone already where it would have to be read: then it is the one
+    /// that was ordered last of those that are left.
     fn leader(&self, after: u32, keys: &Keys) -> Option<KeyId> {
         let (_, ordered) = self.primary.filter(|(number, _)| *number > after)?;
         let is_left = |id: KeyId| {

@@ -2,8 +2,8 @@
 //!
 //! Every member says with its facts which keys it has, and how far it is with what was ordered.
 //! Whoever is behind asks one of those who are not, by a message of its own, the only one with
-//! keys in it: it is for one member, sealed with the key that the two have in common, and wiped
-//! when it was read.
+//! keys in it: it is for one process of one member, sealed with the key that the two have in
+//! common, and wiped when it was read.
 
 use std::time::Duration;
 
