@@ -2,7 +2,7 @@
 //!
 //! It is replaced as a whole and keeps its mode, its owner and its comments. One that cannot be
 //! written, or was changed by hand meanwhile, stays as it is: the agent runs on with the keys that
-//! it has, warns, and says so in its metrics.
+//! it has, warns, says so in its metrics and tries again.
 
 use std::{
     fs,
@@ -13,6 +13,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use tracing::{error, info, warn};
@@ -24,14 +25,25 @@ use crate::{
 };
 
 const OWNER_WRITES: u32 = 0o200;
+/// Before another attempt where the file could not be written.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct KeyFile {
     path: PathBuf,
-    /// What was in it when it was last read or written.
-    last: Mutex<Vec<KeyId>>,
+    seen: Mutex<Seen>,
     is_behind: AtomicBool,
+}
+
+/// What we know of the file. Locked for as long as it is read or written, so that nobody takes what
+/// we wrote ourselves for somebody's change.
+#[derive(Debug)]
+struct Seen {
+    /// What was in it when it was last read or written.
+    last: Vec<KeyId>,
+    /// The keys of which the log says that they could not be written.
+    missed: Option<Keys>,
 }
 
 /// Why the file is not what it should be.
@@ -57,6 +69,20 @@ impl Shared {
         // It fails only while the agent ends.
         reading.await.unwrap_or(Ok(None))
     }
+
+    /// Lets our key file, if there is one, have the keys that we have now. Whether it does is told
+    /// by [`KeyFile::is_behind`] then.
+    pub(super) async fn keep_keys(self: &Arc<Self>) {
+        let shared = self.clone();
+        let keeping = tokio::task::spawn_blocking(move || {
+            if let Some(file) = &shared.key_file {
+                file.keep(|| shared.keys.borrow().clone());
+            }
+        });
+        if let Err(error) = keeping.await {
+            error!(%error, "storing keys failed");
+        }
+    }
 }
 
 impl KeyFile {
@@ -64,7 +90,10 @@ impl KeyFile {
     pub(super) fn new(path: PathBuf, keys: &Keys) -> Self {
         Self {
             path,
-            last: Mutex::new(keys.ids().collect()),
+            seen: Mutex::new(Seen {
+                last: keys.ids().collect(),
+                missed: None,
+            }),
             is_behind: AtomicBool::new(false),
         }
     }
@@ -78,64 +107,82 @@ impl KeyFile {
         self.is_behind.load(Ordering::Relaxed)
     }
 
-    /// Lets the file of `shared`, if there is one, follow its keys until the agent ends.
+    /// Lets the file of `shared`, if there is one, follow its keys until the agent has ended, and
+    /// have the last ones then.
     pub(super) async fn follow(shared: Arc<Shared>) {
+        let Some(file) = &shared.key_file else {
+            return;
+        };
         let mut keys = shared.keys.subscribe();
-        loop {
+        // They may have changed before this began.
+        keys.mark_changed();
+        let mut has_ended = false;
+        while !has_ended {
             tokio::select! {
-                changed = keys.changed() => if changed.is_err() { return },
-                () = shared.ended() => return,
+                // It fails only without a sender, and `shared` is one.
+                _ = keys.changed() => {}
+                () = tokio::time::sleep(RETRY), if file.is_behind() => {}
+                () = shared.ended() => has_ended = true,
             }
-            let (now, shared) = (keys.borrow_and_update().clone(), shared.clone());
-            let storing = tokio::task::spawn_blocking(move || {
-                if let Some(file) = &shared.key_file {
-                    file.keep(&now);
-                }
-            });
-            if let Err(error) = storing.await {
-                error!(%error, "storing keys failed");
-            }
+            keys.mark_unchanged();
+            shared.keep_keys().await;
         }
     }
 
-    /// The keys in the file, if somebody changed them. Blocks.
-    pub(super) fn reread(&self) -> Result<Option<Keys>, InvalidKeyFile> {
+    /// The keys in the file, if somebody changed them: whoever calls it sees to it that they are
+    /// taken. Blocks.
+    fn reread(&self) -> Result<Option<Keys>, InvalidKeyFile> {
+        let mut seen = self.seen();
         let keys = read_keys(&self.path)?;
-        let mut last = self.last();
-        let is_new = !last.iter().copied().eq(keys.ids());
-        *last = keys.ids().collect();
+        if seen.is(&keys) {
+            return Ok(None);
+        }
+        seen.last = keys.ids().collect();
         self.is_behind.store(false, Ordering::Relaxed);
-        Ok(is_new.then_some(keys))
+        Ok(Some(keys))
     }
 
-    fn last(&self) -> MutexGuard<'_, Vec<KeyId>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, keys: &Keys) {
-        let stored = self.store(keys);
+    /// Lets the file have the keys that are there `now`, once nobody else reads or writes it.
+    fn keep(&self, now: impl FnOnce() -> Keys) {
+        let mut seen = self.seen();
+        let keys = now();
+        if seen.is(&keys) && !self.is_behind() {
+            return;
+        }
+        let stored = self.store(&mut seen, &keys);
         self.is_behind.store(stored.is_err(), Ordering::Relaxed);
         let path = self.path.display();
         match stored {
-            Ok(()) => info!(%path, keys = ?keys, "keys"),
-            Err(error) => warn!(
-                %path, %error, keys = ?keys,
-                "THE KEY FILE COULD NOT BE WRITTEN: this agent has these keys now, its next start \
-                 will not"
-            ),
+            Ok(()) => {
+                info!(%path, keys = ?keys, "keys");
+                seen.missed = None;
+            }
+            // Told already: this was another attempt.
+            Err(_) if seen.missed.as_ref() == Some(&keys) => {}
+            Err(error) => {
+                warn!(
+                    %path, %error, keys = ?keys,
+                    "THE KEY FILE COULD NOT BE WRITTEN, still trying: this agent has these keys \
+                     now, its next start will not"
+                );
+                seen.missed = Some(keys);
+            }
         }
     }
 
-    fn store(&self, keys: &Keys) -> Result<(), Unwritten> {
+    fn store(&self, seen: &mut Seen, keys: &Keys) -> Result<(), Unwritten> {
         // A link stays one.
         let path = fs::canonicalize(&self.path)?;
-        let mut last = self.last();
         let there = read_keys(&path)?;
         if there == *keys {
-            *last = keys.ids().collect();
+            seen.last = keys.ids().collect();
             return Ok(());
         }
-        if !last.iter().copied().eq(there.ids()) {
+        if !seen.is(&there) {
             return Err(Unwritten::Changed);
         }
         let file = fs::metadata(&path)?;
@@ -145,7 +192,7 @@ impl KeyFile {
         let text = rewrite_keys(&path, keys)?;
         let mode = fs::Permissions::from_mode(file.mode() & 0o7777);
         replace(&path, text.as_bytes(), Some(mode))?;
-        *last = keys.ids().collect();
+        seen.last = keys.ids().collect();
         if fs::metadata(&path)?.uid() != file.uid() {
             chown(&path, Some(file.uid()), Some(file.gid()))?;
         }
@@ -153,10 +200,22 @@ impl KeyFile {
     }
 }
 
+impl Seen {
+    /// Whether these were in the file when we last saw it.
+    fn is(&self, keys: &Keys) -> bool {
+        self.last.iter().copied().eq(keys.ids())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::generate_key;
+    use crate::{
+        agent::{clock::Clock, shared::Facts},
+        config::generate_key,
+        feed::{Epoch, Feed},
+        swim::{Card, MemberId, MemberState, MemberView, Profile, Tags},
+    };
 
     fn written(path: &Path, text: &str) -> Keys {
         fs::write(path, text).unwrap();
@@ -177,13 +236,83 @@ mod tests {
         std::os::unix::fs::symlink(&path, &link).unwrap();
         let both = written(&other, &format!("{two}\n{one}\n"));
         let file = KeyFile::new(link.clone(), &written(&path, &format!("{one} # May\n")));
-        file.keep(&both);
+        file.keep(|| both.clone());
         assert_eq!(read_keys(&link).unwrap(), both);
         assert!(!file.is_behind());
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert!(fs::read_to_string(&path).unwrap().contains("# May"));
         assert_eq!(file.reread(), Ok(None), "nobody changed it");
+    }
+
+    /// What an agent has that read these keys from there.
+    fn shared(path: &Path, keys: Keys) -> Arc<Shared> {
+        let (id, bind) = (
+            MemberId::new("test", "n1"),
+            "127.0.0.1:7946".parse().unwrap(),
+        );
+        let facts = Facts {
+            id,
+            name: "n1".into(),
+            cluster: "test".into(),
+            profile: Profile::Local,
+            bind,
+            key_file: Some(path.into()),
+            socket: "/tmp/s".into(),
+            http: None,
+            restart_eta: None,
+        };
+        let card = Card {
+            id,
+            name: "n1".into(),
+            generation: 1,
+            address: bind,
+            tags: Tags::default(),
+        };
+        let view = MemberView {
+            card: Arc::new(card),
+            state: MemberState::Alive,
+            incarnation: 0,
+            suspicion: None,
+            reason: None,
+            down_since: None,
+            app: None,
+        };
+        let clock = Clock::start();
+        let feed = Feed::new(Epoch(1), clock.now(), &view);
+        Shared::new(clock, (facts, keys), feed).0
+    }
+
+    #[test]
+    fn keys_that_came_before_it_was_followed_and_as_the_agent_ended_are_in_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, two] = some_keys();
+        let (path, other) = (dir.path().join("keys"), dir.path().join("other"));
+        let both = written(&other, &format!("{two}\n{one}\n"));
+        let shared = shared(&path, written(&path, &format!("{one}\n")));
+        shared.keys.send_replace(both.clone());
+        shared.end();
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build().unwrap();
+        runtime.block_on(KeyFile::follow(shared));
+        assert_eq!(read_keys(&path).unwrap(), both);
+    }
+
+    #[test]
+    fn a_file_that_is_behind_is_so_until_it_is_written_or_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, two] = some_keys();
+        let (path, other) = (dir.path().join("keys"), dir.path().join("other"));
+        let both = written(&other, &format!("{two}\n{one}\n"));
+        let file = KeyFile::new(path.clone(), &written(&path, &format!("{one}\n")));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+        file.keep(|| both.clone());
+        assert_eq!(file.reread(), Ok(None));
+        assert!(file.is_behind(), "reading it again changed nothing");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        file.keep(|| both.clone());
+        assert_eq!(read_keys(&path).unwrap(), both);
+        assert!(!file.is_behind());
     }
 
     #[test]
@@ -195,15 +324,15 @@ mod tests {
         let text = format!("{one}\n");
         let file = KeyFile::new(path.clone(), &written(&path, &text));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
-        file.keep(&both);
+        file.keep(|| both.clone());
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
         assert!(file.is_behind());
         let by_hand = written(&path, &format!("{two}\n"));
-        file.keep(&both);
+        file.keep(|| both.clone());
         assert_eq!(read_keys(&path).unwrap(), by_hand);
         assert!(file.is_behind());
         assert_eq!(file.reread(), Ok(Some(by_hand)));
-        file.keep(&both);
+        file.keep(|| both.clone());
         assert_eq!(read_keys(&path).unwrap(), both);
     }
 }

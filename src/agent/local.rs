@@ -224,7 +224,7 @@ impl Guard {
             return Some(Rights::Full);
         }
         let mut groups = vec![gid];
-        groups.extend(pid.map(further_groups).unwrap_or_default());
+        groups.extend(pid.map(|pid| further_groups(pid, uid)).unwrap_or_default());
         let is = |who: &Who| match who {
             Who::User(user) => *user == uid,
             Who::Group(group) => groups.contains(group),
@@ -241,16 +241,20 @@ impl Guard {
     }
 }
 
-/// The system tells the first group of a peer; the others are in its status file. The socket's
-/// mode has been checked by the kernel before, so a process that is gone loses nothing here.
-fn further_groups(pid: i32) -> Vec<u32> {
+/// The system tells the first group of a peer; the others are in its status file. The process may
+/// be gone, and its number another one's: groups count only of one that is the same user's.
+fn further_groups(pid: i32, uid: u32) -> Vec<u32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let groups = status.lines().find_map(|line| line.strip_prefix("Groups:"));
-    groups
-        .unwrap_or_default()
-        .split_whitespace()
-        .filter_map(|group| group.parse().ok())
-        .collect()
+    let numbers = |name: &str| -> Vec<u32> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let words = line.unwrap_or_default().split_whitespace();
+        words.filter_map(|word| word.parse().ok()).collect()
+    };
+    // The real one and the effective one, which is what the system tells of a peer.
+    match numbers("Uid:").get(1) {
+        Some(found) if *found == uid => numbers("Groups:"),
+        _ => Vec::new(),
+    }
 }
 
 #[cfg(test)]
@@ -332,6 +336,21 @@ mod tests {
         assert_eq!(guard.rights(1001, gid + 1, Some(i32::MAX)), None);
         drop(temp);
         assert_eq!(guard.rights(1001, gid, None), None);
+    }
+
+    #[test]
+    fn groups_are_those_of_the_users_own_process() {
+        let pid = i32::try_from(std::process::id()).unwrap();
+        let uid = geteuid().as_raw();
+        let ours = fs::read_to_string("/proc/self/status").unwrap();
+        let ours = ours.lines().find_map(|line| line.strip_prefix("Groups:"));
+        let count = ours.unwrap().split_whitespace().count();
+        assert_eq!(further_groups(pid, uid).len(), count);
+        assert_eq!(
+            further_groups(pid, uid + 1),
+            [0_u32; 0],
+            "a number used again"
+        );
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    /// Waits until the last answers are out, the last generation is stored and the last hook ran.
+    /// Waits until the last answers are out, the last generation and keys are stored and
+    /// the last hook ran.
     pub(super) fn finish(self) {
         for (part, thread) in [
             ("api", self.api),
@@ -59,7 +60,7 @@ impl Work {
         let Orders { seeds, outputs } = self.orders;
         Ok(Threads {
             api: start_api(self.doors, shared.clone(), seeds)?,
-            disk: start_disk(self.keeper, self.reloader)?,
+            disk: start_disk(self.keeper, shared.clone(), self.reloader)?,
             outputs: start_outputs(self.outputs, shared.clone(), outputs)?,
         })
     }
@@ -89,7 +90,6 @@ fn start_api(
     seeds: watch::Receiver<Vec<Seed>>,
 ) -> Result<thread::JoinHandle<()>, Error> {
     let runtime = runtime("api")?;
-    runtime.spawn(KeyFile::follow(shared.clone()));
     runtime.spawn(seeds::follow(shared.clone(), seeds));
     spawn("api", move || {
         if let Err(error) = runtime.block_on(api::serve(doors, shared)) {
@@ -114,12 +114,18 @@ fn start_outputs(
     })
 }
 
-/// Keeps the store and reads the configuration again, away from every thread that has anything
-/// else to do.
-fn start_disk(keeper: Keeper, reloader: Option<Reloader>) -> Result<thread::JoinHandle<()>, Error> {
+/// Keeps the store and the key file and reads the configuration again, away from every thread that
+/// has anything else to do.
+fn start_disk(
+    keeper: Keeper,
+    shared: Arc<Shared>,
+    reloader: Option<Reloader>,
+) -> Result<thread::JoinHandle<()>, Error> {
     let runtime = runtime("disk")?;
     if let Some(reloader) = reloader {
         runtime.spawn(reloader.run());
     }
-    spawn("disk", move || runtime.block_on(keeper.run()))
+    spawn("disk", move || {
+        runtime.block_on(async { tokio::join!(keeper.run(), KeyFile::follow(shared)) });
+    })
 }

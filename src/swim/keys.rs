@@ -164,12 +164,17 @@ impl Keys {
         self.0.iter().find(|key| key.id == id)
     }
 
-    /// These and `key`, as the last one; unless it is there, or there is no room for it.
+    /// These and `key`, as the last one, unless it is there. They may be one too many.
     pub(super) fn with(&self, key: &Arc<Key>) -> Self {
-        match self.find(key.id).is_some() || self.0.len() >= Self::COUNT_MAX {
+        match self.find(key.id).is_some() {
             true => self.clone(),
             false => self.0.iter().chain([key]).cloned().collect(),
         }
+    }
+
+    /// As many of them as are accepted at once, the first ones.
+    pub(super) fn within_limit(&self) -> Self {
+        self.0.iter().take(Self::COUNT_MAX).cloned().collect()
     }
 
     /// The same ones, sealing with that one if it is there.

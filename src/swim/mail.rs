@@ -53,9 +53,11 @@ pub(super) struct Mail {
     heard: Heard,
     /// Streams with a sealed frame behind them: the next one must follow it.
     threads: BTreeMap<StreamId, Context>,
-    /// Who said what is being handled, and in which key: what goes there is sealed with that one,
-    /// so that keys can be replaced while some did not hear of it yet.
-    asked_in: Option<(SocketAddr, KeyId)>,
+    /// In which key what is being handled was said: what goes to who said it is sealed with that
+    /// one, so that keys can be replaced while some did not hear of it yet.
+    asked_in: Option<KeyId>,
+    /// Who said it: where it came from, and where its sender is reached, if that is known.
+    asker: [Option<SocketAddr>; 2],
     pub(super) outputs: VecDeque<Output>,
     pub(super) datagrams: u64,
     pub(super) bytes: u64,
@@ -69,6 +71,7 @@ impl Mail {
             heard: Heard::default(),
             threads: BTreeMap::new(),
             asked_in: None,
+            asker: [None; 2],
             outputs: VecDeque::new(),
             datagrams: 0,
             bytes: 0,
@@ -109,8 +112,15 @@ impl Mail {
         if !envelope.seal.is_none_or(is_new) {
             return Err(Junk::Replay.into());
         }
-        self.asked_in = envelope.key.map(|key| (from, key));
+        self.asked_in = envelope.key;
+        self.asker = [Some(from), None];
         Ok(envelope)
+    }
+
+    /// The sender of what is being handled is reached at this address. It may send from another
+    /// one: from behind a translator, or with several of them.
+    pub(super) const fn asked_from(&mut self, advertised: SocketAddr) {
+        self.asker[1] = Some(advertised);
     }
 
     /// Opens a frame that was not heard before, and follows the last one of its stream. What was
@@ -254,8 +264,8 @@ impl Mail {
     /// For whom it is, in the key that it was asked in.
     fn context(&self, to: Addressee) -> Context {
         let context = to.id.map(Context::of).unwrap_or_default();
-        let asker = self.asked_in.filter(|(asker, _)| *asker == to.address);
-        context.in_key(asker.map(|(_, key)| key))
+        let is_asker = self.asker.contains(&Some(to.address));
+        context.in_key(self.asked_in.filter(|_| is_asker))
     }
 
     fn datagram(&mut self, to: SocketAddr, bytes: Bytes) {

@@ -4,7 +4,8 @@
 //! which key seals. Of two orders about one key the greater number holds, and of equals the one
 //! that takes away: so that everybody who heard the same orders, in whatever sequence, holds the
 //! same. What they come to is applied to the keys that a node has; keys that no order is about stay
-//! as they are, so that files can also be changed by hand.
+//! as they are, so that files can also be changed by hand. What was changed by hand is ordered with
+//! whatever is ordered next: the keys of its author take the place of earlier orders.
 
 use std::{collections::BTreeMap, hash::Hasher, sync::Arc};
 
@@ -68,10 +69,23 @@ impl Orders {
     }
 
     /// Mentions all of `held`; gives the next order's number.
+    ///
+    /// What earlier orders say otherwise was changed by hand since. Orders stay for ever, and what
+    /// was done by hand is not known to who starts later: a leaked key would come back with it.
     fn note(&mut self, held: &Keys) -> u32 {
         let number = self.number().saturating_add(1);
+        for (id, entry) in &mut self.keys {
+            if matches!(entry.1, Order::Accept(_)) && held.find(*id).is_none() {
+                *entry = (number, Order::Remove);
+            }
+        }
         for id in held.ids() {
             self.keys.entry(id).or_insert((0, Order::Nothing));
+        }
+        if let (Some((_, ordered)), Some(ours)) = (self.primary, held.primary())
+            && ordered != ours.id()
+        {
+            self.primary = Some((number, ours.id()));
         }
         number
     }
@@ -116,9 +130,7 @@ impl Orders {
                 keys = keys.with(key);
             }
         }
-        if let Some((number, id)) = self.primary
-            && number > after
-        {
+        if let Some(id) = self.leader(after, &keys) {
             keys = keys.led_by(id);
         }
         for (id, (_, order)) in orders() {
@@ -126,7 +138,25 @@ impl Orders {
                 keys = keys.without(*id);
             }
         }
-        keys
+        keys.within_limit()
+    }
+
+    /// Which of `keys` seals by an order after that number. One that somebody else ordered to be
+    /// removed meanwhile may be gone already where it would have to be read: then it is the one
+    /// that was ordered last of those that are left.
+    fn leader(&self, after: u32, keys: &Keys) -> Option<KeyId> {
+        let (_, ordered) = self.primary.filter(|(number, _)| *number > after)?;
+        let is_left = |id: KeyId| {
+            let order = self.keys.get(&id).map(|(_, order)| order);
+            !matches!(order, Some(Order::Remove))
+        };
+        if is_left(ordered) {
+            return Some(ordered);
+        }
+        let left = self.keys.iter();
+        let left = left.filter(|(id, _)| is_left(**id) && keys.find(**id).is_some());
+        let last = left.max_by_key(|(id, (number, _))| (*number, **id));
+        last.map(|(id, _)| *id)
     }
 
     /// Whether whoever ordered something had this key, or ordered something of it.
@@ -189,6 +219,8 @@ pub(super) struct WireOrders<'a> {
     #[serde(borrow)]
     keys: Vec<(u32, WireOrder<'a>)>,
     primary: Option<(u32, KeyId)>,
+    /// Of the receiver: a later process of it must not believe what was said to this one.
+    pub(super) generation: u32,
     /// The sender wants to know what the receiver knows, if that is something else.
     pub(super) asks: bool,
 }
@@ -204,7 +236,8 @@ enum WireOrder<'a> {
 pub(super) const ORDERS_BYTES: usize = 1_100;
 
 impl WireOrders<'_> {
-    pub(super) fn new(orders: &Orders, asks: bool) -> WireOrders<'_> {
+    /// For a receiver in this generation.
+    pub(super) fn new(orders: &Orders, generation: u32, asks: bool) -> WireOrders<'_> {
         let keys = orders.keys.iter().map(|(id, (number, order))| {
             let order = match order {
                 Order::Nothing => WireOrder::Nothing(*id),
@@ -216,6 +249,7 @@ impl WireOrders<'_> {
         WireOrders {
             keys: keys.collect(),
             primary: orders.primary,
+            generation,
             asks,
         }
     }
@@ -262,6 +296,7 @@ impl std::fmt::Debug for WireOrder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::swim::Life;
 
     fn key(byte: u8) -> Key {
         Key::new(&Zeroizing::new([byte; KEY_BYTES]))
@@ -310,6 +345,45 @@ mod tests {
     }
 
     #[test]
+    fn what_was_changed_by_hand_is_ordered_with_the_next_order() {
+        let mut orders = replacement();
+        orders.add(&keys(&[5]), Arc::new(key(7)));
+        assert_eq!(orders.apply(0, &keys(&[5, 7])), keys(&[5, 7]));
+        assert_eq!(orders.apply(0, &keys(&[2, 5])), keys(&[5, 7]));
+        // It still has key 2, which it no longer seals with.
+        let mut orders = replacement();
+        orders.add(&keys(&[5, 2]), Arc::new(key(7)));
+        assert_eq!(orders.apply(0, &keys(&[5, 2])), keys(&[5, 2, 7]));
+    }
+
+    #[test]
+    fn a_key_that_is_used_and_removed_at_one_moment_is_removed_everywhere() {
+        let mut before = Orders::default();
+        before.add(&keys(&[1]), Arc::new(key(2)));
+        before.promote(&keys(&[1, 2]), id(2));
+        let (mut used, mut removed) = (before.clone(), before);
+        used.promote(&keys(&[2, 1]), id(1));
+        removed.remove(&keys(&[2, 1]), id(1));
+        let held = [&used, &removed].map(|orders| orders.apply(0, &keys(&[2, 1])));
+        assert_eq!(held, [keys(&[1, 2]), keys(&[2])]);
+        used.merge(&removed);
+        removed.merge(&used);
+        for (orders, held) in [used, removed].iter().zip(&held) {
+            assert_eq!(orders.apply(0, held), keys(&[2]), "{held:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_goes_makes_room_for_one_that_comes() {
+        let full: Vec<u8> = (1..=16).collect();
+        let mut orders = Orders::default();
+        orders.remove(&keys(&full), id(16));
+        orders.add(&keys(&full[..15]), Arc::new(key(17)));
+        let expected = [&full[..15], &[17]].concat();
+        assert_eq!(orders.apply(0, &keys(&full)), keys(&expected));
+    }
+
+    #[test]
     fn whoever_heard_the_same_orders_holds_the_same() {
         let mut one = Orders::default();
         one.add(&keys(&[1]), Arc::new(key(2)));
@@ -332,10 +406,12 @@ mod tests {
     fn what_travels_is_what_was_ordered_and_fits_a_packet() {
         let mut orders = replacement();
         for byte in 3..40 {
-            orders.add(&keys(&[2]), Arc::new(key(byte)));
+            let held: Keys = (2..byte).map(|byte| Arc::new(key(byte))).collect();
+            orders.add(&held, Arc::new(key(byte)));
         }
         assert_eq!(orders.keys.len(), ORDERED_MAX);
-        let bytes = postcard::to_stdvec(&WireOrders::new(&orders, true)).unwrap();
+        let bytes =
+            postcard::to_stdvec(&WireOrders::new(&orders, Life::GENERATION_MAX, true)).unwrap();
         assert!(bytes.len() <= ORDERS_BYTES, "{}", bytes.len());
         let wire: WireOrders<'_> = postcard::from_bytes(&bytes).unwrap();
         assert_eq!(wire.read(), Some(orders));
@@ -347,6 +423,7 @@ mod tests {
         let accept = |secret| WireOrders {
             keys: vec![(1, WireOrder::Accept(secret))],
             primary: None,
+            generation: 1,
             asks: false,
         };
         assert!(accept(&[7; KEY_BYTES]).read().is_some());

@@ -46,6 +46,7 @@ pub(super) async fn check(
     next: Next,
 ) -> Result<Response, Problem> {
     door.admit(request.headers())?;
+    door.guard_keys(request.method(), request.uri().path())?;
     Ok(next.run(request).await)
 }
 
@@ -56,6 +57,19 @@ impl Door {
             // Who knows it means us, by whatever name.
             Some(token) => require(token, headers),
             None => self.require_host(headers),
+        }
+    }
+
+    /// Any process on this host can ask here without a token. Who adds a key that it knows reads
+    /// all that the cluster says from then on, which is more than what the agent tells.
+    fn guard_keys(&self, method: &Method, path: &str) -> Result<(), Problem> {
+        let is_change = !matches!(*method, Method::GET | Method::HEAD);
+        match is_change && self.token.is_none() && path.starts_with("/v1/keys") {
+            true => Err(forbidden(
+                "keys are changed over the socket, or where a token is shown: see http-token-file"
+                    .into(),
+            )),
+            false => Ok(()),
         }
     }
 
@@ -163,6 +177,30 @@ mod tests {
         door.admit(&headers)
             .err()
             .map(|problem| problem.status().as_u16())
+    }
+
+    #[test]
+    fn keys_are_not_changed_without_a_token() {
+        let door = |token: Option<&str>| Door {
+            local: "127.0.0.1".parse().unwrap(),
+            token: token.map(|token| Arc::new(Token::new(token))),
+        };
+        for (token, method, path, is_refused) in [
+            (None, Method::GET, "/v1/keys", false),
+            (None, Method::POST, "/v1/keys", true),
+            (None, Method::PUT, "/v1/keys/primary", true),
+            (None, Method::DELETE, "/v1/keys/3f2a91bc", true),
+            (None, Method::POST, "/v1/join", false),
+            (
+                Some("correct-horse-battery"),
+                Method::POST,
+                "/v1/keys",
+                false,
+            ),
+        ] {
+            let guarded = door(token).guard_keys(&method, path);
+            assert_eq!(guarded.is_err(), is_refused, "{method} {path}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     agent::{
+        app::Ended,
         keys::{KeyRefusal, KeyRequest, Keyring},
         shared::{Command, Shared},
     },
@@ -119,13 +120,20 @@ pub(super) async fn remove(
 
 /// `POST /v1/keys/reload`: takes what is in this agent's key file now, if somebody changed it.
 pub(super) async fn reload(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+    // What was read is taken, even if the client does not wait for it.
+    let reloading = tokio::spawn(async move { take_file(&shared).await });
+    // It fails only while the agent ends.
+    reloading.await.unwrap_or_else(|_| Err(Ended.into()))
+}
+
+async fn take_file(shared: &Arc<Shared>) -> Result<Response, Problem> {
     let reread = shared.reread_keys().await;
     let reread = reread.map_err(|invalid| {
         let detail = format!("the key file {invalid}: {}", invalid.hint);
         Problem::new(StatusCode::CONFLICT, detail)
     })?;
     let request = reread.map_or(KeyRequest::Show, KeyRequest::Replace);
-    ask(&shared, request, None).await
+    ask(shared, request, None).await
 }
 
 fn parse(id: &str) -> Result<KeyId, Problem> {
@@ -133,15 +141,20 @@ fn parse(id: &str) -> Result<KeyId, Problem> {
         .map_err(|error: crate::swim::InvalidKeyId| Problem::bad_request(error.to_string()))
 }
 
-/// Answers with who has which keys after it.
+/// Answers with who has which keys after it, and only when our key file has them, too, or cannot be
+/// written.
 async fn ask(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     request: KeyRequest,
     changed: Option<KeyId>,
 ) -> Result<Response, Problem> {
+    let is_change = !matches!(request, KeyRequest::Show);
     let keyring = shared
         .ask(|reply| Command::Keys { request, reply })
         .await??;
+    if is_change {
+        shared.keep_keys().await;
+    }
     Ok(Json(record(shared, &keyring, changed)).into_response())
 }
 

@@ -56,6 +56,7 @@ impl Node {
 
     pub(super) fn exchange_now_and_then(&mut self) {
         self.audit();
+        self.ask_if_behind();
         self.exchange_at_random();
         self.schedule_exchange();
     }

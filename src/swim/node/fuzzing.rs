@@ -358,7 +358,7 @@ mod corpus {
         let mut orders = Orders::default();
         let key = std::sync::Arc::new(Key::new(&Zeroizing::new([9; 32])));
         orders.add(&keys(), key);
-        let asked = with(Kind::Keys as u8, &WireOrders::new(&orders, true));
+        let asked = with(Kind::Keys as u8, &WireOrders::new(&orders, 1, true));
         seeds.push(("packet", "keys".into(), asked));
         let all = updates();
         let state = Frame::State {

@@ -2,8 +2,8 @@
 //!
 //! Every member says with its facts which keys it has, and how far it is with what was ordered.
 //! Whoever is behind asks one of those who are not, by a message of its own, the only one with
-//! keys in it: it is for one member, sealed with the key that the two have in common, and wiped
-//! when it was read.
+//! keys in it: it is for one process of one member, sealed with the key that the two have in
+//! common, and wiped when it was read.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(super) struct Ordered {
     /// Orders up to this number are not for us: the operator changed our file since.
     overridden: u32,
     /// When we ask somebody who knows more.
-    ask_at: Option<Timestamp>,
+    pub(super) ask_at: Option<Timestamp>,
 }
 
 impl Ordered {
@@ -132,11 +132,24 @@ impl Node {
 
     /// A member said how far it is: whoever is behind asks.
     pub(super) fn compare_orders(&mut self, member: Identity) {
-        if self.ordered.ask_at.is_none() && self.is_ahead(member) {
-            let most = ASKING_SHARE.mul_f64(self.cluster_size() as f64);
-            let wait = most.mul_f64(self.rng.random_range(0.0..1.0));
-            self.ask_after(wait);
+        if self.ordered.ask_at.is_none() && self.is_ahead(self.ordered.mark(), member) {
+            self.ask_soon();
         }
+    }
+
+    /// Asks if somebody is ahead who said so some time ago: while we were asking somebody else, or
+    /// before it was away for a while.
+    pub(super) fn ask_if_behind(&mut self) {
+        let is_sealed = self.engine.mail().key_id().is_some();
+        if is_sealed && self.ordered.ask_at.is_none() && !self.ahead().is_empty() {
+            self.ask_soon();
+        }
+    }
+
+    fn ask_soon(&mut self) {
+        let most = ASKING_SHARE.mul_f64(self.cluster_size() as f64);
+        let wait = most.mul_f64(self.rng.random_range(0.0..1.0));
+        self.ask_after(wait);
     }
 
     fn ask_after(&mut self, wait: Duration) {
@@ -145,11 +158,19 @@ impl Node {
     }
 
     /// Whether a member knows of orders that we do not; of as many others, both may.
-    fn is_ahead(&self, member: Identity) -> bool {
-        let ours = self.ordered.mark();
+    fn is_ahead(&self, ours: Mark, member: Identity) -> bool {
         let gate = self.gate.borrow();
         let theirs = gate.ring(member).map(|ring| ring.mark);
         theirs.is_some_and(|theirs| theirs != ours && theirs.number >= ours.number)
+    }
+
+    /// The living members that are.
+    fn ahead(&self) -> Vec<Identity> {
+        let ours = self.ordered.mark();
+        let held = self.engine.members();
+        let active = held.filter(|held| held.state() != State::Down);
+        let ahead = active.filter(|held| self.is_ahead(ours, *held.id()));
+        ahead.map(|held| *held.id()).collect()
     }
 
     pub(super) fn ask_for_orders(&mut self) {
@@ -158,15 +179,7 @@ impl Node {
             return;
         }
         self.ordered.ask_at = None;
-        let active = self
-            .engine
-            .members()
-            .filter(|held| held.state() != State::Down);
-        let ahead: Vec<_> = active
-            .map(|held| *held.id())
-            .filter(|member| self.is_ahead(*member))
-            .collect();
-        if let Some(member) = ahead.choose(&mut self.rng) {
+        if let Some(member) = self.ahead().choose(&mut self.rng) {
             self.send_orders(*member, true);
             self.ask_after(ASKING_PAUSE);
         }
@@ -179,7 +192,7 @@ impl Node {
         };
         if let Some(address) = address {
             let orders = self.ordered.orders.clone();
-            let message = WireOrders::new(&orders, asks);
+            let message = WireOrders::new(&orders, to.life.generation(), asks);
             // Padded, so that the keys are written once and encrypted where they stand.
             self.send_padded((Kind::Keys, ORDERS_BYTES), (id, address), &message);
         }
@@ -190,6 +203,10 @@ impl Node {
         let theirs = message.read().filter(|_| envelope.key.is_some());
         let theirs = theirs.ok_or(Junk::Malformed)?;
         let sender = self.acquaintance(envelope).ok_or(Junk::Stranger)?;
+        // Whom we have not heard yet is believed at once, and this may have been captured long ago.
+        if message.generation != self.sender().1.generation() {
+            return Err(Junk::Replay);
+        }
         if self.gate.borrow().leaving.is_some() {
             return Ok(());
         }
@@ -204,6 +221,7 @@ impl Node {
         if is_news {
             self.ordered.ask_at = None;
             self.apply_orders();
+            self.ask_if_behind();
         }
         Ok(())
     }

@@ -25,7 +25,10 @@ impl Node {
         let opened = self.engine.mail().open_datagram(from, bytes, &mut plain);
         let holds_keys = matches!(&opened, Ok(envelope) if envelope.kind == Kind::Keys);
         let handled = match opened {
-            Ok(envelope) => self.opened(from, &envelope),
+            Ok(envelope) => {
+                self.note_asker(&envelope);
+                self.opened(from, &envelope)
+            }
             Err(Unopened::Junk(junk)) => Err(junk),
             Err(Unopened::Key {
                 theirs,
@@ -47,6 +50,20 @@ impl Node {
         }
         if holds_keys {
             plain.zeroize();
+        }
+    }
+
+    /// Who speaks in another key than ours is answered in that one, wherever it is reached.
+    fn note_asker(&mut self, envelope: &Envelope<'_>) {
+        if envelope.key == self.engine.mail().key_id() {
+            return;
+        }
+        let gate = self.gate.borrow();
+        let sender = gate.carded(envelope.sender, envelope.life);
+        let address = sender.and_then(|sender| gate.address_of(sender));
+        drop(gate);
+        if let Some(address) = address {
+            self.engine.mail().asked_from(address);
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     tests::{Arrival, Few, LATENCY, address, settings},
     *,
 };
-use crate::swim::{Junk, Key, KeyChange, KeyId, Keys, MemberState};
+use crate::swim::{Junk, Key, KeyChange, KeyId, Keys, MemberState, envelope::Kind, varint};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -236,6 +236,106 @@ fn files_changed_by_hand_stay_as_they_are() {
     let ours = id(6);
     assert!(few.notices[2].contains(&Notice::ForeignOrders { ours }));
     assert_eq!(few.state(0, "n2"), Some(MemberState::Alive));
+}
+
+#[test]
+fn a_key_that_was_replaced_by_hand_does_not_come_back_with_who_starts_later() {
+    let mut few = cluster(3);
+    replace(&mut few, 0, SECOND);
+    for file in [&[2, 5][..], &[5, 2], &[5]] {
+        for at in 0..3 {
+            change(&mut few, at, KeyChange::Replace(&keys(file)));
+            few.run(SECOND * 5);
+        }
+    }
+    change(&mut few, 0, KeyChange::Add(&key(7)));
+    few.run(SECOND * 5);
+    for (at, file) in [(1, &[5, 7][..]), (2, &[5, 7])] {
+        few.nodes[at] = Some(Node::new(sealed(at, 2, file)));
+        few.input(at, Input::Join(&[address(0)]));
+        few.run(SECOND * 30);
+        all_hold(&mut few, &[5, 7]);
+    }
+    // What comes of the whole replacement is nothing else.
+    change(&mut few, 1, KeyChange::Use(id(7)));
+    few.run(SECOND * 5);
+    change(&mut few, 1, KeyChange::Remove(id(5)));
+    few.run(SECOND * 5);
+    few.nodes[2] = Some(Node::new(sealed(2, 3, &[7])));
+    few.input(2, Input::Join(&[address(1)]));
+    few.run(SECOND * 30);
+    all_hold(&mut few, &[7]);
+}
+
+#[test]
+fn captured_orders_are_not_believed_by_a_member_that_was_restarted() {
+    let mut few = cluster(3);
+    few.captured.clear();
+    change(&mut few, 0, KeyChange::Add(&key(2)));
+    few.run(SECOND * 2);
+    all_hold(&mut few, &[1, 2]);
+    let told = few.captured.iter().filter_map(|(from, to, arrival)| {
+        let Arrival::Datagram(_, bytes) = arrival else {
+            return None;
+        };
+        let is_told = *to == 1 && bytes[2] == Kind::Keys as u8;
+        is_told.then(|| (*from, bytes.clone()))
+    });
+    let told: Vec<_> = told.collect();
+    let author = told.last().expect("somebody told n1").0;
+    change(&mut few, 0, KeyChange::Remove(id(2)));
+    few.run(SECOND * 2);
+    all_hold(&mut few, &[1]);
+    // It meets the other one first, who tells it of this one: nobody hears that one itself.
+    let silent = few.nodes[author].take();
+    few.nodes[1] = Some(Node::new(sealed(1, 2, &[1])));
+    few.input(1, Input::Join(&[address(2 - author)]));
+    let name = format!("n{author}");
+    while few.state(1, &name).is_none() {
+        few.run(LATENCY / 4);
+    }
+    for (_, bytes) in told.iter().filter(|(from, _)| *from == author) {
+        let from = address(author);
+        few.input(1, Input::Datagram { from, bytes });
+    }
+    assert_eq!(held(&mut few, 1), ids(&[1]));
+    few.nodes[author] = silent;
+    few.run(SECOND * 30);
+    all_hold(&mut few, &[1]);
+}
+
+#[test]
+fn who_missed_the_moment_to_ask_asks_later() {
+    let mut few = cluster(2);
+    change(&mut few, 0, KeyChange::Add(&key(2)));
+    while node(&mut few, 1).ordered.ask_at.is_none() {
+        few.run(LATENCY / 4);
+    }
+    // As where other news come just now, or the other one is down for a moment.
+    node(&mut few, 1).ordered.ask_at = None;
+    few.run(SECOND * 300);
+    all_hold(&mut few, &[1, 2]);
+}
+
+#[test]
+fn who_sends_from_another_address_than_it_is_reached_at_is_answered_in_its_key_too() {
+    let mut few = cluster(3);
+    few.translated = Some((2, address(77)));
+    change(&mut few, 0, KeyChange::Replace(&keys(&[2, 1])));
+    few.captured.clear();
+    few.run(SECOND * 10);
+    let mut old = Vec::new();
+    varint::put(&mut old, id(1).to_bits().into());
+    let answers = few
+        .captured
+        .iter()
+        .filter(|(from, to, arrival)| match arrival {
+            Arrival::Datagram(_, bytes) => {
+                (*from, *to, bytes[2]) == (0, 2, Kind::Swim as u8) && bytes[3..].starts_with(&old)
+            }
+            _ => false,
+        });
+    assert!(answers.count() > 0);
 }
 
 #[test]

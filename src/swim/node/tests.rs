@@ -19,6 +19,8 @@ pub(super) struct Few {
     wire: BTreeMap<(Timestamp, u64), (usize, Arrival)>,
     sent: u64,
     pub(super) dialled: BTreeMap<(usize, StreamId), SocketAddr>,
+    /// Whose datagrams come from another address than it advertises: which.
+    pub(super) translated: Option<(usize, SocketAddr)>,
 }
 
 #[derive(Clone)]
@@ -74,6 +76,7 @@ impl Few {
             wire: BTreeMap::new(),
             sent: 0,
             dialled: BTreeMap::new(),
+            translated: None,
         }
     }
 
@@ -105,6 +108,8 @@ impl Few {
         let from = address(at);
         match output {
             Output::Send { to, bytes } => {
+                let translated = self.translated.filter(|(whose, _)| *whose == at);
+                let from = translated.map_or(from, |(_, from)| from);
                 self.post(at, to, Arrival::Datagram(from, bytes.to_vec()));
             }
             Output::OpenStream { stream, to, frame } => {
