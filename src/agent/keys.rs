@@ -25,7 +25,7 @@ pub(super) enum KeyRequest {
 pub(super) struct Keyring {
     /// Ours, the one that seals first.
     pub(super) ours: Vec<KeyId>,
-    /// Every living member's, ours included, by name.
+    /// Every member's that did not leave, ours included, by name.
     pub(super) rings: Vec<KeyRing>,
 }
 

@@ -94,7 +94,7 @@ struct Asking {
 
 #[derive(Debug, clap::Args)]
 struct Step {
-    /// Wait until all living members did as told, suspects included
+    /// Wait until all members did as told but those that left: failed ones may come back
     #[arg(long)]
     wait: bool,
     /// How long to wait, as 300ms, 30s or 2m; seconds without a unit

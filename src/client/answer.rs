@@ -139,7 +139,7 @@ pub struct Keyring {
     pub primary: Option<String>,
     /// All keys that anybody has: the agent's own first, in its order.
     pub keys: Vec<KeySpread>,
-    /// Every living member, suspects included, by name.
+    /// Every member that did not leave, failed ones included, by name.
     pub members: Vec<KeyHolder>,
     /// The agent's key file.
     pub file: Option<PathBuf>,

@@ -163,7 +163,7 @@ impl Client {
         self.ask(request, Some(&json!(changes)), PATIENCE).await
     }
 
-    /// Which keys the living members have.
+    /// Which keys the members have that did not leave.
     ///
     /// # Errors
     /// [`Error::Refused`] with 409: gossip is plain text.

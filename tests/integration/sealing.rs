@@ -255,10 +255,22 @@ fn who_comes_back_with_a_key_that_was_removed_is_told() {
     watch.wait_for("join", "n2");
     let away = away.kill();
     watch.wait_for("failed", "n2");
-    let old_id = ids(&two)[0].clone();
-    let added = keys(&first, &["add", "--wait"]);
-    let new = first_words(&added.stdout)[0].to_owned();
-    for step in [&["use", &new, "--wait"][..], &["remove", &old_id, "--wait"]] {
+    let three = key_file(&lab, "3", &[&key()]);
+    let [old_id, new] = [&two, &three].map(|file| ids(file)[0].clone());
+    let file = three.to_str().expect("text");
+    // It may come back, so that it is not safe to go on, until an operator says that it is gone.
+    let added = keys(&first, &["add", file]);
+    assert_eq!(added.code(), 1, "{added:?}");
+    assert!(added.stderr.contains("n2"), "{added:?}");
+    assert_eq!(keys(&first, &["use", &new]).code(), 1);
+    let socket = first.socket();
+    let socket = socket.to_str().expect("text");
+    assert_eq!(run(["remove", "n2", "--socket", socket]).code(), 0);
+    for step in [
+        &["add", file, "--wait"][..],
+        &["use", &new, "--wait"],
+        &["remove", &old_id, "--wait"],
+    ] {
         assert_eq!(keys(&first, step).code(), 0, "{step:?}");
     }
     let back = away.start();

@@ -72,7 +72,7 @@ impl From<KeyRefusal> for Problem {
     }
 }
 
-/// `GET /v1/keys`: which keys the living members have.
+/// `GET /v1/keys`: which keys the members have that did not leave.
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
     ask(&shared, KeyRequest::Show, None).await
 }

@@ -1,5 +1,7 @@
 //! What the data directory remembers, and what it survives.
 
+use std::fs;
+
 use tempfile::TempDir;
 
 use super::*;

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use foca::State;
+use foca::{Member, State};
 use rand::{RngExt, seq::IndexedRandom};
 
 use super::Node;
@@ -17,6 +17,7 @@ use crate::swim::{
     facts::Ring,
     identity::Identity,
     orders::{Mark, ORDERS_BYTES, Orders, WireOrders},
+    roster::{Record, Standing},
     timers::Alarm,
     wire,
 };
@@ -65,14 +66,19 @@ impl Node {
         self.engine.mail().keys().clone()
     }
 
-    /// Which keys the living members have, suspects and ourselves included, by name. O(n log n).
+    /// Which keys the members have that may speak again, by name: ourselves, the living, and also
+    /// the failed and those about to be restarted, with what they said last. O(n log n).
     pub fn key_rings(&self) -> Vec<KeyRing> {
         let gate = self.gate.borrow();
-        let active = self
-            .engine
-            .members()
-            .filter(|held| held.state() != State::Down);
-        let all = active.map(|held| *held.id()).chain([gate.me]);
+        let returns = |held: &&Member<Identity>| {
+            let record = gate.roster.record(held.id().handle);
+            let stays_away = |record: &Record| {
+                matches!(record.standing, Standing::Left { .. } | Standing::Removed)
+            };
+            held.state() != State::Down || !record.is_some_and(stays_away)
+        };
+        let members = self.engine.members().filter(returns);
+        let all = members.map(|held| *held.id()).chain([gate.me]);
         let ring = |identity: Identity| {
             let keys = gate.ring(identity).map(|ring| ring.ids.clone());
             Some(KeyRing {

@@ -382,3 +382,35 @@ fn no_key_is_seen_where_it_travels() {
 }
 
 const SECRET: &[u8; 32] = b"that nobody shall ever see in it";
+
+#[test]
+fn who_may_come_back_counts_and_who_left_does_not() {
+    let mut few = cluster(4);
+    let reason = "";
+    few.input(
+        1,
+        Input::Leave {
+            reason,
+            restart_in: None,
+        },
+    );
+    few.input(
+        2,
+        Input::Leave {
+            reason,
+            restart_in: Some(SECOND * 600),
+        },
+    );
+    few.nodes[3] = None;
+    few.run(SECOND * 60);
+    assert_eq!(few.state(0, "n3"), Some(MemberState::Failed));
+    change(&mut few, 0, KeyChange::Add(&key(2)));
+    few.run(SECOND);
+    let rings = node(&mut few, 0).key_rings();
+    let rings: Vec<_> = rings
+        .iter()
+        .map(|ring| (&*ring.member, &*ring.keys))
+        .collect();
+    let (both, old) = (ids(&[1, 2]), ids(&[1]));
+    assert_eq!(rings, [("n0", &*both), ("n2", &*old), ("n3", &*old)]);
+}
