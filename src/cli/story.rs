@@ -138,7 +138,7 @@ fn application(member: &Member) -> Option<String> {
 fn accusation(suspicion: &Suspicion) -> String {
     let Suspicion { by, evidence, .. } = suspicion;
     let deadline = local_second(suspicion.deadline);
-    format!("by {by} ({evidence}), failed at {deadline} unless refuted")
+    format!("by {by} ({evidence}), failed by {deadline} unless refuted")
 }
 
 /// Tags as they are given to `--tag`.
@@ -196,7 +196,7 @@ mod tests {
             [
                 "snapshot   n2  127.0.0.1:99  alive, generation 3",
                 &format!(
-                    "suspect    n2  127.0.0.1:99  by n3 (seen), failed at {deadline} unless refuted"
+                    "suspect    n2  127.0.0.1:99  by n3 (seen), failed by {deadline} unless refuted"
                 ),
                 "failed     n2  127.0.0.1:99",
                 "join       n2  127.0.0.1:99  was failed, generation 3",
