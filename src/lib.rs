@@ -44,6 +44,8 @@ pub mod config;
 pub mod feed;
 #[cfg(all(feature = "agent", any(test, feature = "fuzzing")))]
 pub mod fuzzing;
+#[cfg(feature = "agent")]
+mod names;
 mod nearest;
 pub mod simulator;
 pub mod swim;

@@ -5,6 +5,8 @@
 //! and counts the probes that anybody lost; `sealing` is the CPU time of 16 agents with nothing to
 //! do, in plain text and with a key. Exit code 1 when a wanted number is missed.
 
+#[path = "../arguments/mod.rs"]
+mod arguments;
 #[expect(
     dead_code,
     unused_imports,
@@ -18,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use arguments::Arguments;
 use support::{Agent, Lab, Launch, Stopwatch, await_members, draws, pause, run};
 
 /// Of each measurement.
@@ -35,28 +38,15 @@ type Figure = (&'static str, fn(u64) -> bool);
 
 const FIGURES: [Figure; 2] = [("junk", junk), ("sealing", sealing)];
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a bench prints its results"
-)]
+#[expect(clippy::print_stdout, reason = "a bench prints its results")]
 fn main() -> ExitCode {
-    let args: Vec<_> = std::env::args().skip(1).collect();
-    let args = args.iter().filter(|arg| *arg != "--bench");
-    let (numbers, names): (Vec<_>, Vec<_>) = args.partition(|arg| arg.parse::<u64>().is_ok());
-    let known = FIGURES.map(|(name, _)| name);
-    if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        let known = known.join(", ");
-        eprintln!("error: no figure {unknown:?}\nhint: one of {known}");
-        return ExitCode::from(2);
-    }
-    let seconds = numbers.first().and_then(|seconds| seconds.parse().ok());
-    let seconds = seconds.unwrap_or(SECONDS).max(1);
+    let arguments = Arguments::read("figure", &FIGURES.map(|(name, _)| name));
+    let seconds = arguments.number(0).unwrap_or(SECONDS).max(1);
     println!("| what | measured | wanted | |");
     println!("|---|---|---|---|");
     let mut holds = true;
     for (name, measure) in FIGURES {
-        if names.is_empty() || names.iter().any(|wanted| *wanted == name) {
+        if arguments.wants(name) {
             holds &= measure(seconds);
         }
     }

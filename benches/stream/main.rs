@@ -3,6 +3,8 @@
 //!
 //! `benches/README.md` has the numbers. Exit code 1 when a wanted number is missed.
 
+#[path = "../arguments/mod.rs"]
+mod arguments;
 mod changes;
 mod peer;
 mod readers;
@@ -19,6 +21,7 @@ mod times;
 
 use std::{fs, process::ExitCode, time::Duration};
 
+use arguments::Arguments;
 use changes::Pace;
 use readers::Readers;
 use support::Lab;
@@ -40,29 +43,17 @@ const FIGURES: [Figure; 5] = [
     ("slow", slow::measure),
 ];
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a bench prints its results"
-)]
+#[expect(clippy::print_stdout, reason = "a bench prints its results")]
 fn main() -> ExitCode {
-    let args: Vec<_> = std::env::args().skip(1).collect();
-    let args = args.iter().filter(|arg| *arg != "--bench");
-    let (numbers, names): (Vec<_>, Vec<_>) = args.partition(|arg| arg.parse::<u32>().is_ok());
-    let known = FIGURES.map(|(name, _)| name);
-    if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        let known = known.join(", ");
-        eprintln!("error: no figure {unknown:?}\nhint: one of {known}");
-        return ExitCode::from(2);
-    }
-    let seconds = numbers.first().and_then(|seconds| seconds.parse().ok());
-    let seconds = seconds.unwrap_or(SECONDS).max(1);
+    let arguments = Arguments::read("figure", &FIGURES.map(|(name, _)| name));
+    let seconds = arguments.number(0).map_or(Ok(SECONDS), u32::try_from);
+    let seconds = seconds.expect("a number of seconds").max(1);
     println!("load {}\n", load());
     println!("| what | lines | to the last subscriber: p50, p99, max, ms | wanted | |");
     println!("|---|---:|---:|---|---|");
     let mut holds = true;
     for (name, measure) in FIGURES {
-        if names.is_empty() || names.iter().any(|wanted| *wanted == name) {
+        if arguments.wants(name) {
             holds &= measure(seconds);
         }
     }

@@ -210,12 +210,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        agent::{clock::Clock, shared::Facts},
-        config::generate_key,
-        feed::{Epoch, Feed},
-        swim::{Card, MemberId, MemberState, MemberView, Profile, Tags},
-    };
+    use crate::{agent::fuzzing, config::generate_key};
 
     fn written(path: &Path, text: &str) -> Keys {
         fs::write(path, text).unwrap();
@@ -245,51 +240,14 @@ mod tests {
         assert_eq!(file.reread(), Ok(None), "nobody changed it");
     }
 
-    /// What an agent has that read these keys from there.
-    fn shared(path: &Path, keys: Keys) -> Arc<Shared> {
-        let (id, bind) = (
-            MemberId::new("test", "n1"),
-            "127.0.0.1:7946".parse().unwrap(),
-        );
-        let facts = Facts {
-            id,
-            name: "n1".into(),
-            cluster: "test".into(),
-            profile: Profile::Local,
-            bind,
-            key_file: Some(path.into()),
-            socket: "/tmp/s".into(),
-            http: None,
-            restart_eta: None,
-        };
-        let card = Card {
-            id,
-            name: "n1".into(),
-            generation: 1,
-            address: bind,
-            tags: Tags::default(),
-        };
-        let view = MemberView {
-            card: Arc::new(card),
-            state: MemberState::Alive,
-            incarnation: 0,
-            suspicion: None,
-            reason: None,
-            down_since: None,
-            app: None,
-        };
-        let clock = Clock::start();
-        let feed = Feed::new(Epoch(1), clock.now(), &view);
-        Shared::new(clock, (facts, keys), feed).0
-    }
-
     #[test]
     fn keys_that_came_before_it_was_followed_and_as_the_agent_ended_are_in_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let [one, two] = some_keys();
         let (path, other) = (dir.path().join("keys"), dir.path().join("other"));
         let both = written(&other, &format!("{two}\n{one}\n"));
-        let shared = shared(&path, written(&path, &format!("{one}\n")));
+        let held = written(&path, &format!("{one}\n"));
+        let shared = fuzzing::shared_with(Some(path.clone()), held);
         shared.keys.send_replace(both.clone());
         shared.end();
         let mut builder = tokio::runtime::Builder::new_current_thread();

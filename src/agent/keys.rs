@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use crate::swim::{Key, KeyChange, KeyId, KeyRing, Keys, Node};
+use crate::{
+    names::some_of,
+    swim::{Key, KeyChange, KeyId, KeyRing, Keys, Node},
+};
 
 /// What is asked about keys.
 #[derive(Clone, Debug)]
@@ -43,22 +46,10 @@ pub(super) enum KeyRefusal {
     Unknown(KeyId),
     #[error("key {0} seals here: use another one first")]
     Primary(KeyId),
-    #[error("key {id} is not accepted by {}: they could not read it", shown(.missing))]
+    #[error("key {id} is not accepted by {}: they could not read it", some_of(.missing))]
     NotAccepted { id: KeyId, missing: Vec<String> },
-    #[error("{} still seal with key {id}, or do not say what with", shown(.by))]
+    #[error("{} still seal with key {id}, or do not say what with", some_of(.by))]
     InUse { id: KeyId, by: Vec<String> },
-}
-
-/// Names that an error tells at most.
-const SHOWN_MAX: usize = 10;
-
-fn shown(names: &[String]) -> String {
-    let more = names.len().saturating_sub(SHOWN_MAX);
-    let text = names[..names.len() - more].join(", ");
-    match more {
-        0 => text,
-        more => format!("{text} and {more} more"),
-    }
 }
 
 impl Keyring {

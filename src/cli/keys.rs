@@ -10,6 +10,7 @@ use super::{Failure, Output, Target, moment, table};
 use crate::{
     client::{Answer, Client, KeyHolder, Keyring},
     config,
+    names::some_of,
     swim::KeyId,
 };
 
@@ -17,8 +18,6 @@ use crate::{
 const GOSSIP_PATIENCE: Duration = Duration::from_secs(2);
 /// Between two looks at who is missing.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Names that are told at most.
-const NAMED_MAX: usize = 10;
 
 /// Make the keys that seal gossip, show who has which, or replace them
 #[derive(Debug, clap::Args)]
@@ -272,10 +271,5 @@ fn named<'a>(members: impl Iterator<Item = &'a KeyHolder>) -> String {
     let names: Vec<_> = members
         .map(|member| super::output::shown(&member.name))
         .collect();
-    let more = names.len().saturating_sub(NAMED_MAX);
-    let text = names[..names.len() - more].join(", ");
-    match more {
-        0 => text,
-        more => format!("{text} and {more} more"),
-    }
+    some_of(&names)
 }

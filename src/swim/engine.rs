@@ -104,6 +104,11 @@ impl Engine {
         self.foca.iter_membership_state()
     }
 
+    /// Those that foca does not hold down.
+    pub(super) fn living(&self) -> impl Iterator<Item = &Member<Identity>> {
+        self.members().filter(|held| held.state() != State::Down)
+    }
+
     /// What foca holds of one member, in O(n) as every look-up of foca's.
     pub(super) fn find(&self, handle: Handle) -> Option<&Member<Identity>> {
         self.members().find(|member| member.id().handle == handle)

@@ -34,7 +34,7 @@ impl Parts {
     /// The parts whose sums differ; `None` when these are no sums of the same parts.
     pub(super) fn differing(ours: &[u64], theirs: &[u64]) -> Option<Self> {
         let count = u8::try_from(ours.len()).ok()?;
-        let are_sums = (1..=PARTS_MAX).contains(&ours.len()) && theirs.len() == ours.len();
+        let are_sums = Self::is_count(ours.len()) && theirs.len() == ours.len();
         are_sums.then_some(())?;
         let differs = |(_, (ours, theirs)): &(usize, (&u64, &u64))| ours != theirs;
         let differing = ours.iter().zip(theirs).enumerate().filter(differs);

@@ -1,6 +1,6 @@
 //! Ways in for fuzzers: requests that local programs make.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use axum::{
     body::Body,
@@ -70,6 +70,11 @@ pub(crate) fn request(data: &[u8]) {
 
 /// An agent whose protocol has ended.
 pub(in crate::agent) fn shared() -> Arc<Shared> {
+    shared_with(None, Keys::default())
+}
+
+/// One that had these keys, from this file.
+pub(in crate::agent) fn shared_with(key_file: Option<PathBuf>, keys: Keys) -> Arc<Shared> {
     let clock = Clock::start();
     let bind = "127.0.0.1:7946".parse().expect("an address");
     let node = Node::new(Settings {
@@ -91,13 +96,13 @@ pub(in crate::agent) fn shared() -> Arc<Shared> {
         cluster: "blue".into(),
         profile: Profile::Lan,
         bind,
-        key_file: None,
+        key_file,
         restart_eta: None,
         socket: "/nowhere".into(),
         http: None,
     };
     let feed = Feed::new(Epoch(1), clock.now(), &own);
-    let (shared, commands) = Shared::new(clock, (facts, Keys::default()), feed);
+    let (shared, commands) = Shared::new(clock, (facts, keys), feed);
     drop(commands);
     shared
 }

@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::{
-    tests::{Arrival, Few, address, settings},
+    tests::{Arrival, Few, address, from_n1_to_n0, settings},
     *,
 };
 use crate::swim::{Directory, Junk, Key, Keys, MemberState, wire};
@@ -405,21 +405,7 @@ fn told_of(few: &mut Few, cards: impl Iterator<Item = Card>) -> Vec<u8> {
             incarnation: 0,
         });
     }
-    let node = few.nodes[1].as_mut().unwrap();
-    let handle = node
-        .gate
-        .borrow()
-        .directory
-        .handle(MemberId::new("blue", "n0"));
-    let to = Identity {
-        handle: handle.unwrap(),
-        life: Life::first(1),
-    };
-    node.send_packets(to, &packets);
-    match node.engine.mail().outputs.pop_back() {
-        Some(Output::Send { bytes, .. }) => bytes.to_vec(),
-        other => panic!("not sent: {other:?}"),
-    }
+    from_n1_to_n0(few, |node, to| node.send_packets(to, &packets))
 }
 
 fn made_up(name: &str, generation: u32, at: usize) -> Card {

@@ -96,9 +96,7 @@ impl Node {
         self.hints_from = self.now + HINT_PAUSE;
         let member = {
             let gate = self.gate.borrow();
-            let active = self.engine.members();
-            let active = active.filter(|held| held.state() != State::Down);
-            let mut active = active.map(|held| *held.id());
+            let mut active = self.engine.living().map(|held| *held.id());
             let member = active.find(|member| gate.address_of(*member) == Some(by));
             // Of those who look at a suspect enough are drawn.
             member.filter(|member| gate.seen(*member).is_none() && !gate.is_suspect(*member))

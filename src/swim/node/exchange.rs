@@ -34,7 +34,7 @@ const DIALLED_MAX: usize = 16;
 const SERVED_MAX: usize = 128;
 
 /// An exchange under way.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Exchange {
     /// We dialled this address.
     Dialled { to: SocketAddr },
@@ -170,41 +170,36 @@ impl Node {
             return Err(Junk::Misdirected);
         }
         let frame: Frame<'_> = wire::take(envelope.payload).ok_or(Junk::Malformed)?;
-        match (frame, self.exchanges.get(&stream)) {
+        match (frame, self.exchanges.get(&stream).copied()) {
             (Frame::Open { cookie, me, digest }, None) => {
                 self.serve((stream, cookie), &envelope, &me, digest)
             }
             (Frame::Same, Some(Exchange::Dialled { to })) => {
-                self.finish(stream, *to);
+                self.finish(stream, to);
                 Ok(())
             }
             (Frame::Sums(theirs), Some(Exchange::Dialled { to })) => {
-                let to = *to;
                 self.answer_sums(stream, &theirs)?;
                 self.exchanges.insert(stream, Exchange::Compared { to });
                 Ok(())
             }
             (Frame::State { parts, updates }, Some(Exchange::Dialled { to })) => {
-                let to = *to;
                 self.answer_state((stream, parts), &envelope, &updates);
                 self.finish(stream, to);
                 Ok(())
             }
             (Frame::State { parts, updates }, Some(Exchange::Served { fresh: false })) => {
                 self.answer_state((stream, parts), &envelope, &updates);
-                self.exchanges.remove(&stream);
-                self.push(Output::CloseStream(stream));
-                self.stats.exchanges += 1;
+                self.close(stream);
                 Ok(())
             }
             (Frame::Finish(updates), Some(Exchange::Compared { to })) => {
-                let to = *to;
                 self.import(&envelope, &updates);
                 self.finish(stream, to);
                 Ok(())
             }
             (Frame::Finish(updates), Some(Exchange::Served { fresh })) => {
-                if *fresh {
+                if fresh {
                     self.rise_above_predecessor(&updates);
                 }
                 self.import(&envelope, &updates);
@@ -253,8 +248,7 @@ impl Node {
         // Equal digests would hide an earlier process of ours in our very life.
         if !fresh && self.digest() == digest {
             self.engine.mail().frame(sender, stream, &Frame::Same);
-            self.push(Output::CloseStream(stream));
-            self.stats.exchanges += 1;
+            self.close(stream);
         } else {
             let frame = match self.part_count() {
                 count @ 2.. if !fresh && !is_newcomer => Frame::Sums(self.sums(count)),
@@ -327,10 +321,16 @@ impl Node {
             .frame(sender, stream, &Frame::Finish(mine));
     }
 
-    fn finish(&mut self, stream: StreamId, to: SocketAddr) {
+    /// Nothing more is to be said.
+    fn close(&mut self, stream: StreamId) {
         self.exchanges.remove(&stream);
         self.push(Output::CloseStream(stream));
         self.stats.exchanges += 1;
+    }
+
+    /// The same on a stream that we dialled.
+    fn finish(&mut self, stream: StreamId, to: SocketAddr) {
+        self.close(stream);
         self.joined(to);
         self.part();
     }

@@ -373,18 +373,14 @@ impl Node {
 
     pub(super) fn is_active_address(&self, address: SocketAddr) -> bool {
         let gate = self.gate.borrow();
-        let mut active = self
-            .engine
-            .members()
-            .filter(|held| held.state() != State::Down);
+        let mut active = self.engine.living();
         active.any(|held| gate.address_of(*held.id()) == Some(address))
     }
 
     /// Where we are and where every active member is: to look up many at once.
     pub(super) fn active_addresses(&self) -> BTreeSet<SocketAddr> {
         let gate = self.gate.borrow();
-        let members = self.engine.members();
-        let active = members.filter(|held| held.state() != State::Down);
+        let active = self.engine.living();
         let addresses = active.filter_map(|held| gate.address_of(*held.id()));
         addresses.chain([gate.card.address]).collect()
     }

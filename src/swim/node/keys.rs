@@ -173,9 +173,8 @@ impl Node {
     /// The living members that are.
     fn ahead(&self) -> Vec<Identity> {
         let ours = self.ordered.mark();
-        let held = self.engine.members();
-        let active = held.filter(|held| held.state() != State::Down);
-        let ahead = active.filter(|held| self.is_ahead(ours, *held.id()));
+        let ahead = self.engine.living();
+        let ahead = ahead.filter(|held| self.is_ahead(ours, *held.id()));
         ahead.map(|held| *held.id()).collect()
     }
 

@@ -5,7 +5,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::BufMut;
-use foca::{Codec as _, Header, Message, State};
+use foca::{Codec as _, Header, Message};
 use rand::RngExt;
 
 use super::Node;
@@ -143,11 +143,7 @@ impl Node {
     /// Up to `wanted` different active members, each as likely as any other.
     pub(super) fn choose_active(&mut self, wanted: usize) -> Vec<Identity> {
         let mut chosen: Vec<Identity> = Vec::with_capacity(wanted);
-        let active = self
-            .engine
-            .members()
-            .filter(|held| held.state() != State::Down);
-        for (seen, member) in active.enumerate() {
+        for (seen, member) in self.engine.living().enumerate() {
             if chosen.len() < wanted {
                 chosen.push(*member.id());
             } else if let Some(kept) = chosen.get_mut(self.rng.random_range(0..=seen)) {

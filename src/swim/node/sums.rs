@@ -60,7 +60,11 @@ impl Node {
 
     /// In how many parts we compare what we know.
     pub(super) fn part_count(&self) -> usize {
-        Parts::count_for(self.tellable().len())
+        let gate = self.gate.borrow();
+        Parts::count_for(match gate.scope.is_partial() {
+            true => gate.roster.records().len(),
+            false => self.engine.members().len(),
+        })
     }
 
     /// A sum over everyone we show.

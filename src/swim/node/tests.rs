@@ -564,6 +564,13 @@ fn gossip_of(few: &mut Few, name: &str, generation: u32, version: u32) -> Vec<u8
     let update = postcard::to_stdvec(&update).unwrap();
     let length = u16::try_from(update.len()).unwrap().to_be_bytes();
     let updates = [&update[..], &length, &update].concat();
+    from_n1_to_n0(few, |node, to| {
+        node.send_packet(to, foca::Message::Gossip, 1, &updates);
+    })
+}
+
+/// What n1 sends when it is to `send` something to n0, the last datagram of it.
+pub(super) fn from_n1_to_n0(few: &mut Few, send: impl FnOnce(&mut Node, Identity)) -> Vec<u8> {
     let node = few.nodes[1].as_mut().unwrap();
     let handle = node
         .gate
@@ -574,7 +581,7 @@ fn gossip_of(few: &mut Few, name: &str, generation: u32, version: u32) -> Vec<u8
         handle: handle.unwrap(),
         life: Life::first(1),
     };
-    node.send_packet(to, foca::Message::Gossip, 1, &updates);
+    send(node, to);
     match node.engine.mail().outputs.pop_back() {
         Some(Output::Send { bytes, .. }) => bytes.to_vec(),
         other => panic!("not sent: {other:?}"),

@@ -1,6 +1,6 @@
 //! What a node makes of events that it hears.
 
-use super::{Stage, surprises};
+use super::{Stage, subject, surprises};
 
 /// What is heard | how the sender is held then | what consumers are told | what is passed on. The
 /// sender is known in generation 2.
@@ -29,15 +29,9 @@ const OF_ONE_THAT_IS_GONE: [(&str, &str); 3] = [
     ("suspect 2.0/0", "suspect 2.0/0"),
 ];
 
-fn heard(standing: &str, words: &str) -> [String; 3] {
-    let mut stage = Stage::holding(standing);
-    let outcome = stage.hear(words);
-    [stage.shown(), outcome.told(), outcome.passed_on()]
-}
-
 #[test]
 fn of_a_member() {
-    let surprises = surprises(OF_A_MEMBER, |words| heard("alive 2.0/0", words));
+    let surprises = surprises(OF_A_MEMBER, |words| subject("alive 2.0/0", words));
     assert!(surprises.is_empty(), "{surprises:#?}");
 }
 
@@ -45,13 +39,13 @@ fn of_a_member() {
 fn of_one_that_is_gone_or_accused() {
     for (standing, shown) in OF_ONE_THAT_IS_GONE {
         let expected = [shown, "user 1", "event 2.0/1"];
-        assert_eq!(heard(standing, "event 2.0/1"), expected, "{standing}");
+        assert_eq!(subject(standing, "event 2.0/1"), expected, "{standing}");
     }
 }
 
 #[test]
 fn of_a_stranger() {
-    assert_eq!(heard("unknown", "event 2.0/1"), ["-", "-", "-"]);
+    assert_eq!(subject("unknown", "event 2.0/1"), ["-", "-", "-"]);
     let mut stage = Stage::new();
     stage.hear("event 2.0/1");
     assert_eq!(stage.me.stats().events.refused, 1);

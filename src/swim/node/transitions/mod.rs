@@ -82,6 +82,13 @@ impl Stage {
     }
 }
 
+/// How a node that held the subject so holds it after it heard this, what it told and passed on.
+fn subject(held: &str, heard: &str) -> [String; 3] {
+    let mut stage = Stage::holding(held);
+    let outcome = stage.hear(heard);
+    [stage.shown(), outcome.told(), outcome.passed_on()]
+}
+
 fn list(words: impl Iterator<Item = String>) -> String {
     let words: Vec<_> = words.collect();
     match words.is_empty() {
@@ -121,4 +128,13 @@ fn surprises(table: &str, mut run: impl FnMut(&str) -> [String; 3]) -> Vec<Strin
         }
     }
     surprises
+}
+
+/// Checks tables about the subject, each of what is heard while it is held so.
+#[track_caller]
+fn check(tables: &[(&str, &str)]) {
+    for (held, table) in tables {
+        let surprises = surprises(table, |heard| subject(held, heard));
+        assert!(surprises.is_empty(), "{held}:\n{}", surprises.join("\n"));
+    }
 }
