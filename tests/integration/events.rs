@@ -57,8 +57,10 @@ fn an_event_reaches_every_consumer_with_its_name_payload_and_number() {
             (&json!(1), &json!(1))
         );
     }
-    assert!(agents[0].metric("headcount_user_events_told_total") >= 1.0);
-    assert!(agents[1].metric("headcount_user_events_raised_total") >= 1.0);
+    agents[0].await_metric("headcount_user_events_told_total ", |told| told == 1.0);
+    agents[1].await_metric("headcount_user_events_raised_total ", |raised| {
+        raised == 1.0
+    });
 }
 
 #[test]

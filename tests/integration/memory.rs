@@ -125,18 +125,15 @@ fn a_full_disk_is_a_warning_and_a_metric_until_there_is_room() {
         return;
     };
     let agent = launch.under(under).start();
-    let failing = |agent: &Agent| agent.metric("headcount_data_dir_failing ");
-    until("a write fails", || (failing(&agent) == 1.0).then_some(()));
-    assert!(agent.metric("headcount_data_dir_failures_total ") >= 1.0);
-    assert_eq!(
-        agent.logged(&["WARN", "cannot write to the data directory"]),
-        1
-    );
+    let told = |words: &[&str]| until(words[1], || (agent.logged(words) == 1).then_some(()));
+    told(&["WARN", "cannot write to the data directory"]);
+    agent.await_metric("headcount_data_dir_failing ", |is_so| is_so == 1.0);
+    agent.await_metric("headcount_data_dir_failures_total ", |count| count >= 1.0);
     let pid = agent.status()["pid"].as_u64().expect("a number");
     // As the agent sees it.
     fs::remove_file(format!("/proc/{pid}/root{dir}/ballast")).expect("root may");
-    until("it writes again", || (failing(&agent) == 0.0).then_some(()));
-    assert_eq!(agent.logged(&["INFO", "can be written to again"]), 1);
+    told(&["INFO", "can be written to again"]);
+    agent.await_metric("headcount_data_dir_failing ", |is_so| is_so == 0.0);
     let stored = fs::read_to_string(format!("/proc/{pid}/root{dir}/generation"));
     assert!(stored.expect("a file").contains("\"generation\":1"));
 }

@@ -92,7 +92,7 @@ fn a_hook_that_fails_runs_again_and_one_that_hangs_is_killed_with_all_it_started
         stat.map_or(true, |stat| stat.contains(") Z "))
             .then_some(())
     });
-    assert!((n1.metric("headcount_hooks_failed_total") - 2.0).abs() < 0.1);
+    n1.await_metric("headcount_hooks_failed_total ", |failed| failed == 2.0);
 }
 
 #[test]

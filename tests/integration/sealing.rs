@@ -189,7 +189,7 @@ fn a_key_is_replaced_in_a_running_cluster_and_in_its_files() {
     for (agent, file) in agents.iter().zip(&files) {
         let what = format!("the file of {} follows", agent.name());
         until(&what, || (ids(file) == [new.clone()]).then_some(()));
-        assert_eq!(agent.metric("headcount_key_file_behind"), 0.0);
+        agent.await_metric("headcount_key_file_behind ", |is_so| is_so == 0.0);
         assert_eq!(agent.metric("headcount_probes_failed_total"), 0.0);
         assert_eq!(agent.metric("headcount_junk_total{reason=\"key\"}"), 0.0);
     }
@@ -225,9 +225,9 @@ fn a_key_comes_from_a_file_and_who_is_missing_or_cannot_write_is_named() {
         line.contains("2/2").then_some(())
     });
     until("n2 says that its file cannot be written", || {
-        (agents[1].metric("headcount_key_file_behind") > 0.0).then_some(())
+        (agents[1].logged(&["KEY FILE COULD NOT BE WRITTEN", id]) == 1).then_some(())
     });
-    assert_eq!(agents[1].logged(&["KEY FILE COULD NOT BE WRITTEN", id]), 1);
+    agents[1].await_metric("headcount_key_file_behind ", |is_so| is_so == 1.0);
     assert_eq!(ids(&two).len(), 1);
     until("the file of n1 follows", || {
         (ids(&one).len() == 2).then_some(())
@@ -276,7 +276,7 @@ fn who_comes_back_with_a_key_that_was_removed_is_told() {
     let back = away.start();
     let words = ["it seals with key", &new, "which we do not have"];
     until("n2 is told", || (back.logged(&words) > 0).then_some(()));
-    assert!(back.metric("headcount_junk_total{reason=\"key\"}") > 0.0);
+    back.await_metric("headcount_junk_total{reason=\"key\"}", |junk| junk > 0.0);
     until("n1 is told", || {
         let words = ["it seals with key", &old_id, "which we do not have"];
         (first.logged(&words) > 0).then_some(())

@@ -254,6 +254,12 @@ impl Agent {
             .sum()
     }
 
+    /// Waits until the sum of all metrics whose line begins with `prefix` is as `wanted`: it is
+    /// told after what it counts.
+    pub(crate) fn await_metric(&self, prefix: &str, wanted: impl Fn(f64) -> bool) {
+        until(prefix, || wanted(self.metric(prefix)).then_some(()));
+    }
+
     pub(crate) fn signal(&self, kind: Signal) {
         self.process.signal(kind);
     }
