@@ -130,15 +130,15 @@ impl World {
         }
     }
 
-    /// Hands `arrival` to the process, or keeps it while the process is paused. A slow process
-    /// blocks now that it has received something.
+    /// Hands `arrival` to the process, or keeps it while the process is paused or busy. A slow
+    /// process blocks now that it has received something.
     pub(super) fn deliver(&mut self, slot: Slot, arrival: Arrival) {
         let Some(process) = self.process_mut(slot) else {
             return;
         };
         let anomaly = process.anomaly.as_ref();
         process.paused |= anomaly.is_some_and(|anomaly| anomaly.stops());
-        if process.paused || anomaly.is_some() {
+        if process.paused || process.busy_until.is_some() || anomaly.is_some() {
             process.queue(arrival);
             return;
         }
@@ -333,7 +333,13 @@ impl World {
         }
         let round_trips = if link.dialling { 3 } else { 1 };
         let [from, to] = link.way_to(side);
-        match self.network.stream_delay(&mut self.rng, now, from, to) {
+        let sent = Sent {
+            at: now,
+            from,
+            to,
+            bytes: bytes.len(),
+        };
+        match self.network.stream_delay(&mut self.rng, sent) {
             Some(delay) => {
                 let at = link.in_order(side, now + delay * round_trips);
                 self.push(at, what(bytes));
@@ -351,7 +357,13 @@ impl World {
             return;
         }
         let [from, to] = link.way_to(side);
-        let delay = self.network.stream_delay(&mut self.rng, now, from, to);
+        let sent = Sent {
+            at: now,
+            from,
+            to,
+            bytes: 0,
+        };
+        let delay = self.network.stream_delay(&mut self.rng, sent);
         let at = link.in_order(side, now + delay.unwrap_or(STREAM_TIMEOUT));
         self.push(at, What::StreamClosed { link: id, side });
     }

@@ -137,6 +137,11 @@ pub(super) enum What {
         bytes: Bytes,
     },
     Fault(Box<Fault>),
+    /// A process has taken in what it heard.
+    Free {
+        slot: Slot,
+        process: u32,
+    },
     /// A refusal of a datagram on its way back.
     Refused {
         by: Place,

@@ -174,6 +174,8 @@ pub(super) struct Process {
     pub(super) wake: Option<Timestamp>,
     /// Set while it is stopped, as by SIGSTOP or because it is slow and blocks.
     pub(super) paused: bool,
+    /// Set while it takes in what it heard.
+    pub(super) busy_until: Option<Timestamp>,
     /// Set while it is slow; boxed because hardly any is.
     pub(super) anomaly: Option<Box<Anomaly>>,
     /// When it was started.
@@ -197,6 +199,7 @@ impl Process {
             number,
             wake: None,
             paused: false,
+            busy_until: None,
             anomaly: None,
             started: now,
             resumed: None,

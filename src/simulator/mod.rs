@@ -40,6 +40,7 @@ mod struck;
 mod swarm;
 mod tags;
 mod time_text;
+mod toil;
 mod trace;
 mod truth;
 mod vices;
@@ -53,8 +54,8 @@ pub use faults::{Data, Fault, Move};
 pub use machine::{End, Slot, Spec, Told};
 pub use measures::{Distribution, Percentiles, Second, Series, Step, Traffic};
 pub use network::{
-    Bursts, Cargo, Conditions, Effect, Latency, LogNormal, Machines, Mtu, Place, Rule, RuleId,
-    Zones,
+    Bursts, Cargo, Conditions, Effect, Latency, LogNormal, Machines, Mtu, Place, Rate, Rule,
+    RuleId, Zones,
 };
 pub use outages::Outage;
 pub use promises::{Promise, Violation};

@@ -65,6 +65,8 @@ pub struct World {
     pub(super) rumours: Rumours,
     /// When those go on who are stopped, or slow, for a while.
     pub(super) stopped_until: BTreeMap<Slot, Timestamp>,
+    /// How long each change of a member keeps a process busy.
+    pub(super) member_cost: Duration,
     /// When counting began.
     pub(super) counting_since: Timestamp,
     /// How long processes ran that have ended since.
@@ -105,6 +107,7 @@ impl World {
             meter: Meter::default(),
             rumours: Rumours::default(),
             stopped_until: BTreeMap::new(),
+            member_cost: Duration::ZERO,
             counting_since: Timestamp::ZERO,
             ran: Duration::ZERO,
             outputs: Vec::new(),
@@ -262,6 +265,7 @@ impl World {
             What::Connect { link, bytes } => self.connect(link, bytes),
             What::Datagram { from, to, bytes } => self.arrive(from, to, bytes),
             What::Fault(fault) => self.apply(*fault),
+            What::Free { slot, process } => self.free(slot, process),
             What::Refused { by, to } => self.arrive_refused(by, to),
             What::StopOver(slot) => self.stop_over(slot),
             What::StreamClosed { link, side } => {
@@ -283,7 +287,7 @@ impl World {
             return;
         }
         process.wake = None;
-        if process.paused {
+        if process.paused || process.busy_until.is_some() {
             return;
         }
         if process.node.deadline().is_some_and(|due| due <= now) {
@@ -312,7 +316,7 @@ impl World {
     /// Does what a node asked for, in order. The outputs are empty afterwards.
     pub(super) fn carry_out(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
         self.block_before_sending(slot, outputs);
-        let mut changed = false;
+        let mut changes = 0;
         let mut stop = None;
         for output in outputs.drain(..) {
             self.trace.output(&output);
@@ -324,7 +328,7 @@ impl World {
             }
             match output {
                 Output::Change(change) => {
-                    changed = true;
+                    changes += 1;
                     self.book(slot, *change);
                 }
                 Output::CloseStream(stream) => self.close_stream(slot, stream),
@@ -347,7 +351,8 @@ impl World {
                 Output::StreamFrame { stream, bytes } => self.send_frame(slot, stream, bytes),
             }
         }
-        if changed && self.watch.is_thorough() {
+        self.toil(slot, changes);
+        if changes > 0 && self.watch.is_thorough() {
             self.audit_list(slot);
         }
         if let Some(reason) = stop {

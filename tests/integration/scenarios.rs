@@ -43,6 +43,11 @@ fn a_network_is_refused_with_line_key_value_and_range() {
             ["2s..1s", "begins with the shorter"],
         ),
         ("latency = \"-2s\"", ["-2s", "0s to 31d"]),
+        ("link = 1", ["link = 1", "string"]),
+        (
+            "link = \"1Gb\"",
+            ["\"1Gb\"", "\"1kbit/s\" to \"1000Gbit/s\""],
+        ),
         ("latency = 3", ["latency = 3", "\"1ms..5ms\""]),
         (
             "latency = { median = \"1ms\" }",

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::support::{Finished, Lab, finish, headcount, run};
 
 /// Every key that the object has, in the order it has them.
-const KEYS: [&str; 34] = [
+const KEYS: [&str; 35] = [
     "app_news_ms",
     "bytes_per_node_per_s",
     "bytes_per_s_over_nodes",
@@ -34,6 +34,7 @@ const KEYS: [&str; 34] = [
     "messages_per_node_per_s",
     "messages_per_s_over_nodes",
     "nodes",
+    "peak_bytes_per_s_over_nodes",
     "peak_rss_mb",
     "scenario",
     "seed",

@@ -47,6 +47,7 @@ impl Shown<'_> {
             "messages_per_s_over_nodes": percentiles(&report.traffic.messages.thousandths()),
             "bytes_per_node_per_s": report.bytes_per_node_per_s(),
             "bytes_per_s_over_nodes": percentiles(&report.traffic.bytes.thousandths()),
+            "peak_bytes_per_s_over_nodes": percentiles(&report.traffic.peak.thousandths()),
             "distinct_views": percentiles(&report.views.percentiles()),
             "series": series(&report.series),
             "converged": report.converged,

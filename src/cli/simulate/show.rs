@@ -186,6 +186,7 @@ pub(super) fn measures(report: &Report) -> Vec<Measure> {
         ("convergence, ms", report.convergence(), 0),
         ("messages/s of a node", traffic.messages.thousandths(), 2),
         ("bytes/s of a node", traffic.bytes.thousandths(), 0),
+        ("its busiest second's", traffic.peak.thousandths(), 0),
         ("flaps of a bad node", report.flaps.percentiles(), 0),
         ("distinct views", report.views.percentiles(), 0),
     ];

@@ -117,6 +117,7 @@ impl Meter {
             bytes: bytes(measures) - bytes(&self.before),
             views: self.views.distinct(),
         });
+        self.senders.close_second();
         self.before = *measures;
         self.due = self.due + SECOND;
     }

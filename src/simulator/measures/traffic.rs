@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{super::Slot, Distribution};
 
+const SECOND: Duration = Duration::from_secs(1);
 /// A machine that ran for less says little about what nodes send in a second.
 const RAN_MIN: Duration = Duration::from_secs(1);
 
@@ -14,6 +15,8 @@ pub struct Traffic {
     pub messages: Distribution,
     /// Bytes, in datagrams and on streams.
     pub bytes: Distribution,
+    /// Bytes in the second in which the machine sent most, of whole seconds of the run.
+    pub peak: Distribution,
 }
 
 /// What each machine sent since counting began.
@@ -25,6 +28,10 @@ pub(in super::super) struct Senders(Vec<Sender>);
 struct Sender {
     datagrams: u64,
     bytes: u64,
+    /// Of these, sent before the second that is not over.
+    bytes_before: u64,
+    /// The most in one second.
+    peak: u64,
     /// How long its processes ran that have ended.
     ran: Duration,
 }
@@ -36,6 +43,14 @@ impl Senders {
 
     pub(super) fn clear(&mut self) {
         self.0.fill(Sender::default());
+    }
+
+    /// A second is over.
+    pub(super) fn close_second(&mut self) {
+        for sender in &mut self.0 {
+            sender.peak = sender.peak.max(sender.bytes - sender.bytes_before);
+            sender.bytes_before = sender.bytes;
+        }
     }
 
     /// A datagram leaves the machine.
@@ -63,6 +78,7 @@ impl Senders {
             if ran >= RAN_MIN {
                 traffic.messages.record_rate(sender.datagrams, ran);
                 traffic.bytes.record_rate(sender.bytes, ran);
+                traffic.peak.record_rate(sender.peak, SECOND);
             }
         }
         traffic
@@ -74,6 +90,7 @@ impl Traffic {
     pub fn merge(&mut self, other: &Self) {
         self.messages.merge(&other.messages);
         self.bytes.merge(&other.bytes);
+        self.peak.merge(&other.peak);
     }
 }
 
@@ -88,11 +105,16 @@ mod tests {
         senders.datagram(Slot(0), 100);
         senders.ran(Slot(0), Duration::from_secs(2));
         senders.datagram(Slot(0), 100);
+        senders.close_second();
         senders.frame(Slot(1), 500);
+        senders.close_second();
         let ran = [2, 5, 0].map(Duration::from_secs);
         let traffic = senders.traffic(ran.into_iter());
         let (messages, bytes) = (traffic.messages.thousandths(), traffic.bytes.thousandths());
         assert_eq!((messages.count, messages.max), (2, 0.5));
         assert!((100.0..100.1).contains(&bytes.max), "{bytes:?}");
+        let peak = traffic.peak.thousandths();
+        assert!((500.0..501.0).contains(&peak.max), "{peak:?}");
+        assert!((200.0..201.0).contains(&peak.p50), "{peak:?}");
     }
 }

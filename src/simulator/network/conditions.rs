@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{Bursts, Latency};
+use super::{Bursts, Latency, Rate};
 
 /// What an IPv4 and a UDP header take of a packet, in bytes.
-const HEADERS: usize = 28;
+pub(super) const HEADERS: usize = 28;
 
 /// How well the network carries between any two machines. In a file what is not said is as on a
 /// healthy [LAN](Conditions::LAN).
@@ -16,6 +16,10 @@ const HEADERS: usize = 28;
 pub struct Conditions {
     /// How long datagrams, and segments of streams, are under way.
     pub latency: Latency,
+    /// What each machine's cable carries, either way, if there is a limit. What is too much for it
+    /// waits, and nothing is lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<Rate>,
     /// Share of datagrams that never arrive, each independent of all others, 0 to 1.
     #[serde(deserialize_with = "deserialize_share")]
     pub loss: f64,
@@ -49,6 +53,7 @@ impl Conditions {
             min: Duration::from_micros(500),
             max: Duration::from_millis(2),
         },
+        link: None,
         loss: 0.0,
         bursts: None,
         duplication: 0.0,
@@ -64,16 +69,17 @@ impl Conditions {
         Self { loss, ..Self::LAN }
     }
 
-    /// The same distances without any of the vices.
+    /// The same distances and cables without any of the vices.
     #[must_use]
     pub const fn healed(&self) -> Self {
         Self {
             latency: self.latency,
+            link: self.link,
             ..Self::LAN
         }
     }
 
-    /// Vices that most networks do not have, as label and value, for people.
+    /// What most networks are not said to have, as label and value, for people.
     pub(in super::super) fn rare_vices(&self) -> Vec<(&'static str, String)> {
         let bursts = self.bursts.map(|bursts| {
             let mean = humantime::format_duration(bursts.mean);
@@ -81,6 +87,7 @@ impl Conditions {
         });
         let share = |share: f64| (share > 0.0).then(|| share.to_string());
         let vices = [
+            ("link", self.link.map(|rate| rate.to_string())),
             ("bursts", bursts),
             ("mtu", self.mtu.map(|mtu| mtu.to_string())),
             ("dial failures", share(self.dial_failures)),
@@ -161,7 +168,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let text = "latency = { median = \"2ms\", sigma = 0.5 }\nloss = 0.25\nmtu = 1280\n\
-                    bursts = { share = 0.1, mean = \"200ms\" }\nstream_breaks = 0.5\n";
+                    link = \"1Gbit/s\"\nstream_breaks = 0.5\n\
+                    bursts = { share = 0.1, mean = \"200ms\" }\n";
         let conditions = read(text).expect(text);
         let written = toml::to_string(&conditions).expect("it can be written");
         assert_eq!(read(&written), Ok(conditions));
@@ -175,6 +183,7 @@ mod tests {
             ("loss = -0.1", "0.0 to 1.0"),
             ("dial_failures = \"some\"", "0.0 to 1.0"),
             ("mtu = 100", "576 to 65535"),
+            ("link = \"1Gb\"", "\"1kbit/s\" to \"1000Gbit/s\""),
             ("bursts = { share = 1.0, mean = \"1s\" }", "0.0 to 0.9"),
             (
                 "bursts = { share = 0.1, mean = \"1s\", men = 1 }",

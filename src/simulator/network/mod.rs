@@ -2,10 +2,12 @@
 //! the heap and delivers what a [`Verdict`] tells it to.
 
 mod bursts;
+mod cables;
 mod chance;
 mod conditions;
 mod latency;
 mod place;
+mod rate;
 mod rules;
 mod zones;
 
@@ -19,12 +21,14 @@ pub(super) use conditions::deserialize_share;
 pub use conditions::{Conditions, Mtu};
 pub use latency::{Latency, LogNormal};
 pub use place::Place;
+pub use rate::Rate;
 pub use rules::{Cargo, Effect, Machines, Rule, RuleId};
 pub use zones::Zones;
 
 use super::Slot;
 use crate::swim::Timestamp;
 use bursts::Lines;
+use cables::Cables;
 
 /// A held-back datagram is late by at most this many times the longest latency, or the 99th
 /// percentile of one that has no longest.
@@ -47,7 +51,7 @@ pub(super) enum Verdict {
     Reject(Duration),
 }
 
-/// A datagram that was sent.
+/// A datagram that was sent, or a part of a stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     pub(super) at: Timestamp,
@@ -68,6 +72,7 @@ pub(super) struct Network {
     /// Rules in force, in the order they were imposed.
     rules: Vec<(RuleId, Rule)>,
     lines: Lines,
+    cables: Cables,
 }
 
 impl Network {
@@ -79,6 +84,7 @@ impl Network {
             blocks: BTreeSet::new(),
             rules: Vec::new(),
             lines: Lines::default(),
+            cables: Cables::default(),
         }
     }
 
@@ -150,9 +156,10 @@ impl Network {
         if !fits || !self.is_open(from, to) || self.loses(rng, sent, path) {
             return Verdict::Drop;
         }
-        let delay = self.datagram_delay(rng, path.latency);
+        let carried = self.carried(sent);
+        let delay = carried + self.datagram_delay(rng, path.latency);
         if chance(rng, self.conditions.duplication) {
-            Verdict::Duplicate(delay, self.datagram_delay(rng, path.latency))
+            Verdict::Duplicate(delay, carried + self.datagram_delay(rng, path.latency))
         } else {
             Verdict::Deliver(delay)
         }
@@ -173,31 +180,40 @@ impl Network {
         chance(rng, self.conditions.stream_breaks)
     }
 
-    /// How long one segment of a stream takes, or `None` when the stream gave up: streams do not
+    /// How long a part of a stream takes, or `None` when the stream gave up: streams do not
     /// lose bytes, they send them again, later and later.
     pub(super) fn stream_delay(
-        &self,
+        &mut self,
         rng: &mut Xoshiro256PlusPlus,
-        now: Timestamp,
-        from: Slot,
-        to: Slot,
+        sent: Sent,
     ) -> Option<Duration> {
+        let Sent { at, from, to, .. } = sent;
         if !self.connects(from, to) {
             return None;
         }
+        let carried = self.carried(sent);
         let path = self.path(from, to, Cargo::Streams);
         let mut lines = self.lines.pair(ends(from, to));
         let latency = path.latency.draw(rng);
         let mut waited = Duration::ZERO;
         for attempt in 0..RETRANSMITS_MAX {
             let bursts = self.conditions.bursts;
-            let burst = bursts.is_some_and(|bursts| lines.lose(rng, now + waited, bursts));
+            let burst = bursts.is_some_and(|bursts| lines.lose(rng, at + waited, bursts));
             if !burst && !chance(rng, path.loss) {
-                return Some(waited + latency);
+                return Some(carried + waited + latency);
             }
             waited += RETRANSMIT_AFTER * (1 << attempt);
         }
         None
+    }
+
+    /// What the cables at both ends take, where they have a limit.
+    fn carried(&mut self, sent: Sent) -> Duration {
+        let ends = [sent.from, sent.to];
+        let bytes = sent.bytes + conditions::HEADERS;
+        self.conditions.link.map_or(Duration::ZERO, |rate| {
+            self.cables.carry(rate, sent.at, ends, bytes)
+        })
     }
 
     /// One draw of the latency between the two.
@@ -374,23 +390,19 @@ mod tests {
         let mut rng = rng();
         assert_eq!(network.verdict(&mut rng, sent(0, 1, 973)), Verdict::Drop);
         assert_ne!(network.verdict(&mut rng, sent(0, 1, 972)), Verdict::Drop);
-        assert!(
-            network
-                .stream_delay(&mut rng, Timestamp::ZERO, Slot(0), Slot(1))
-                .is_some()
-        );
+        assert!(network.stream_delay(&mut rng, sent(0, 1, 2_000)).is_some());
     }
 
     #[test]
     fn a_stream_outlives_a_burst_and_gives_up_in_a_long_one() {
         let give_ups = |mean| {
             let bursts = Some(Bursts { share: 0.5, mean });
-            let network = Network::new(Conditions {
+            let mut network = Network::new(Conditions {
                 bursts,
                 ..Conditions::LAN
             });
             let mut rng = rng();
-            let mut delay = || network.stream_delay(&mut rng, Timestamp::ZERO, Slot(0), Slot(1));
+            let mut delay = || network.stream_delay(&mut rng, sent(0, 1, 100));
             (0..1_000).filter(|_| delay().is_none()).count()
         };
         let (short, long) = (give_ups(Duration::from_millis(50)), give_ups(HOUR));

@@ -11,7 +11,7 @@ macro_rules! built_in {
 }
 
 /// By name.
-pub(super) const BUILT_IN: [(&str, &str); 23] = [
+pub(super) const BUILT_IN: [(&str, &str); 24] = [
     built_in!("announced_restarts"),
     built_in!("application_death"),
     built_in!("churn"),
@@ -19,6 +19,7 @@ pub(super) const BUILT_IN: [(&str, &str); 23] = [
     built_in!("crash"),
     built_in!("firewall"),
     built_in!("flip_flop"),
+    built_in!("join_at_once"),
     built_in!("late_join"),
     built_in!("lossy_link"),
     built_in!("mass_crash"),

@@ -35,7 +35,7 @@ use census::Census;
 use entry::{Entry, Kind};
 use rules::RuleEntry;
 use settings::Overrides;
-use values::Time;
+use values::{MemberCost, Time};
 use zones::{Between, ZoneEntry};
 
 /// The most nodes of a scenario: addresses in the simulated network, rounded down.
@@ -78,6 +78,9 @@ struct File {
     profile: Profiled,
     #[serde(default)]
     settings: Overrides,
+    /// How long each change of a member keeps a node busy.
+    #[serde(default)]
+    member_cost: Option<MemberCost>,
     #[serde(default)]
     network: Conditions,
     #[serde(default)]
@@ -99,6 +102,7 @@ struct File {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Start {
+    AtOnce,
     Cold,
     #[default]
     Warm,
@@ -233,6 +237,7 @@ impl Scenario {
             return rows;
         }
         let start = match self.file.start {
+            Start::AtOnce => "cold, everybody starts at once",
             Start::Cold => "cold, everybody starts within 1s",
             Start::Warm => "warm, everybody knows everybody",
         };
@@ -281,6 +286,8 @@ impl Scenario {
             ("reorder", network.reordering.to_string()),
             ("corrupt", network.corruption.to_string()),
         ]);
+        let cost = self.file.member_cost;
+        rows.extend(cost.map(|cost| ("member cost", time(cost.0))));
         rows.extend(network.rare_vices());
         rows.push(("audited", watched));
         rows.extend(self.events());
@@ -337,10 +344,13 @@ impl Scenario {
             zone,
             rule,
             fault,
+            member_cost,
+            network,
             ..
         } = &self.file;
         let sized = nodes.is_some() || duration.is_some();
-        match sized || !(zone.is_empty() && rule.is_empty() && fault.is_empty()) {
+        let set = sized || member_cost.is_some() || *network != Conditions::LAN;
+        match set || !(zone.is_empty() && rule.is_empty() && fault.is_empty()) {
             false => Ok(()),
             true => Err(self.refuse("swarm = true: the seed draws nodes, duration and faults")),
         }

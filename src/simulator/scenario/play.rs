@@ -17,6 +17,8 @@ use super::{
 
 /// What separates a scenario's randomness from its world's.
 const SCRIPT_SALT: u64 = 0x7363_7269_7074;
+/// How long it takes until everybody has been started, unless that is at once.
+const START_WITHIN: Duration = Duration::from_secs(1);
 /// Whoever watches is asked so often for each probe interval while a cluster forms: to tell one
 /// node of ten thousand others takes longer than to simulate it.
 const FORM_STEPS: u32 = 100;
@@ -89,6 +91,7 @@ impl Scenario {
             world.add(spec);
         }
         world.set_zones(self.zones());
+        world.charge_members(self.file.member_cost.unwrap_or_default().0);
         if let Some(view) = self.view() {
             world.limit_views(view as usize);
         }
@@ -181,7 +184,8 @@ impl Play<'_, '_> {
         rng: &mut Xoshiro256PlusPlus,
     ) -> Option<Duration> {
         match self.scenario.file.start {
-            Start::Cold => self.start_cold(nodes, rng),
+            Start::AtOnce => self.start_cold(Duration::ZERO, nodes, rng),
+            Start::Cold => self.start_cold(START_WITHIN, nodes, rng),
             Start::Warm => self.form(nodes),
         }
         self.world.begin_counting();
@@ -200,11 +204,11 @@ impl Play<'_, '_> {
         self.live()
     }
 
-    /// All start within a second and know only their seeds.
-    fn start_cold(&mut self, nodes: u32, rng: &mut Xoshiro256PlusPlus) {
+    /// All start within so long and know only their seeds.
+    fn start_cold(&mut self, within: Duration, nodes: u32, rng: &mut Xoshiro256PlusPlus) {
         let spread = Span {
             min: Duration::ZERO,
-            max: Duration::from_secs(1),
+            max: within,
         };
         for slot in (0..nodes).map(Slot) {
             let after = spread.draw(rng);

@@ -49,6 +49,21 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+/// What a change of a member costs a node: some microseconds, in truth.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MemberCost(pub(super) Duration);
+
+impl<'de> Deserialize<'de> for MemberCost {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = text(deserializer, "a time such as \"20us\"")?;
+        let cost = parse_time(&text).map_err(de::Error::custom)?;
+        match cost <= Duration::from_millis(100) {
+            true => Ok(Self(cost)),
+            false => Err(de::Error::custom(format!("\"{text}\": takes up to 100ms"))),
+        }
+    }
+}
+
 /// One time, at least a millisecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Time(#[serde(with = "time_text")] pub(super) Duration);

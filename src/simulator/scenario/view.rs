@@ -47,7 +47,8 @@ impl Scenario {
         }
         match &self.file {
             File {
-                start: Start::Cold, ..
+                start: Start::AtOnce | Start::Cold,
+                ..
             } => Err(self.refuse(format!(
                 "view = {view}: neighbours are drawn for a cluster that stands, not for \
                  start = \"cold\""

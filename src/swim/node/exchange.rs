@@ -5,14 +5,18 @@
 //! (`sums`). To a newcomer, and where members are few, it sends all it knows at once. Joining is
 //! one exchange, and one with a random member now and then repairs whatever gossip lost.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use foca::{Member, State};
 use rand::RngExt;
 
 use super::Node;
 use crate::swim::{
-    Change, Junk, Life, MemberId, Output, StreamEnd, StreamId,
+    Change, Junk, Life, MemberId, Output, StreamEnd, StreamId, Timestamp,
     directory::Handle,
     envelope::{Envelope, Kind, Unopened},
     identity::Identity,
@@ -23,8 +27,8 @@ use crate::swim::{
 
 /// An exchange that takes longer is given up.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
-/// After news of members, one exchange more comes after this and a share for each member, so that
-/// the cluster together makes at most fifty a second.
+/// After news of members, one exchange more comes after this and a share for each member: for one
+/// newcomer the cluster makes at most fifty a second together, for many as many times more.
 const FOLLOW_UP: Duration = Duration::from_secs(1);
 const FOLLOW_UP_SHARE: Duration = Duration::from_millis(20);
 /// `healed` is told once in this time, not for every member that comes back.
@@ -45,6 +49,23 @@ pub(super) enum Exchange {
         /// Nobody had heard of us before.
         fresh: bool,
     },
+}
+
+/// One exchange more, as members came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FollowUp {
+    since: Timestamp,
+    /// 0 to 1: whose turn it is among all who heard the same news.
+    luck: f64,
+    /// How many came.
+    news: u32,
+}
+
+impl FollowUp {
+    fn at(self, cluster_size: usize) -> Timestamp {
+        let share = FOLLOW_UP_SHARE.mul_f64(cluster_size as f64 / f64::from(self.news));
+        self.since + FOLLOW_UP + share.mul_f64(self.luck)
+    }
 }
 
 impl Node {
@@ -70,20 +91,36 @@ impl Node {
         }
     }
 
-    /// Members came: gossip is chance, and whoever missed one should not wait for the next
+    /// A member came: gossip is chance, and whoever missed one should not wait for the next
     /// exchange in turn.
     pub(super) fn follow_up(&mut self) {
-        if !self.follow_up_due {
-            self.follow_up_due = true;
-            let share = FOLLOW_UP_SHARE.mul_f64(self.cluster_size() as f64);
-            let wait = FOLLOW_UP + share.mul_f64(self.rng.random_range(0.0..1.0));
-            self.schedule(wait, Alarm::FollowUp);
+        match &mut self.follow_up {
+            Some(due) => due.news += 1,
+            None => {
+                let (since, luck) = (self.now, self.rng.random_range(0.0..1.0));
+                self.follow_up = Some(FollowUp {
+                    since,
+                    luck,
+                    news: 1,
+                });
+                self.schedule(FOLLOW_UP, Alarm::FollowUp);
+            }
         }
     }
 
-    pub(super) fn exchange_once_more(&mut self) {
-        self.follow_up_due = false;
-        self.exchange_at_random();
+    /// Exchanges once more, or looks again later: what came meanwhile may have hastened it.
+    pub(super) fn follow_up_if_due(&mut self) {
+        let Some(due) = &self.follow_up else {
+            return;
+        };
+        let at = due.at(self.cluster_size());
+        if at <= self.now {
+            self.follow_up = None;
+            self.exchange_at_random();
+        } else {
+            let look = at.min(self.now + FOLLOW_UP);
+            self.timers.schedule(look, Alarm::FollowUp);
+        }
     }
 
     /// Somebody speaks as a member whom we never heard of: it should come and tell us all.
@@ -355,11 +392,7 @@ impl Node {
         };
         // An isolated node tells of its healing when it has company again.
         let was_lost = !self.isolated && self.was_lost(envelope);
-        let held: BTreeMap<Handle, Member<Identity>> = self
-            .engine
-            .members()
-            .map(|held| (held.id().handle, held.clone()))
-            .collect();
+        let held = self.held(updates);
         let mut members = Vec::with_capacity(updates.len());
         let mut disputes = Vec::new();
         {
@@ -399,6 +432,16 @@ impl Node {
         }
     }
 
+    /// What the list holds of those whom the updates are about. One look through the list.
+    fn held(&self, updates: &[Update<'_>]) -> BTreeMap<Handle, Member<Identity>> {
+        let gate = self.gate.borrow();
+        let about = updates.iter().map(|update| update.id(&gate.cluster));
+        let about: BTreeSet<_> = about.filter_map(|id| gate.directory.handle(id)).collect();
+        let members = self.engine.members();
+        let held = members.filter(|held| about.contains(&held.id().handle));
+        held.map(|held| (held.id().handle, held.clone())).collect()
+    }
+
     pub(super) fn tell_healed(&mut self, members: usize) {
         let told = self.healed.replace(self.now);
         if told.is_none_or(|told| self.now - told > HEALED_PAUSE) {
@@ -418,4 +461,25 @@ fn disputed(update: &Update<'_>, held: &Member<Identity>) -> Option<(Handle, Lif
         _ => false,
     };
     disputed.then_some((identity.handle, identity.life))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How long after the first news the exchange is due that comes last of all nodes'.
+    fn last(news: u32, cluster_size: usize) -> Duration {
+        let due = FollowUp {
+            since: Timestamp::ZERO,
+            luck: 1.0,
+            news,
+        };
+        due.at(cluster_size) - Timestamp::ZERO
+    }
+
+    #[test]
+    fn one_newcomer_costs_fifty_exchanges_a_second_and_many_are_heard_of_sooner() {
+        let [one, many] = [1, 1_000].map(|news| last(news, 1_000).as_millis());
+        assert_eq!((one, many), (21_000, 1_020));
+    }
 }

@@ -57,7 +57,7 @@ use super::{
 use duel::Challenged;
 use events::Events;
 use evidence::StreamProbe;
-use exchange::Exchange;
+use exchange::{Exchange, FollowUp};
 use fetch::Fetch;
 use join::Contact;
 pub use keys::KeyRing;
@@ -111,7 +111,7 @@ pub struct Node {
     untried: Vec<SocketAddr>,
     exchanges: BTreeMap<StreamId, Exchange>,
     fetches: BTreeMap<StreamId, Fetch>,
-    follow_up_due: bool,
+    follow_up: Option<FollowUp>,
     stream_probes: BTreeMap<StreamId, StreamProbe>,
     /// Refusals by members that no probe asks are listened to from then on.
     hints_from: Timestamp,
@@ -194,7 +194,7 @@ impl Node {
             untried: Vec::new(),
             exchanges: BTreeMap::new(),
             fetches: BTreeMap::new(),
-            follow_up_due: false,
+            follow_up: None,
             stream_probes: BTreeMap::new(),
             hints_from: Timestamp::ZERO,
             healed: None,

@@ -55,7 +55,7 @@ impl Node {
             Alarm::EventRound => self.event_round(),
             Alarm::EventsOver => self.events_over(),
             Alarm::Exchange => self.exchange_now_and_then(),
-            Alarm::FollowUp => self.exchange_once_more(),
+            Alarm::FollowUp => self.follow_up_if_due(),
             Alarm::FactsAgain(handle) => self.spread_facts_again(handle),
             Alarm::Foca(timer @ foca::Timer::ProbeRandomMember(_)) => self.probe_next(timer),
             Alarm::Foca(timer) => self.ring_foca(timer),
