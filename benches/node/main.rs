@@ -13,8 +13,12 @@ mod talk;
 
 use std::cell::RefCell;
 
-use divan::{Bencher, counter::ItemsCount};
+use divan::{AllocProfiler, Bencher, counter::ItemsCount};
 use headcount::swim::{KEY_BYTES, Key, Keys};
+
+/// What each packet allocates is counted, too.
+#[global_allocator]
+static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 
 const MEMBERS: [usize; 3] = [100, 1_000, 10_000];
 /// Pings come from this many peers in turn: how soon foca finds a member in its list is luck.
