@@ -254,20 +254,24 @@ pub(super) struct Said {
 
 /// Tags as they travel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct WireTags<'a>(#[serde(borrow)] Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub(super) struct WireTags<'a>(#[serde(borrow)] Vec<(WireText<'a>, WireText<'a>)>);
+
+/// A text that is read where it lies: serde copies a `Cow` that is not a field itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct WireText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl WireTags<'_> {
     pub(super) fn own(tags: &Tags) -> WireTags<'static> {
-        let pair =
-            |(key, value): (&String, &String)| (Cow::Owned(key.clone()), Cow::Owned(value.clone()));
-        WireTags(tags.iter().map(pair).collect())
+        let text = |text: &String| WireText(Cow::Owned(text.clone()));
+        let pairs = tags.iter().map(|(key, value)| (text(key), text(value)));
+        WireTags(pairs.collect())
     }
 
     /// The tags, unless no agent could have them.
     pub(super) fn check(&self) -> Option<Tags> {
         let pairs = self.0.iter();
         let tags: Tags = pairs
-            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .map(|(key, value)| (key.0.to_string(), value.0.to_string()))
             .collect();
         check_tags(&tags).ok().map(|()| tags)
     }
@@ -297,6 +301,7 @@ impl WireEvent<'_> {
 /// What a member says of itself. The id follows from the name, the generation from the life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct WireCard<'a> {
+    #[serde(borrow)]
     name: Cow<'a, str>,
     address: SocketAddr,
     #[serde(borrow)]

@@ -214,7 +214,8 @@ impl Gate {
 
     /// Whether this node may speak of that generation of a member.
     pub(super) fn has_card(&self, handle: Handle, generation: u32) -> bool {
-        self.card(handle, generation).is_some()
+        let own = self.cards.contains_key(&(handle, generation));
+        own || self.directory.address(handle, generation).is_some()
     }
 
     /// Where the member is in that life, if this node may speak of it.
