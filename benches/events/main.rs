@@ -1,13 +1,9 @@
 //! How soon the last consumer of 25 real agents hears a user event: profile lan, on loopback, from
-//! before the request is sent until the line is read, beside Debian's `serf` where it is installed:
-//! `cargo bench --bench events [-- N]`, by default 200 events of each size, and a quarter as many
-//! of Serf's.
+//! before the request is sent until the line is read: `cargo bench --bench events [-- N]`, by
+//! default 200 events of each size. `headcount bench` has the smallest size, beside Serf's.
 //!
 //! `benches/README.md` has the numbers. Exit code 1 when the wanted one is missed.
 
-#[expect(dead_code, reason = "the other blows are another bench's")]
-#[path = "../failures/serf.rs"]
-mod serf;
 #[expect(
     dead_code,
     unused_imports,
@@ -22,15 +18,12 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::json;
 
-use serf::Serf;
 use support::{Lab, Stopwatch, Watched, pause};
 
 /// As in Serf's measurements.
 const AGENTS: usize = 25;
 /// So many events of each size.
 const REPEATS: usize = 200;
-/// Each of Serf's takes a second and more with the pause before it.
-const SERF_EACH: usize = 4;
 /// The last consumer has it by then in 99 of 100 cases.
 const WANTED: Duration = Duration::from_millis(50);
 const SIZES: [usize; 2] = [16, 1_000];
@@ -55,11 +48,6 @@ fn main() -> ExitCode {
             WANTED.as_millis()
         );
         missed |= !holds;
-    }
-    drop(watched);
-    let times = sorted(Serf::measure(repeats / SERF_EACH, Serf::raise_one));
-    if !times.is_empty() {
-        println!("| Serf, 16 | {} | {} | – | |", times.len(), spread(&times));
     }
     println!("\nload {} at the end", load());
     ExitCode::from(u8::from(missed))

@@ -62,29 +62,6 @@ impl Cluster {
         each.collect()
     }
 
-    /// The agent is killed: the last consumer heard `failed`.
-    pub(crate) fn kill_one(&mut self) -> Duration {
-        let victim = self.take_one();
-        let name = victim.name().to_owned();
-        let killed = Stopwatch::start();
-        let launch = victim.kill();
-        let known = self.last_told("failed", &name, killed);
-        self.watched.bring_back(launch);
-        known
-    }
-
-    /// The agent is asked to leave: the last consumer heard `left`.
-    pub(crate) fn leave_one(&mut self) -> Duration {
-        let mut victim = self.take_one();
-        let name = victim.name().to_owned();
-        let asked = Stopwatch::start();
-        victim.request("POST", "/v1/leave", r#"{"reason":"bench"}"#);
-        let known = self.last_told("left", &name, asked);
-        victim.exit_code();
-        self.watched.bring_back(victim.kill());
-        known
-    }
-
     /// A process that has a lease is killed: the last consumer, the agent's own included, heard
     /// that the application is down.
     pub(crate) fn kill_application(&mut self) -> Duration {

@@ -1,8 +1,8 @@
-//! How soon every consumer of real agents hears what happened, and that it hears no more than
-//! that: 25 agents, profile lan, timed at the consumers' sockets, beside Debian's `serf` in the
-//! same run where it is installed. As root, for the silent death:
-//! `cargo bench --bench failures [-- N] [NAME…]`, by default 10 of everything, four times as
-//! many kills, and half as many of what takes half a minute each.
+//! What `headcount bench` has not: how soon consumers hear of a host that falls silent and of an
+//! application that is killed, and what they are told of several agents that are stopped. 25
+//! agents, profile lan, timed at the consumers' sockets. As root, for the silent death:
+//! `cargo bench --bench failures [-- N] [NAME…]`, by default 10 of everything, and half as many of
+//! what takes half a minute each.
 //!
 //! `benches/README.md` has the numbers. Exit code 1 when a wanted number is missed.
 
@@ -10,8 +10,6 @@
 mod arguments;
 mod blows;
 mod pauses;
-#[expect(dead_code, reason = "events are another bench's")]
-mod serf;
 #[expect(
     dead_code,
     unused_imports,
@@ -25,27 +23,19 @@ use std::{process::ExitCode, time::Duration};
 
 use arguments::Arguments;
 use blows::Cluster;
-use pauses::Pause;
-use serf::Serf;
 use table::Row;
 
 /// As in Serf's measurements.
 const AGENTS: usize = 25;
 /// Of everything that takes a few seconds.
 const REPEATS: usize = 10;
-/// The time to a first probe is spread like an exponential distribution: the median of ten kills
-/// is anywhere within half a second.
-const KILLS_EACH: usize = 4;
 
 /// Its name, and how to measure it so many times.
 type Figure = (&'static str, fn(usize) -> Row);
 
-const FIGURES: [Figure; 6] = [
-    ("kill", kill),
-    ("leave", leave),
+const FIGURES: [Figure; 3] = [
     ("application", application),
     ("silent", silent),
-    ("pause", pause),
     ("pauses", pauses),
 ];
 
@@ -68,41 +58,19 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(missed))
 }
 
-fn kill(repeats: usize) -> Row {
-    let times = Cluster::on_loopback().measure(repeats * KILLS_EACH, Cluster::kill_one);
-    let serf = Serf::measure(repeats.div_ceil(2), Serf::kill_one);
-    Row::timed("`kill -9`", Duration::from_millis(2_500), times, serf)
-}
-
-fn leave(repeats: usize) -> Row {
-    let times = Cluster::on_loopback().measure(repeats, Cluster::leave_one);
-    let serf = Serf::measure(repeats.div_ceil(2), Serf::leave_one);
-    Row::timed("leave", Duration::from_millis(150), times, serf)
-}
-
-/// Serf knows nothing of applications.
 fn application(repeats: usize) -> Row {
     let times = Cluster::on_loopback().measure(repeats, Cluster::kill_application);
     let what = "`kill -9` of an application";
-    Row::timed(what, Duration::from_millis(500), times, Vec::new())
+    Row::timed(what, Duration::from_millis(500), times)
 }
 
 fn silent(repeats: usize) -> Row {
     let measure = |mut cluster: Cluster| cluster.measure(repeats, Cluster::silence_one);
     let times = Cluster::in_namespaces().map(measure).unwrap_or_default();
-    Row::timed("silent death", Duration::from_secs(6), times, Vec::new())
-}
-
-fn pause(repeats: usize) -> Row {
-    Row::told(
-        "1 stopped for 5 s",
-        &Pause::ONE.measure(repeats.div_ceil(2)),
-    )
+    Row::timed("silent death", Duration::from_secs(6), times)
 }
 
 fn pauses(repeats: usize) -> Row {
-    Row::told(
-        "5 stopped for 10 s",
-        &Pause::FIVE.measure(repeats.div_ceil(2)),
-    )
+    let told = pauses::measure(repeats.div_ceil(2));
+    Row::told("5 stopped for 10 s", &told)
 }

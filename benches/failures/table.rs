@@ -4,9 +4,8 @@ use std::{fmt, fs, time::Duration};
 
 use super::pauses::Told;
 
-pub(crate) const HEAD: &str = "| what | repeats | min, median, max, s | wanted | | \
-    Serf: min, median, max, s (repeats) |\n\
-    |---|---:|---:|---:|---|---:|";
+pub(crate) const HEAD: &str = "| what | repeats | min, median, max, s | wanted | |\n\
+    |---|---:|---:|---:|---|";
 
 /// A line of the table.
 pub(crate) struct Row {
@@ -15,27 +14,19 @@ pub(crate) struct Row {
     measured: String,
     wanted: String,
     holds: bool,
-    serf: String,
 }
 
 impl Row {
     /// From a blow until the last consumer was told: half of the times are at most `most`.
-    pub(crate) fn timed(
-        what: &'static str,
-        most: Duration,
-        times: Vec<Duration>,
-        serf: Vec<Duration>,
-    ) -> Self {
-        let (repeats, serf_repeats) = (times.len(), serf.len());
+    pub(crate) fn timed(what: &'static str, most: Duration, times: Vec<Duration>) -> Self {
+        let repeats = times.len();
         let ours = Spread::of(times);
-        let serf = Spread::of(serf).map(|serf| format!("{serf} ({serf_repeats})"));
         Self {
             what,
             repeats,
             measured: ours.map_or_else(|| "not measured".into(), |ours| ours.to_string()),
             wanted: format!("median {:.2}", most.as_secs_f64()),
             holds: ours.is_some_and(|ours| ours.median <= most),
-            serf: serf.unwrap_or_else(|| "–".into()),
         }
     }
 
@@ -45,7 +36,6 @@ impl Row {
         let (suspected, failed) = (sum(|t| t.healthy_suspected), sum(|t| t.healthy_failed));
         let [stopped_suspected, stopped_failed] =
             [sum(|t| t.stopped_suspected), sum(|t| t.stopped_failed)];
-        let unjust = sum(|t| t.unjust);
         Self {
             what,
             repeats: told.len(),
@@ -53,9 +43,8 @@ impl Row {
                 "healthy: {suspected} `suspect`, {failed} `failed`; \
                  stopped: {stopped_suspected} `suspect`, {stopped_failed} `failed`"
             ),
-            wanted: "no unjust `failed`".into(),
-            holds: unjust == 0,
-            serf: "–".into(),
+            wanted: "no healthy `failed`".into(),
+            holds: failed == 0,
         }
     }
 
@@ -72,13 +61,12 @@ impl fmt::Display for Row {
             repeats,
             measured,
             wanted,
-            serf,
             ..
         } = self;
         let verdict = if self.holds { "OK" } else { "MISSED" };
         write!(
             f,
-            "| {what} | {repeats} | {measured} | {wanted} | {verdict} | {serf} |"
+            "| {what} | {repeats} | {measured} | {wanted} | {verdict} |"
         )
     }
 }

@@ -61,6 +61,11 @@ impl Failure {
         }
     }
 
+    /// Whether something is in the way that stays there.
+    pub(super) fn is_trouble(&self) -> bool {
+        self.kind == Kind::Trouble
+    }
+
     /// Whether there is anything to say.
     pub(super) fn is_told(&self) -> bool {
         !matches!(self.kind, Kind::Passed(_) | Kind::Unread)

@@ -28,34 +28,6 @@ fn ok(finished: &Finished) -> &str {
 }
 
 #[test]
-fn a_bench_measures_real_agents_and_prints_one_object() {
-    let args = [
-        "--nodes",
-        "3",
-        "--repetitions",
-        "1",
-        "--profile",
-        "local",
-        "--json",
-    ];
-    let ended = run(["bench"].into_iter().chain(args));
-    assert_eq!(ended.code(), 0, "{ended:?}");
-    let object: Value = serde_json::from_str(&ended.stdout).expect("one object");
-    for metric in [
-        "bootstrap_cpu_ms",
-        "bootstrap_ms",
-        "crash_last_ms",
-        "event_last_ms",
-        "leave_last_ms",
-    ] {
-        let times = &object[metric];
-        assert_eq!(times["n"], 1, "{metric}: {object}");
-        assert!(times["p50"].as_f64() <= times["max"].as_f64() && times["p99"].is_number());
-    }
-    run(["bench", "--nodes", "2"]).refused(2, &["--nodes", "3..=200"]);
-}
-
-#[test]
 fn members_prints_one_aligned_row_each() {
     let lab = Lab::new();
     let agents = lab.cluster(3);

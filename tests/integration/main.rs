@@ -9,6 +9,7 @@ mod applications; // leases, and what everybody hears when one ends
 mod attacks; // one in front of a sealed agent, who hears and sends everything
 mod bad_input; // junk datagrams, mistyped flags, unusable places
 mod bad_requests; // HTTP that nobody should send
+mod bench; // real agents measured, beside Serf where it is installed
 mod children; // the application as a child of the agent
 mod cli; // output, exit codes, the demo
 mod client; // the library that programs in Rust use

@@ -1,135 +1,212 @@
 //! `headcount bench`: real agents on this machine, and when their consumers hear what happens.
 
-mod cpu;
+mod cost;
 mod crowd;
+mod harness;
+mod html;
+mod meter;
+mod metric;
+mod namespace;
+mod ours;
+mod peer;
+mod phase;
+mod plan;
+mod report;
 mod round;
+mod samples;
+mod serf;
+mod site;
 
-use std::collections::BTreeMap;
+use std::{path::PathBuf, time::Duration};
 
-use serde_json::{Value, json};
-
-use super::{Failure, Output, table};
-use crate::{
-    simulator::{Distribution, Percentiles},
-    swim::Profile,
-};
-use round::Round;
+use super::{Failure, Output, draft::Draft, interrupts::Interrupts, number};
+use crate::swim::Profile;
+use meter::Meter;
+use ours::Ours;
+use phase::Phase;
+use plan::{Plan, Side};
+use report::Report;
+use round::Turn;
+use samples::Samples;
+use serf::Serf;
+use site::Site;
 
 /// Measure how soon the consumers of real agents on this machine hear of what happens
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Starts the agents anew for each repetition. Times are taken where consumers \
-    read, and begin before\na process is started, killed or asked; they are this machine's, with \
-    whatever else it does."
+    after_help = "Phases: bootstrap (always), steady, event, crash, restart, leave, pause, \
+    partition. In each repetition all agents start anew. Times are taken where consumers read, \
+    and begin before a process is started, killed or asked; they are this machine's, with \
+    whatever else it does. As root the agents run in network namespaces of their own, which \
+    bytes, packets and the partition need."
 )]
 pub(super) struct Args {
     /// Number of agents, 3 to 200
     #[arg(long, value_name = "N", default_value = "5",
-        value_parser = clap::value_parser!(u16).range(3..=200))]
+        allow_negative_numbers = true, value_parser = number::whole(3..=200_u16))]
     nodes: u16,
     /// How often everything is done, 1 to 1000
-    #[arg(long, value_name = "K", default_value = "5",
-        value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "K", default_value = "3",
+        allow_negative_numbers = true, value_parser = number::whole(1..=1000_u16))]
     repetitions: u16,
     /// The agents' profile
     #[arg(long, value_name = "lan|wan|local", default_value = "lan")]
     profile: Profile,
-    /// Print one JSON object, metric to percentiles in milliseconds
+    /// Only these phases [default: all]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = phase::parse)]
+    phases: Vec<Phase>,
+    /// How long the steady phase goes on; crashes twice as long, restarts and goodbyes half
+    /// as long, events a quarter, each at least once, 1s to 1h
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = time)]
+    time: Duration,
+    /// Measure this program beside ours, in turn, if it is installed
+    #[arg(long, value_name = "serf", hide_possible_values = true)]
+    versus: Option<Rival>,
+    /// Print one JSON object, metric to percentiles
     #[arg(long)]
     json: bool,
+    /// Write a page with plots that needs nothing but a browser
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
-/// What is measured, in the order in which it happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Metric {
-    Bootstrap,
-    BootstrapCpu,
-    Event,
-    CrashSuspected,
-    CrashFirst,
-    CrashLast,
-    Rejoin,
-    Restart,
-    Leave,
+/// What can be measured beside ours.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Rival {
+    Serf,
 }
 
-impl Metric {
-    /// Its name in JSON, and what it says.
-    const fn words(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Bootstrap => ("bootstrap_ms", "every consumer lists everybody"),
-            Self::BootstrapCpu => ("bootstrap_cpu_ms", "what that cost all agents together"),
-            Self::Event => ("event_last_ms", "user event: last consumer told"),
-            Self::CrashSuspected => ("crash_suspect_ms", "kill -9: first consumer told suspect"),
-            Self::CrashFirst => ("crash_first_ms", "kill -9: first consumer told failed"),
-            Self::CrashLast => ("crash_last_ms", "kill -9: last consumer told failed"),
-            Self::Rejoin => ("rejoin_last_ms", "started again: last consumer told join"),
-            Self::Restart => (
-                "restart_last_ms",
-                "killed and started at once: last told restart",
-            ),
-            Self::Leave => ("leave_last_ms", "leave: last consumer told"),
-        }
-    }
+fn time(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_secs(1)..=Duration::from_secs(3600);
+    let time = number::time(text)?;
+    let within = Some(time).filter(|time| range.contains(time));
+    within.ok_or_else(|| "takes a time from 1s to 1h".into())
 }
-
-/// Times by what they are of.
-type Times = BTreeMap<Metric, Distribution>;
 
 pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
-    let mut times = Times::new();
-    let bar = output.bar();
-    for repetition in 1..=args.repetitions {
-        if let Some(bar) = &bar {
-            bar.set_position(u64::from(repetition - 1) * 1000 / u64::from(args.repetitions));
-            bar.set_message(format!("{repetition} of {}", args.repetitions));
-        }
-        let round = Round::begin(args.nodes, args.profile)?;
-        round.play(&mut times).await?;
-    }
-    if let Some(bar) = bar {
-        bar.finish_and_clear();
-    }
-    match args.json {
-        true => output.data(object(&times)),
-        false => table(&args, &times, output),
-    }
-}
-
-/// Milliseconds, to a hundredth.
-fn percentiles(times: &Distribution) -> [f64; 3] {
-    let Percentiles { p50, p99, max, .. } = times.percentiles();
-    [p50, p99, max].map(|micros| (micros / 10.0).round() / 100.0)
-}
-
-fn object(times: &Times) -> Value {
-    let entry = |(metric, times): (&Metric, &Distribution)| {
-        let [p50, p99, max] = percentiles(times);
-        let numbers = json!({"p50": p50, "p99": p99, "max": max, "n": times.count()});
-        (metric.words().0.to_owned(), numbers)
+    let page = args.html.as_deref().map(Draft::begin).transpose()?;
+    // From here on who interrupts gets a report.
+    let mut interrupts = Interrupts::listen()?;
+    let mut report = begin(&args, output);
+    let measured = tokio::select! {
+        () = interrupts.next() => Err(Failure::no(
+            "interrupted; the report is about what was measured until then",
+        )),
+        measured = measure(&mut report, output) => measured,
     };
-    Value::Object(times.iter().map(entry).collect())
+    let printed = print(args.json, &report, output);
+    if let Some(page) = page {
+        page.finish(&html::page(&report))?;
+    }
+    // Whoever did not read to the end must not take a failure for a success.
+    measured?;
+    printed
 }
 
-fn table(args: &Args, times: &Times, output: &mut Output) -> Result<(), Failure> {
-    let (nodes, repetitions) = (args.nodes, args.repetitions);
-    let profile = args.profile.as_str();
-    output.data(format_args!(
-        "{nodes} agents, profile {profile}, {repetitions} repetitions, milliseconds"
-    ))?;
-    let head = ["", "P50", "P99", "MAX", "MAX/P50", "N"]
-        .map(table::Cell::from)
-        .to_vec();
-    let mut rows = vec![head];
-    for (metric, times) in times {
-        let [p50, p99, max] = percentiles(times);
-        let numbers = [p50, p99, max, max / p50].map(|number| format!("{number:.2}").into());
-        let mut row: Vec<table::Cell> = vec![metric.words().1.into()];
-        row.extend(numbers);
-        row.push(times.count().to_string().into());
-        rows.push(row);
+fn print(json: bool, report: &Report, output: &mut Output) -> Result<(), Failure> {
+    match json {
+        true => output.data(report.json()),
+        false => {
+            let mut lines = report.lines().into_iter();
+            lines.try_for_each(|line| output.data(line))
+        }
     }
-    table::lines(&rows)
-        .into_iter()
-        .try_for_each(|line| output.data(line))
+}
+
+/// What is to be done, and what of it cannot be.
+fn begin(args: &Args, output: &mut Output) -> Report {
+    let serf = args.versus.and_then(|Rival::Serf| {
+        let version = serf::version();
+        if version.is_none() {
+            output.talk("serf is not installed: its column is missing");
+        }
+        version
+    });
+    let phases = match args.phases.as_slice() {
+        [] => Phase::ALL.into(),
+        some => some.iter().copied().collect(),
+    };
+    let plan = Plan {
+        nodes: args.nodes,
+        repetitions: args.repetitions,
+        profile: args.profile,
+        phases,
+        time: args.time,
+    };
+    Report {
+        plan,
+        serf,
+        ours: Samples::default(),
+        theirs: Samples::default(),
+    }
+}
+
+/// Where the agents of a cluster are to run.
+#[derive(Clone, Copy, Debug)]
+enum Ground {
+    Namespaces,
+    Loopback { agents: u16 },
+}
+
+impl Ground {
+    /// Namespaces where they can be had; says why not otherwise.
+    fn find(plan: &Plan, output: &mut Output) -> Self {
+        let Err(why) = Site::namespaces() else {
+            return Self::Namespaces;
+        };
+        if plan.has(Phase::Steady) || plan.has(Phase::Partition) {
+            output.talk(format_args!(
+                "no network namespaces, which need root, iproute2 and iptables: \
+                 bytes, packets and the partition are missing ({why})"
+            ));
+        }
+        Self::Loopback { agents: plan.nodes }
+    }
+
+    fn site(self) -> Result<Site, Failure> {
+        match self {
+            Self::Namespaces => Site::namespaces().map_err(Failure::trouble),
+            Self::Loopback { agents } => Site::loopback(agents),
+        }
+    }
+}
+
+/// Fills the report. A turn that breaks off is told of and leaves what it measured.
+async fn measure(report: &mut Report, output: &mut Output) -> Result<(), Failure> {
+    let ground = Ground::find(&report.plan, output);
+    harness::measure(report.plan.nodes, &mut report.ours).await?;
+    let plan = report.plan.clone();
+    let turns = plan.turns(report.serf.is_some());
+    let mut meter = Meter::new(&plan, &turns, output);
+    let mut broken = 0;
+    for (repetition, side) in turns {
+        let turn = Turn {
+            plan: &plan,
+            repetition,
+            samples: report.samples_of(side),
+            begins: &mut |phase| meter.begins(&plan, (repetition, side), phase),
+        };
+        let site = || ground.site();
+        let played = match side {
+            Side::Ours => turn.play(site, || Ours::new(plan.profile)).await,
+            Side::Serf => turn.play(site, || Serf::new(plan.profile)).await,
+        };
+        meter.ended(&plan, side);
+        let Err(failure) = played else {
+            continue;
+        };
+        if failure.is_trouble() {
+            return Err(failure);
+        }
+        broken += u32::from(side == Side::Ours);
+        let side = side.as_str();
+        meter.talk(&format!(
+            "repetition {repetition}, {side}, broke off: {failure}"
+        ));
+    }
+    meter.end();
+    match broken {
+        0 => Ok(()),
+        some => Err(Failure::no(format!("{some} of our repetitions broke off"))),
+    }
 }

@@ -93,7 +93,7 @@ impl<'a> Steps<'a> {
     }
 
     async fn kill(&mut self) -> Result<(), Failure> {
-        let id = self.cluster.kill(VICTIM).unwrap_or_default();
+        let id = self.cluster.processes.kill(VICTIM).unwrap_or_default();
         self.say(&format!(
             "Killed {VICTIM} as `kill -9 {id}` does: suspected first, failed when it stays silent."
         ))?;
@@ -114,7 +114,7 @@ impl<'a> Steps<'a> {
         self.say(&format!(
             "Asking {LEAVER} to leave: it says goodbye, so nobody takes it for failed."
         ))?;
-        self.cluster.dismiss(LEAVER);
+        self.cluster.processes.dismiss(LEAVER);
         let client = Client::new(self.cluster.socket(LEAVER));
         client.leave(Some("the demo is over")).await?;
         self.until_told(What::Left, LEAVER).await
@@ -158,7 +158,7 @@ impl<'a> Steps<'a> {
             if let Ok(found) = timeout(LOOK_EVERY, self.show_until(&mut look)).await {
                 return found;
             }
-            if let Some(failure) = self.cluster.casualty() {
+            if let Some(failure) = self.cluster.processes.casualty() {
                 return Err(failure);
             }
         }

@@ -1,12 +1,10 @@
 //! `headcount simulate`: runs a scenario in virtual time and says how it went.
 
 mod command;
-mod draft;
 mod html;
-mod interrupts;
 mod json;
 mod memory;
-mod number;
+mod plots;
 mod progress;
 mod show;
 mod shrink;
@@ -22,10 +20,14 @@ use std::{
 
 use tokio::time::interval;
 
-use super::{Failure, Output, moment::Stopwatch};
+use super::{
+    Failure, Output,
+    draft::{self, Draft},
+    interrupts::Interrupts,
+    moment::Stopwatch,
+    number,
+};
 use crate::simulator::{NODES_MAX, Plan, Scenario};
-use draft::Draft;
-use interrupts::Interrupts;
 use progress::Progress;
 use show::Shown;
 use tally::Tally;

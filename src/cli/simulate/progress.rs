@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use indicatif::ProgressBar;
-
 use super::{
-    super::{Output, moment::Stopwatch},
+    super::{
+        Output,
+        moment::Stopwatch,
+        progress::{Bar, left},
+    },
     show,
     work::{Job, Reached},
 };
@@ -25,7 +27,7 @@ pub(super) struct Progress {
     each: Option<Duration>,
     /// Virtual time in which a warm cluster forms.
     forms: Duration,
-    bar: Option<ProgressBar>,
+    bar: Bar,
     began: Stopwatch,
 }
 
@@ -35,16 +37,16 @@ impl Progress {
             seeds: job.count,
             each: job.scenario.planned(),
             forms: job.scenario.forming(),
-            bar: output.bar(),
+            bar: Bar::new(output),
             began: Stopwatch::start(),
         }
     }
 
     /// How often to say something.
     pub(super) const fn every(&self) -> Duration {
-        match self.bar {
-            Some(_) => DRAWN_EVERY,
-            None => PRINTED_EVERY,
+        match self.bar.is_drawn() {
+            true => DRAWN_EVERY,
+            false => PRINTED_EVERY,
         }
     }
 
@@ -55,20 +57,12 @@ impl Progress {
             (1, Some(reached)) => self.of_one(reached, spent),
             _ => self.of_many(done, spent),
         };
-        match &self.bar {
-            Some(bar) => {
-                bar.set_position(thousandths(share));
-                bar.set_message(text);
-            }
-            None => output.talk(text),
-        }
+        self.bar.say(share, text, output);
     }
 
     /// Takes the bar away.
     pub(super) fn end(self) {
-        if let Some(bar) = self.bar {
-            bar.finish_and_clear();
-        }
+        self.bar.end();
     }
 
     fn of_many(&self, done: u64, spent: Duration) -> (f64, String) {
@@ -116,27 +110,9 @@ impl Progress {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "what is cut off is less than a thousandth"
-)]
-fn thousandths(share: f64) -> u64 {
-    (share.clamp(0.0, 1.0) * 1000.0) as u64
-}
-
 fn speed(reached: Reached) -> String {
     let times = reached.virtual_time.as_secs_f64() / reached.running.as_secs_f64().max(1e-3);
     format!(", {} × real time", show::speed(times))
-}
-
-/// How long it takes still if it goes on as it did; nothing while nobody can know.
-fn left(share: f64, spent: Duration) -> String {
-    if share < 0.001 {
-        return String::new();
-    }
-    let rest = spent.as_secs_f64() * (1.0 - share).max(0.0) / share;
-    let rest = humantime::format_duration(Duration::from_secs_f64(rest.ceil()));
-    format!(", about {rest} left")
 }
 
 #[cfg(test)]
@@ -148,7 +124,7 @@ mod tests {
             seeds,
             each: Some(Duration::from_secs(80)),
             forms: Duration::from_secs(4),
-            bar: None,
+            bar: Bar::default(),
             began: Stopwatch::start(),
         }
     }

@@ -158,6 +158,12 @@ pub(super) struct Measure {
 }
 
 impl Measure {
+    /// The label, and all cells.
+    pub(super) fn row(&self) -> Vec<String> {
+        let label = std::iter::once(self.label.into());
+        label.chain(self.cells()).collect()
+    }
+
     /// Count, median, 99th percentile and maximum; a dash for what nothing was measured of.
     pub(super) fn cells(&self) -> [String; 4] {
         let decimals = self.decimals;

@@ -1,8 +1,9 @@
 //! Which plots a report has.
 
 use super::{
-    super::{show::Shown, tally::Point},
-    plot::{Axis, Drawn, Mark, Plot, Series},
+    super::page::{About, Axis, Drawn, Mark, Plot, Series},
+    show::Shown,
+    tally::Point,
 };
 use crate::simulator::{Distribution, Report, Step};
 
@@ -178,7 +179,7 @@ fn mark_of_seed(point: &Point, number: fn(&Point) -> Option<f64>) -> Option<Mark
     Some(Mark {
         x: point.seed as f64,
         y: number(point)?,
-        seed: Some((point.seed, point.failed)),
+        about: About::Seed(point.seed, point.failed),
     })
 }
 
@@ -231,8 +232,8 @@ fn over_time(report: &Report, number: impl Fn(&Step) -> f64) -> Vec<Mark> {
 }
 
 const fn line_mark(x: f64, y: f64) -> Mark {
-    let seed = None;
-    Mark { x, y, seed }
+    let about = About::Place;
+    Mark { x, y, about }
 }
 
 fn heights(marks: &[Mark]) -> impl Iterator<Item = f64> + '_ {

@@ -15,56 +15,66 @@ const TICKS_MAX: u32 = 20;
 
 /// What is measured along an axis.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Axis {
-    pub(super) label: &'static str,
+pub(in crate::cli) struct Axis {
+    pub(in crate::cli) label: &'static str,
     /// What follows a number, such as " s".
-    pub(super) unit: &'static str,
-    pub(super) min: f64,
-    pub(super) max: f64,
+    pub(in crate::cli) unit: &'static str,
+    pub(in crate::cli) min: f64,
+    pub(in crate::cli) max: f64,
 }
 
 /// How the marks of a series are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Drawn {
+pub(in crate::cli) enum Drawn {
     Line,
-    /// One for each seed.
+    /// Each on its own.
     Points,
 }
 
 /// A number at a place, which says what it is.
 #[derive(Clone, Debug)]
-pub(super) struct Mark {
-    pub(super) x: f64,
-    pub(super) y: f64,
-    /// The seed it stands for, if it stands for one, and whether that failed.
-    pub(super) seed: Option<(u64, bool)>,
+pub(in crate::cli) struct Mark {
+    pub(in crate::cli) x: f64,
+    pub(in crate::cli) y: f64,
+    pub(in crate::cli) about: About,
+}
+
+/// What a mark stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum About {
+    /// Its place.
+    Place,
+    /// One measurement in this repetition. Marks of a repetition stand side by side.
+    Repetition(u16),
+    /// This seed, and whether it failed.
+    Seed(u64, bool),
 }
 
 /// Marks that belong together.
 #[derive(Clone, Debug)]
-pub(super) struct Series {
+pub(in crate::cli) struct Series {
     /// Empty when there is only one.
-    pub(super) name: &'static str,
-    pub(super) marks: Vec<Mark>,
+    pub(in crate::cli) name: &'static str,
+    pub(in crate::cli) marks: Vec<Mark>,
 }
 
 /// One figure.
 #[derive(Clone, Debug)]
-pub(super) struct Plot {
-    pub(super) title: &'static str,
+pub(in crate::cli) struct Plot {
+    pub(in crate::cli) title: &'static str,
     /// What is seen, in a sentence.
-    pub(super) caption: &'static str,
-    pub(super) drawn: Drawn,
-    pub(super) x: Axis,
-    pub(super) y: Axis,
-    pub(super) series: Vec<Series>,
+    pub(in crate::cli) caption: &'static str,
+    pub(in crate::cli) drawn: Drawn,
+    pub(in crate::cli) x: Axis,
+    pub(in crate::cli) y: Axis,
+    pub(in crate::cli) series: Vec<Series>,
     /// The line that runs a seed again, without its number.
-    pub(super) command: Option<String>,
+    pub(in crate::cli) command: Option<String>,
 }
 
 impl Axis {
     /// From zero to the greatest of `numbers`, or a little more.
-    pub(super) fn up_to(
+    pub(in crate::cli) fn up_to(
         label: &'static str,
         unit: &'static str,
         numbers: impl Iterator<Item = f64>,
@@ -81,7 +91,7 @@ impl Axis {
     }
 
     /// From zero to exactly the greatest of `numbers`.
-    pub(super) fn spanning(
+    pub(in crate::cli) fn spanning(
         label: &'static str,
         unit: &'static str,
         numbers: impl Iterator<Item = f64>,
@@ -94,7 +104,10 @@ impl Axis {
     }
 
     /// As [`Axis::up_to`] for what is counted: no line of the grid lies between whole numbers.
-    pub(super) fn counting(label: &'static str, numbers: impl Iterator<Item = f64>) -> Self {
+    pub(in crate::cli) fn counting(
+        label: &'static str,
+        numbers: impl Iterator<Item = f64>,
+    ) -> Self {
         Self::up_to(label, "", numbers.chain([TICKS]))
     }
 
@@ -168,8 +181,10 @@ impl Plot {
     fn mark(&self, index: usize, series: &Series, mark: &Mark) -> Markup {
         let (x, y) = self.place(mark);
         let says = self.says(series, mark);
-        let seed = mark.seed.map(|(seed, _)| seed);
-        let failed = mark.seed.is_some_and(|(_, failed)| failed);
+        let (seed, failed) = match mark.about {
+            About::Seed(seed, failed) => (Some(seed), failed),
+            About::Place | About::Repetition(_) => (None, false),
+        };
         let (x, y) = (pixels(x), pixels(y));
         let radius = match self.drawn {
             Drawn::Line => "1",
@@ -183,7 +198,7 @@ impl Plot {
         html! {
             circle class={ (kind) " s" (index) } cx=(x) cy=(y) r=(radius) data-says=(says)
                 data-seed=[seed] {
-                @if seed.is_some() { title { (says) } }
+                @if self.drawn == Drawn::Points { title { (says) } }
             }
         }
     }
@@ -191,11 +206,13 @@ impl Plot {
     /// What the mark stands for.
     fn says(&self, series: &Series, mark: &Mark) -> String {
         let (x, y) = (self.x.text(mark.x), self.y.text(mark.y));
-        match (mark.seed, series.name) {
-            (Some((seed, true)), _) => format!("seed {seed}: {y}, failed"),
-            (Some((seed, false)), _) => format!("seed {seed}: {y}"),
-            (None, "") => format!("{x}: {y}"),
-            (None, name) => format!("{name}, {x}: {y}"),
+        match (mark.about, series.name) {
+            (About::Seed(seed, true), _) => format!("seed {seed}: {y}, failed"),
+            (About::Seed(seed, false), _) => format!("seed {seed}: {y}"),
+            (About::Repetition(number), "") => format!("repetition {number}: {y}"),
+            (About::Repetition(number), name) => format!("{name}, repetition {number}: {y}"),
+            (About::Place, "") => format!("{x}: {y}"),
+            (About::Place, name) => format!("{name}, {x}: {y}"),
         }
     }
 }
@@ -285,7 +302,7 @@ mod tests {
         let marks = [(1, false), (2, true)].map(|(seed, failed)| Mark {
             x: seed as f64,
             y: 1.5,
-            seed: Some((seed, failed)),
+            about: About::Seed(seed, failed),
         });
         let plot = Plot {
             title: "T",
