@@ -117,6 +117,22 @@ pub struct Left {
     pub left: bool,
 }
 
+/// The answer of `DELETE /v1/members/NAME`: how far the removal has come.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Removed {
+    /// The member's name.
+    #[serde(rename = "removed")]
+    pub name: String,
+    /// Living members that have forgotten it, the agent included.
+    pub applied_by: usize,
+    /// Living members.
+    pub members: usize,
+    /// The names of those that did not say so within 3 s. They hear of it when they compare what
+    /// they know with others.
+    pub missing: Vec<String>,
+}
+
 /// The answer of `POST /v1/events`: what the event is known by in every stream.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]

@@ -118,6 +118,10 @@ impl Trace {
                 self.0.write_u8(5);
                 self.0.write_u32(*generation);
             }
+            Output::Removed(removed) => {
+                self.0.write_u8(10);
+                self.bytes(format!("{removed:?}").as_bytes());
+            }
             Output::Send { to, bytes } => {
                 self.0.write_u8(6);
                 self.address(*to);

@@ -81,8 +81,9 @@ pub enum Input<'a> {
     /// From now on we have these tags, which [`super::check_tags`] lets pass, in place of all that
     /// we had. Told everywhere at once; without effect once we are leaving.
     Tags(&'a Tags),
-    /// Forget this failed or departed member everywhere. Unknown, alive and suspect members
-    /// stay as they are.
+    /// Forget this failed or departed member everywhere; [`Output::Removed`] follows when all
+    /// living members have, after 3 s at the latest. Without effect unless
+    /// [`super::Node::is_removable`].
     Remove {
         /// Its name.
         name: &'a str,
@@ -147,6 +148,8 @@ pub enum Output {
         /// The generation in use.
         generation: u32,
     },
+    /// A member that [`Input::Remove`] named is forgotten, by so many.
+    Removed(Box<Removed>),
     /// Send a datagram.
     Send {
         /// Where to.
@@ -163,6 +166,17 @@ pub enum Output {
         /// The frame, to be preceded by its length.
         bytes: Bytes,
     },
+}
+
+/// How far the removal of a member has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// The member's name.
+    pub name: String,
+    /// Living members that have forgotten it, ourselves included.
+    pub applied_by: usize,
+    /// The names of those that did not say so in time, in order. Exchanges tell them later.
+    pub missing: Vec<String>,
 }
 
 /// Why a node stopped.

@@ -128,7 +128,9 @@ fn join_leave_and_remove_do_what_they_say() {
     assert_eq!(second.exit_code(), 0);
     until("one left", || (first.count("left") == 1).then_some(()));
     assert_eq!(first.member("n2").expect("a member")["reason"], "lunch");
-    ok(&ask(&first, &["remove", "n2"]));
+    let removed = ask(&first, &["remove", "n2"]);
+    ok(&removed);
+    assert_eq!(removed.stdout, "n2 is removed by 1/1 members\n");
     until("forgotten", || first.member("n2").is_none().then_some(()));
 }
 

@@ -23,6 +23,7 @@ use crate::{
         shared::{Command, Removal, Shared},
     },
     config::{RESTART_ETA, Seed, restart_eta},
+    swim::Removed,
 };
 
 use super::{Problem, query};
@@ -154,7 +155,31 @@ pub(super) async fn leave(
     }
 }
 
-/// `DELETE /v1/members/{name}`.
+/// The answer of `DELETE /v1/members/{name}`.
+#[derive(Serialize)]
+struct RemovalAnswer {
+    removed: String,
+    /// Living members that have forgotten it, this one included.
+    applied_by: usize,
+    /// Living members.
+    members: usize,
+    /// Those that did not say so.
+    missing: Vec<String>,
+}
+
+impl From<Removed> for RemovalAnswer {
+    fn from(removed: Removed) -> Self {
+        Self {
+            removed: removed.name,
+            applied_by: removed.applied_by,
+            members: removed.applied_by + removed.missing.len(),
+            missing: removed.missing,
+        }
+    }
+}
+
+/// `DELETE /v1/members/{name}`. Answers as soon as every living member has forgotten it, after 3 s
+/// at the latest. Exchanges tell whoever has not.
 pub(super) async fn remove(
     State(shared): State<Arc<Shared>>,
     name: Result<Path<String>, PathRejection>,
@@ -163,7 +188,7 @@ pub(super) async fn remove(
     let asked = name.clone();
     let removal = shared.ask(|reply| Command::Remove { name: asked, reply });
     match removal.await? {
-        Removal::Done => Ok(Json(json!({"removed": name})).into_response()),
+        Removal::Done(removed) => Ok(Json(RemovalAnswer::from(removed)).into_response()),
         Removal::Unknown => Err(Problem::no_member(&name)),
         Removal::Refused(state) => Err(Problem::new(
             StatusCode::CONFLICT,

@@ -20,7 +20,7 @@ use crate::{
         shared::{Command, Facts, Raising, Removal},
     },
     feed::{Epoch, Feed},
-    swim::{Card, Change, Keys, MemberId, MemberState, MemberView, Profile, Tags},
+    swim::{Card, Change, Keys, MemberId, MemberState, MemberView, Profile, Removed, Tags},
 };
 
 struct Desk {
@@ -252,8 +252,14 @@ async fn join_tells_who_answered() {
 
 #[tokio::test]
 async fn removal_answers_what_the_protocol_says() {
+    let counted = Removed {
+        name: "n2".into(),
+        applied_by: 3,
+        missing: vec!["n4".into()],
+    };
+    let answer = json!({"removed": "n2", "applied_by": 3, "members": 4, "missing": ["n4"]});
     for (removal, expected) in [
-        (Removal::Done, StatusCode::OK),
+        (Removal::Done(counted), StatusCode::OK),
         (Removal::Unknown, StatusCode::NOT_FOUND),
         (Removal::Refused(MemberState::Alive), StatusCode::CONFLICT),
     ] {
@@ -265,8 +271,9 @@ async fn removal_answers_what_the_protocol_says() {
                 reply.send(removal).unwrap();
             }
         });
-        let (status, _) = desk.ask("DELETE", "/v1/members/n2", "").await;
+        let (status, said) = desk.ask("DELETE", "/v1/members/n2", "").await;
         assert_eq!(status, expected);
+        assert_eq!(said == answer, status == StatusCode::OK, "{said}");
     }
 }
 
