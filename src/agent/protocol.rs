@@ -370,6 +370,7 @@ impl Hands {
                 self.generation.send_replace(generation);
             }
             Output::Removed(removed) => self.removed(*removed),
+            Output::Restarting { member, due } => self.shared.feed().await_restart(member, due),
             Output::Send { to, bytes } => self.datagrams.send(to, &bytes),
             Output::Stop(reason) => self.stop(reason),
             Output::StreamFrame { stream, bytes } => self.streams.write(stream, bytes),

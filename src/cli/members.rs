@@ -26,7 +26,8 @@ pub(super) struct Args {
     /// Only the member with this name; any of them if more than one is given
     #[arg(long = "name", value_name = "NAME", num_args = 1..)]
     names: Vec<String>,
-    /// Wait until this many members are alive, this agent included, then list them
+    /// Wait until this many members are alive, this agent and those about to be back from a
+    /// restart included, then list them
     #[arg(long, value_name = "N")]
     wait: Option<usize>,
     /// How long to wait, as 300ms, 30s or 2m; seconds without a unit
@@ -121,12 +122,16 @@ fn app(member: &Member) -> Cell {
     Cell::styled(shown(app.as_str()), style)
 }
 
-/// Who accuses a suspect and until when; why somebody left, or its application is down.
+/// Who accuses a suspect and until when; until when a restart is waited for; why somebody left, or
+/// its application is down.
 fn note(member: &Member, now: SystemTime) -> String {
     let mut parts = Vec::new();
     if let Some(suspicion) = &member.suspicion {
         parts.push(format!("by {} ({})", suspicion.by, suspicion.evidence));
         parts.push(format!("fails {}", relative(suspicion.deadline, now)));
+    }
+    if let Some(due) = member.restart_due {
+        parts.push(format!("restarting, due {}", relative(due, now)));
     }
     if let Some(reason) = member.reason.as_ref().filter(|reason| !reason.is_empty()) {
         parts.push(format!("reason: {reason}"));
@@ -195,6 +200,7 @@ mod tests {
                 member("n1", json!({"tags": {"role": "web"}})),
                 member("n22", suspicion),
                 member("n3", json!({"state": "left", "reason": "upgrade"})),
+                member("n4", json!({"restart_due": "2026-01-05T10:00:09Z"})),
             ]),
             [
                 "NAME  ADDRESS      STATE    GEN  INC  TAGS      SINCE      NOTE",
@@ -202,6 +208,7 @@ mod tests {
                 "n22   127.0.0.1:1  suspect  1    0              3m12s ago  \
                  by n1 (probe-timeout), fails in 3s",
                 "n3    127.0.0.1:1  left     1    0              3m12s ago  reason: upgrade",
+                "n4    127.0.0.1:1  alive    1    0              3m12s ago  restarting, due in 9s",
             ]
         );
     }

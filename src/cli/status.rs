@@ -38,7 +38,7 @@ fn rows(status: &Status) -> Vec<Vec<Cell>> {
     let rows = [
         ("name", text(&status.name)),
         ("health", health(&status.health)),
-        ("members", counts(status.counts)),
+        ("members", counts(status)),
         ("cluster", text(&status.cluster)),
         ("address", status.address.to_string().into()),
         ("seen as", seen_as(status)),
@@ -92,14 +92,18 @@ fn health(word: &str) -> Cell {
     Cell::styled(shown(word), style)
 }
 
-fn counts(counts: Counts) -> Cell {
+fn counts(status: &Status) -> Cell {
     let Counts {
         alive,
         suspect,
         failed,
         left,
-    } = counts;
-    format!("{alive} alive, {suspect} suspect, {failed} failed, {left} left").into()
+    } = status.counts;
+    let restarting = match status.restarting {
+        0 => String::new(),
+        restarting => format!(" ({restarting} restarting)"),
+    };
+    format!("{alive} alive{restarting}, {suspect} suspect, {failed} failed, {left} left").into()
 }
 
 fn app(app: &App) -> Cell {
@@ -125,7 +129,7 @@ mod tests {
             "uptime_s": 192, "http": null,
             "epoch": "5f", "seq": 4, "pid": 77, "bind": "127.0.0.1:7946",
             "app": "down", "app_reason": "killed by signal 9", "socket": "/run/x.sock",
-            "counts": {"alive": 1, "suspect": 0, "failed": 2, "left": 0},
+            "counts": {"alive": 2, "suspect": 0, "failed": 2, "left": 0}, "restarting": 1,
             "tags": {"role": "web"}, "subscribers": 3,
         });
         let lines = table::lines(&rows(&serde_json::from_value(status).unwrap()));
@@ -136,7 +140,7 @@ mod tests {
             [
                 "name         n1",
                 "health       isolated",
-                "members      1 alive, 0 suspect, 2 failed, 0 left",
+                "members      2 alive (1 restarting), 0 suspect, 2 failed, 0 left",
                 "cluster      default",
                 "address      127.0.0.1:7946",
                 "tags         role=web",

@@ -34,6 +34,9 @@ impl Story {
 /// Somebody who was there when the stream began.
 fn known(at: SystemTime, member: &Member) -> Vec<Cell> {
     let mut detail = format!("{}, generation {}", member.state, member.generation);
+    if let Some(due) = member.restart_due {
+        detail = format!("{detail}, restarting, due {}", local_second(due));
+    }
     if let Some(application) = application(member) {
         detail = format!("{detail}, {}", shown(&application));
     }

@@ -67,6 +67,9 @@ pub struct Status {
     pub uptime: Duration,
     /// Members by state, itself included.
     pub counts: Counts,
+    /// Of those alive, how many announced a restart and are not back yet.
+    #[serde(default)]
+    pub restarting: u64,
     /// This run of it.
     pub epoch: String,
     /// The number of the newest change.

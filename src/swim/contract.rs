@@ -5,7 +5,9 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{AppStatus, Change, Directory, Key, KeyId, Keys, Life, Scope, Tags, Tuning};
+use super::{
+    AppStatus, Change, Directory, Key, KeyId, Keys, Life, MemberId, Scope, Tags, Timestamp, Tuning,
+};
 
 /// A stream (TCP in the agent) that one side opened. The number is the driver's own: streams that
 /// this node dials have numbers the node chose (even); streams that the driver accepted
@@ -150,6 +152,14 @@ pub enum Output {
     },
     /// A member that [`Input::Remove`] named is forgotten, by so many.
     Removed(Box<Removed>),
+    /// A member announced that its next process is there at `due`, and is waited for. No change, as
+    /// it stays alive until then; a change follows when it is back, or is not.
+    Restarting {
+        /// The member.
+        member: MemberId,
+        /// When it is failed unless it is back.
+        due: Timestamp,
+    },
     /// Send a datagram.
     Send {
         /// Where to.

@@ -31,13 +31,18 @@ fn an_announced_restart_is_one_change_however_long_it_takes() {
     for agent in &agents {
         let member = agent.member("n4").expect("still a member");
         assert_eq!(member["state"], "alive", "{member:#}");
+        assert!(member["restart_due"].is_string(), "{member:#}");
+        assert_eq!(agent.status()["restarting"], 1);
+        agent.await_metric("headcount_members_restarting", |count| count == 1.0);
     }
     agents.push(leaver.kill().join(agents[0].address()).start());
     for watch in &watches {
         let restart = watch.wait_for("restart", "n4");
         assert_eq!(restart["previous_generation"], 1, "{restart:#}");
         assert_eq!(watch.story("n4"), ["restart"]);
+        assert!(restart["member"]["restart_due"].is_null(), "{restart:#}");
     }
+    assert_eq!(agents[0].status()["restarting"], 0);
     await_members(&agents, "alive", 4);
 }
 

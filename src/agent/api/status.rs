@@ -31,6 +31,7 @@ struct Record<'a> {
     profile: &'static str,
     uptime_s: u64,
     counts: CountsRecord,
+    restarting: usize,
     epoch: String,
     seq: u64,
     pid: u32,
@@ -70,14 +71,14 @@ impl From<Counts> for CountsRecord {
 pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
     let facts = &shared.facts;
     let key = shared.keys.borrow().primary().map(Key::id);
-    let (own, epoch, seq, counts, health) = {
+    let (own, epoch, seq, (counts, restarting), health) = {
         let feed = shared.feed();
         let own = feed.member(facts.id).ok_or_else(Problem::ending)?;
         (
             own,
             feed.epoch(),
             feed.seq(),
-            feed.counts(),
+            (feed.counts(), feed.restarting()),
             match (feed.isolated(), feed.degraded()) {
                 (true, _) => "isolated",
                 (false, true) => "degraded",
@@ -99,6 +100,7 @@ pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, 
         profile: facts.profile.as_str(),
         uptime_s: shared.clock.uptime().as_secs(),
         counts: counts.into(),
+        restarting,
         epoch: epoch.to_string(),
         seq,
         pid: std::process::id(),

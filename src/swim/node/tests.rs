@@ -27,6 +27,8 @@ pub(super) struct Few {
     pub(super) deaf_to: Option<(usize, Kind)>,
     /// Removals that were counted.
     pub(super) removed: Vec<Removed>,
+    /// Whom each waits for, and until when.
+    pub(super) awaited: BTreeMap<usize, Vec<(MemberId, Timestamp)>>,
 }
 
 #[derive(Clone)]
@@ -85,6 +87,7 @@ impl Few {
             translated: None,
             deaf_to: None,
             removed: Vec::new(),
+            awaited: BTreeMap::new(),
         }
     }
 
@@ -136,6 +139,9 @@ impl Few {
             Output::Change(change) => self.changes[at].push(*change),
             Output::Notice(notice) => self.notices[at].push(*notice),
             Output::Removed(removed) => self.removed.push(*removed),
+            Output::Restarting { member, due } => {
+                self.awaited.entry(at).or_default().push((member, due));
+            }
             Output::Stop(reason) => {
                 self.stops.insert(at, reason);
                 self.nodes[at] = None;
