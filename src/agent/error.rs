@@ -4,7 +4,7 @@ use std::{
     ffi::{OsStr, OsString},
     io::{self, ErrorKind},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use crate::config::SOCKET_PATH_BYTES_MAX;
@@ -40,6 +40,32 @@ pub enum Error {
         address: SocketAddr,
         /// Where the other one is.
         holder: SocketAddr,
+    },
+    /// The data directory cannot be made: its path leads through a file. Not started.
+    #[error("cannot make data directory {}", path.display())]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another member's memory is in the data directory. Not started; the files are unharmed.
+    #[error("{} belongs to member {theirs}, this is {ours}", path.display())]
+    DataDirForeign {
+        /// A file of theirs.
+        path: PathBuf,
+        /// Whose it is.
+        theirs: String,
+        /// Who we are.
+        ours: String,
+    },
+    /// An agent that runs has the data directory. Not started; the other one is unharmed.
+    #[error("data directory {} belongs to a running agent{}", path.display(), process(*pid))]
+    DataDirInUse {
+        /// The directory.
+        path: PathBuf,
+        /// The agent's process, if it is known.
+        pid: Option<u32>,
     },
     /// The API's TCP port could not be opened. Not started.
     #[error("cannot bind http address {address}")]
@@ -124,6 +150,11 @@ impl Error {
             Self::Conflict { .. } => {
                 Some("names are unique in a cluster: choose another with --name".into())
             }
+            Self::DataDir { .. } => Some("choose another directory with --data-dir".into()),
+            Self::DataDirForeign { path, .. } => Some(foreign_hint(path)),
+            Self::DataDirInUse { .. } => {
+                Some("end it, or choose another directory for this one with --data-dir".into())
+            }
             Self::Interface { .. } => {
                 Some("see `ip address`, or say --advertise with an IP".into())
             }
@@ -144,6 +175,17 @@ impl Error {
             }
         }
     }
+}
+
+fn process(pid: Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(", process {pid}"))
+}
+
+fn foreign_hint(file: &Path) -> String {
+    let dir = file.parent().unwrap_or(file).display();
+    format!(
+        "give each member a --data-dir of its own; if this one takes that one's place, remove {dir}"
+    )
 }
 
 fn bind_hint(address: SocketAddr, source: &io::Error, flag: &str) -> Option<String> {
@@ -184,7 +226,7 @@ fn bracketed(address: SocketAddr) -> String {
     }
 }
 
-fn socket_hint(path: &std::path::Path, source: &io::Error) -> Option<String> {
+fn socket_hint(path: &Path, source: &io::Error) -> Option<String> {
     let folder = path.parent()?.display();
     Some(match source.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
