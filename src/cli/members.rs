@@ -11,7 +11,10 @@ use super::{
     story::tags,
     table::{self, Cell},
 };
-use crate::client::{App, Client, Filter, Listing, Member, State};
+use crate::{
+    client::{App, Client, Filter, Listing, Member, State},
+    nearest::nearest,
+};
 
 /// List the members of the cluster, or wait until there are enough
 #[derive(Debug, clap::Args)]
@@ -49,12 +52,43 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
     let filter = filter(&args.tags, &args.names);
     let answer = client.members(&filter, &args.states).await?;
     if args.json {
-        return output.data(answer.json());
+        output.data(answer.json())?;
+    } else {
+        for line in table(&answer) {
+            output.data(line)?;
+        }
     }
-    for line in table(&answer) {
-        output.data(line)?;
+    let asks_for_some = !(args.names.is_empty() && args.tags.is_empty());
+    if asks_for_some && answer.members.len() < args.names.len().max(1) {
+        let everyone = client.members(&Filter::default(), &[]).await?;
+        return strangers(&args, &everyone.members).map_or(Ok(()), Err);
     }
     Ok(())
+}
+
+/// What the user asks for that nobody is called, or that nobody has: the answer is no. That those
+/// who are there are just not in the state asked for is an answer.
+fn strangers(args: &Args, everyone: &[Member]) -> Option<Failure> {
+    let names = everyone.iter().map(|member| &*member.name);
+    let is_unknown = |name: &&String| everyone.iter().all(|member| member.name != **name);
+    if let Some(name) = args.names.iter().find(is_unknown) {
+        let failure = Failure::no(format!("no member is called {name:?}"));
+        return Some(match nearest(name, names) {
+            Some(near) => failure.hint(format!("the nearest name is {near:?}")),
+            None => failure,
+        });
+    }
+    let nobody_has = |(key, value): &&(String, String)| {
+        let has = |member: &Member| member.tags.get(key) == Some(value);
+        !everyone.iter().any(has)
+    };
+    let (key, value) = args.tags.iter().find(nobody_has)?;
+    let failure = Failure::no(format!("no member has the tag {key}={value}"));
+    let keys = everyone.iter().flat_map(|member| member.tags.keys());
+    Some(match nearest(key, keys.map(String::as_str)) {
+        Some(near) if near != key => failure.hint(format!("the nearest key is {near:?}")),
+        _ => failure,
+    })
 }
 
 /// The members that the user wants to hear of.
@@ -225,6 +259,48 @@ mod tests {
                 "n2    127.0.0.1:1  alive        1    0          3m12s ago",
             ]
         );
+    }
+
+    #[test]
+    fn who_asks_for_somebody_unknown_is_told() {
+        use clap::Parser;
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: Args,
+        }
+        let everyone = [
+            member("web1", json!({"tags": {"role": "web"}})),
+            member("db1", json!({})),
+        ];
+        for (line, told) in [
+            (&["--name", "web1", "db1"][..], None),
+            (&["--name", "web1", "--state", "failed"], None),
+            (&["--tag", "role=web"], None),
+            (
+                &["--name", "web1", "web2"],
+                Some((
+                    r#"no member is called "web2""#,
+                    r#"the nearest name is "web1""#,
+                )),
+            ),
+            (
+                &["--tag", "rol=web"],
+                Some((
+                    "no member has the tag rol=web",
+                    r#"the nearest key is "role""#,
+                )),
+            ),
+        ] {
+            let args = Line::parse_from([&["members"], line].concat()).args;
+            let failure = strangers(&args, &everyone);
+            let said = failure.as_ref().map(|failure| {
+                assert_eq!(failure.code(), 1);
+                (failure.to_string(), failure.advice().unwrap_or_default())
+            });
+            let said = said.as_ref().map(|(text, hint)| (&**text, *hint));
+            assert_eq!(said, told, "{line:?}");
+        }
     }
 
     #[test]

@@ -56,6 +56,9 @@ pub struct Status {
     pub version: String,
     /// `ok`, `degraded` or `isolated`.
     pub health: String,
+    /// Why it is not `ok`, a clause each.
+    #[serde(default)]
+    pub health_reasons: Vec<String>,
     /// `sealed` or `plaintext`: what its gossip is.
     pub gossip: String,
     /// What the key that it seals with is called.

@@ -113,7 +113,9 @@ fn a_data_directory_of_somebody_else_is_refused_and_unharmed() {
     };
     let before = held();
     let whose = r#""n1" of cluster "#;
-    again().finish().refused(2, &[&dir, whose, "--data-dir", "hint:"]);
+    again()
+        .finish()
+        .refused(2, &[&dir, whose, "--data-dir", "hint:"]);
     assert_eq!(held(), before);
     let file = format!("{dir}/generation");
     for below in [file.clone(), format!("{file}/n2")] {

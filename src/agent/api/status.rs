@@ -14,7 +14,7 @@ use crate::{
     swim::{AppStatus, Counts, Key, Tags},
 };
 
-use super::Problem;
+use super::{Problem, health::Health};
 
 #[derive(Serialize)]
 struct Record<'a> {
@@ -28,6 +28,8 @@ struct Record<'a> {
     cluster: &'a str,
     version: &'static str,
     health: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    health_reasons: Vec<&'static str>,
     profile: &'static str,
     uptime_s: u64,
     counts: CountsRecord,
@@ -71,19 +73,16 @@ impl From<Counts> for CountsRecord {
 pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
     let facts = &shared.facts;
     let key = shared.keys.borrow().primary().map(Key::id);
-    let (own, epoch, seq, (counts, restarting), health) = {
+    let health = Health::of(&shared);
+    let (own, epoch, seq, counts, restarting) = {
         let feed = shared.feed();
         let own = feed.member(facts.id).ok_or_else(Problem::ending)?;
         (
             own,
             feed.epoch(),
             feed.seq(),
-            (feed.counts(), feed.restarting()),
-            match (feed.isolated(), feed.degraded()) {
-                (true, _) => "isolated",
-                (false, true) => "degraded",
-                (false, false) => "ok",
-            },
+            feed.counts(),
+            feed.restarting(),
         )
     };
     let (card, app) = (&own.view.card, own.view.app.as_ref());
@@ -96,7 +95,8 @@ pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, 
         seen_as: shared.vitals().node.seen_elsewhere,
         cluster: &facts.cluster,
         version: env!("CARGO_PKG_VERSION"),
-        health,
+        health: health.word,
+        health_reasons: health.reasons,
         profile: facts.profile.as_str(),
         uptime_s: shared.clock.uptime().as_secs(),
         counts: counts.into(),

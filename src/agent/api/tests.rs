@@ -251,6 +251,35 @@ async fn join_tells_who_answered() {
 }
 
 #[tokio::test]
+async fn status_says_why_this_agent_is_not_well() {
+    let mut desk = Desk::new();
+    let (_, well) = desk.get("/v1/status").await;
+    assert_eq!(
+        (&well["health"], &well["health_reasons"]),
+        (&json!("ok"), &Value::Null)
+    );
+    desk.shared.tallies.data_dir.failed();
+    let (_, status) = desk.get("/v1/status").await;
+    let reason = "the data directory cannot be written to";
+    assert_eq!(
+        (&status["health"], &status["health_reasons"]),
+        (&json!("degraded"), &json!([reason]))
+    );
+    desk.shared.tallies.data_dir.succeeded();
+    desk.publish(&Change::Isolated);
+    let now = desk.shared.clock.now();
+    desk.shared.vitals().node.unread_at = Some(now);
+    let (_, status) = desk.get("/v1/status").await;
+    assert_eq!(status["health"], "isolated");
+    let reasons = status["health_reasons"].to_string();
+    assert!(reasons.contains("keys that it lacks"), "{reasons}");
+    // Whoever is not alone hears strangers with other keys, and is none the worse.
+    desk.join("n2");
+    desk.publish(&Change::Healed { members: 1 });
+    assert_eq!(desk.get("/v1/status").await.1["health"], "ok");
+}
+
+#[tokio::test]
 async fn removal_answers_what_the_protocol_says() {
     let counted = Removed {
         name: "n2".into(),
