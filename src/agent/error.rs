@@ -191,7 +191,9 @@ fn foreign_hint(file: &Path) -> String {
 fn bind_hint(address: SocketAddr, source: &io::Error, flag: &str) -> Option<String> {
     Some(match source.kind() {
         ErrorKind::AddrInUse => format!(
-            "is another agent running? choose another port, or {flag} {}:0 for any free one",
+            "is another agent running? `ss -lunpt sport = :{}` shows who has the port; choose \
+             another one, or {flag} {}:0 for any free one",
+            address.port(),
             bracketed(address)
         ),
         ErrorKind::AddrNotAvailable => {
@@ -256,7 +258,8 @@ mod tests {
         assert_eq!(
             bind("127.0.0.1:7946", ErrorKind::AddrInUse),
             "cannot bind gossip address 127.0.0.1:7946; is another agent running? \
-             choose another port, or --bind 127.0.0.1:0 for any free one"
+             `ss -lunpt sport = :7946` shows who has the port; choose another one, or \
+             --bind 127.0.0.1:0 for any free one"
         );
         assert!(bind("[::1]:7946", ErrorKind::AddrInUse).contains("--bind [::1]:0"));
         assert!(bind("192.0.2.1:7946", ErrorKind::AddrNotAvailable).contains("not an address"));

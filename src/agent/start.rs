@@ -68,6 +68,14 @@ pub fn run_with(
     Agent::bind(config)?.drive(|| Ok(shutdown), (Some(program), reload))
 }
 
+/// Checks what `config` names and [`run`] would read before it opens anything: the templates.
+///
+/// # Errors
+/// [`Error::Template`].
+pub fn check(config: &Config) -> Result<(), Error> {
+    Prepared::new(config.outputs.clone()).map(drop)
+}
+
 /// How an agent ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {

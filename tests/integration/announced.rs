@@ -25,7 +25,11 @@ fn an_announced_restart_is_one_change_however_long_it_takes() {
     let socket = socket.to_str().expect("text");
     let args = ["leave", "--restarting", "--eta", "1h", "--socket", socket];
     let left = run(args);
-    assert_eq!(left.code(), 0, "{left:?}");
+    assert_eq!(
+        (left.code(), &*left.stdout),
+        (0, "restarting\n"),
+        "{left:?}"
+    );
     assert_eq!(leaver.exit_code(), 0, "{}", leaver.log());
     miss_another(&mut agents, &watches);
     for agent in &agents {

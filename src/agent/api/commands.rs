@@ -48,7 +48,8 @@ struct JoinAnswer {
 }
 
 /// `POST /v1/join`. Answers as soon as every address did, after 5 s at the latest. Those that did
-/// not answer are still tried, for ever.
+/// not answer are still tried, for ever. Our own address may be among them, so that all agents can
+/// be told the same; it is neither joined nor pending.
 pub(super) async fn join(
     State(shared): State<Arc<Shared>>,
     request: Request,
@@ -57,12 +58,10 @@ pub(super) async fn join(
     if addresses.is_empty() {
         return Err(Problem::bad_request("no address to join was given"));
     }
-    let places = resolve(&addresses).await?;
+    let mut places = resolve(&addresses).await?;
+    leave_out_ourselves(&shared, &mut places);
     let everything: BTreeSet<_> = places.values().flatten().copied().collect();
-    if everything
-        .iter()
-        .all(|address| *address == shared.facts.bind)
-    {
+    if everything.is_empty() {
         let detail = format!("{} is this agent itself", shared.facts.bind);
         return Err(Problem::bad_request(detail));
     }
@@ -74,8 +73,19 @@ pub(super) async fn join(
     let joined = answered(&places, answers).await;
     let (joined, pending) = addresses
         .into_iter()
+        .filter(|typed| places.contains_key(typed))
         .partition(|typed| joined.contains(typed));
     Ok(Json(JoinAnswer { joined, pending }).into_response())
+}
+
+/// Nobody answers us at our own address.
+fn leave_out_ourselves(shared: &Shared, places: &mut BTreeMap<String, BTreeSet<SocketAddr>>) {
+    let own = shared.feed().member(shared.facts.id);
+    let advertised = own.map(|own| own.view.card.address);
+    places.retain(|_, found| {
+        found.retain(|at| *at != shared.facts.bind && Some(*at) != advertised);
+        !found.is_empty()
+    });
 }
 
 /// Every address behind what was typed; all must have one.

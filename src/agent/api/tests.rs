@@ -482,6 +482,25 @@ async fn a_name_that_is_no_text_is_a_problem() {
 }
 
 #[tokio::test]
+async fn our_own_address_among_others_is_left_out() {
+    let mut desk = Desk::new();
+    let (shared, mut commands) = (desk.shared.clone(), desk.commands);
+    let protocol = tokio::spawn(async move {
+        let Some(Command::Contact(addresses)) = commands.recv().await else {
+            panic!("no contact");
+        };
+        shared.joined.send(addresses[0]).unwrap();
+        addresses
+    });
+    desk.commands = mpsc::channel(1).1;
+    let body = r#"{"addresses":["127.0.0.1","127.0.0.1:1"]}"#;
+    let (status, answer) = desk.ask("POST", "/v1/join", body).await;
+    let expected = json!({"joined": ["127.0.0.1:1"], "pending": []});
+    assert_eq!((status, answer), (StatusCode::OK, expected));
+    assert_eq!(protocol.await.unwrap(), ["127.0.0.1:1".parse().unwrap()]);
+}
+
+#[tokio::test]
 async fn joining_ourselves_is_pointless() {
     let mut desk = Desk::new();
     let body = r#"{"addresses":["127.0.0.1"]}"#;
