@@ -4,7 +4,7 @@ use std::{
     ffi::{OsStr, OsString},
     io::{self, ErrorKind},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use crate::config::SOCKET_PATH_BYTES_MAX;
@@ -40,6 +40,32 @@ pub enum Error {
         address: SocketAddr,
         /// Where the other one is.
         holder: SocketAddr,
+    },
+    /// The data directory cannot be made: its path leads through a file. Not started.
+    #[error("cannot make data directory {}", path.display())]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another member's memory is in the data directory. Not started; the files are unharmed.
+    #[error("{} belongs to member {theirs}, this is {ours}", path.display())]
+    DataDirForeign {
+        /// A file of theirs.
+        path: PathBuf,
+        /// Whose it is.
+        theirs: String,
+        /// Who we are.
+        ours: String,
+    },
+    /// An agent that runs has the data directory. Not started; the other one is unharmed.
+    #[error("data directory {} belongs to a running agent{}", path.display(), process(*pid))]
+    DataDirInUse {
+        /// The directory.
+        path: PathBuf,
+        /// The agent's process, if it is known.
+        pid: Option<u32>,
     },
     /// The API's TCP port could not be opened. Not started.
     #[error("cannot bind http address {address}")]
@@ -124,6 +150,11 @@ impl Error {
             Self::Conflict { .. } => {
                 Some("names are unique in a cluster: choose another with --name".into())
             }
+            Self::DataDir { .. } => Some("choose another directory with --data-dir".into()),
+            Self::DataDirForeign { path, .. } => Some(foreign_hint(path)),
+            Self::DataDirInUse { .. } => {
+                Some("end it, or choose another directory for this one with --data-dir".into())
+            }
             Self::Interface { .. } => {
                 Some("see `ip address`, or say --advertise with an IP".into())
             }
@@ -146,10 +177,23 @@ impl Error {
     }
 }
 
+fn process(pid: Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(", process {pid}"))
+}
+
+fn foreign_hint(file: &Path) -> String {
+    let dir = file.parent().unwrap_or(file).display();
+    format!(
+        "give each member a --data-dir of its own; if this one takes that one's place, remove {dir}"
+    )
+}
+
 fn bind_hint(address: SocketAddr, source: &io::Error, flag: &str) -> Option<String> {
     Some(match source.kind() {
         ErrorKind::AddrInUse => format!(
-            "is another agent running? choose another port, or {flag} {}:0 for any free one",
+            "is another agent running? `ss -lunpt sport = :{}` shows who has the port; choose \
+             another one, or {flag} {}:0 for any free one",
+            address.port(),
             bracketed(address)
         ),
         ErrorKind::AddrNotAvailable => {
@@ -184,7 +228,7 @@ fn bracketed(address: SocketAddr) -> String {
     }
 }
 
-fn socket_hint(path: &std::path::Path, source: &io::Error) -> Option<String> {
+fn socket_hint(path: &Path, source: &io::Error) -> Option<String> {
     let folder = path.parent()?.display();
     Some(match source.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
@@ -214,7 +258,8 @@ mod tests {
         assert_eq!(
             bind("127.0.0.1:7946", ErrorKind::AddrInUse),
             "cannot bind gossip address 127.0.0.1:7946; is another agent running? \
-             choose another port, or --bind 127.0.0.1:0 for any free one"
+             `ss -lunpt sport = :7946` shows who has the port; choose another one, or \
+             --bind 127.0.0.1:0 for any free one"
         );
         assert!(bind("[::1]:7946", ErrorKind::AddrInUse).contains("--bind [::1]:0"));
         assert!(bind("192.0.2.1:7946", ErrorKind::AddrNotAvailable).contains("not an address"));

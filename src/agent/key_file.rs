@@ -158,15 +158,18 @@ impl KeyFile {
         let path = self.path.display();
         match stored {
             Ok(()) => {
-                info!(%path, keys = ?keys, "keys");
-                seen.missed = None;
+                let keys = listed(&keys);
+                match seen.missed.take() {
+                    None => info!(%path, keys, "stored the keys"),
+                    Some(_) => info!(%path, keys, "the key file could be written again"),
+                }
             }
             // Told already: this was another attempt.
             Err(_) if seen.missed.as_ref() == Some(&keys) => {}
             Err(error) => {
                 warn!(
-                    %path, %error, keys = ?keys,
-                    "THE KEY FILE COULD NOT BE WRITTEN, still trying: this agent has these keys \
+                    %path, %error, keys = listed(&keys),
+                    "the key file could not be written, still trying: this agent has these keys \
                      now, its next start will not"
                 );
                 seen.missed = Some(keys);
@@ -198,6 +201,12 @@ impl KeyFile {
         }
         Ok(())
     }
+}
+
+/// What they are called, the one that seals first.
+fn listed(keys: &Keys) -> String {
+    let ids: Vec<_> = keys.ids().map(|id| id.to_string()).collect();
+    ids.join(", ")
 }
 
 impl Seen {

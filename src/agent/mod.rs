@@ -35,7 +35,7 @@ mod threads;
 pub use child::End;
 pub use error::Error;
 pub use reload::Reload;
-pub use start::{Agent, Exit, run, run_with};
+pub use start::{Agent, Exit, check, run, run_with};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use {api::fuzzing, store::fuzzing as data_dir};
 

@@ -3,14 +3,14 @@
 
 use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use crate::{
     feed::Filter,
     swim::{
-        AppStatus, Card, Input, InvalidCard, MemberState, MemberView, Node, Output, StopReason,
-        Tags, Timestamp, check_tags,
+        AppStatus, Card, Input, InvalidCard, MemberState, MemberView, Node, Output, Removed,
+        StopReason, Tags, Timestamp, check_tags,
     },
 };
 
@@ -65,6 +65,8 @@ struct Hands {
     generation: watch::Sender<u32>,
     service: Option<Service>,
     streams_opened: u64,
+    /// Who waits for the removal of which member.
+    removals: BTreeMap<String, oneshot::Sender<Removal>>,
     stopped: Option<StopReason>,
 }
 
@@ -96,6 +98,7 @@ impl Protocol {
                 generation,
                 service,
                 streams_opened: 0,
+                removals: BTreeMap::new(),
                 stopped: None,
             },
             commands,
@@ -234,11 +237,7 @@ impl Protocol {
                     let _ = reply.send(tags);
                 }
             }
-            Command::Remove { name, reply } => {
-                let removal = self.remove(&name);
-                // Who asked may have gone.
-                let _ = reply.send(removal);
-            }
+            Command::Remove { name, reply } => self.remove(name, reply),
             Command::Serving => self.hands.tell(Service::ready),
         }
     }
@@ -308,15 +307,20 @@ impl Protocol {
         }
     }
 
-    fn remove(&mut self, name: &str) -> Removal {
-        match self.node.member(name).map(|member| member.state) {
+    /// Whoever asked is answered when the node knows who has forgotten the member.
+    fn remove(&mut self, name: String, reply: oneshot::Sender<Removal>) {
+        let refusal = match self.node.member(&name).map(|member| member.state) {
             None => Removal::Unknown,
-            Some(MemberState::Failed | MemberState::Left) => {
-                self.handle(Input::Remove { name });
-                Removal::Done
+            Some(_) if self.node.is_removable(&name) => {
+                self.hands.removals.insert(name.clone(), reply);
+                return self.handle(Input::Remove { name: &name });
             }
+            // It is back, and consumers are told once that has lasted.
+            Some(MemberState::Failed | MemberState::Left) => Removal::Refused(MemberState::Alive),
             Some(state) => Removal::Refused(state),
-        }
+        };
+        // Who asked may have gone.
+        let _ = reply.send(refusal);
     }
 
     fn stream(&mut self, event: StreamEvent) {
@@ -365,9 +369,24 @@ impl Hands {
             Output::Remember { generation } => {
                 self.generation.send_replace(generation);
             }
+            Output::Removed(removed) => self.removed(*removed),
+            Output::Restarting { member, due } => self.shared.feed().await_restart(member, due),
             Output::Send { to, bytes } => self.datagrams.send(to, &bytes),
             Output::Stop(reason) => self.stop(reason),
             Output::StreamFrame { stream, bytes } => self.streams.write(stream, bytes),
+        }
+    }
+
+    fn removed(&mut self, removed: Removed) {
+        info!(
+            member = removed.name,
+            applied_by = removed.applied_by,
+            missing = removed.missing.len(),
+            "forgotten"
+        );
+        if let Some(reply) = self.removals.remove(&removed.name) {
+            // Who asked may have gone.
+            let _ = reply.send(Removal::Done(removed));
         }
     }
 

@@ -41,7 +41,7 @@ fn about(seq: u64, kind: &str, member: &MemberView, detail: Option<String>) {
 fn detail(change: &Change) -> Option<String> {
     match change {
         Change::Join { previous, .. } => previous.map(|state| format!("was {}", state.as_str())),
-        Change::Left(member) => member.reason.clone(),
+        Change::Failed(member) | Change::Left(member) => member.reason.clone(),
         Change::Restart {
             previous_generation,
             ..

@@ -20,7 +20,7 @@ use crate::{
     config::Config,
     feed::Feed,
     swim::{
-        AppStatus, Change, InvalidCard, Keys, MemberId, MemberState, Profile, Stats, Tags,
+        AppStatus, Change, InvalidCard, Keys, MemberId, MemberState, Profile, Removed, Stats, Tags,
         Timestamp,
     },
 };
@@ -75,6 +75,7 @@ pub(super) enum Command {
     /// Forget a member.
     Remove {
         name: String,
+        /// Answered once everybody did, or after some seconds.
         reply: oneshot::Sender<Removal>,
     },
     /// The API answers from now on.
@@ -119,9 +120,9 @@ pub(super) enum Raising {
 }
 
 /// What became of a request to forget a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Removal {
-    Done,
+    Done(Removed),
     /// It is in a state that must not be forgotten.
     Refused(MemberState),
     Unknown,

@@ -68,6 +68,14 @@ pub fn run_with(
     Agent::bind(config)?.drive(|| Ok(shutdown), (Some(program), reload))
 }
 
+/// Checks what `config` names and [`run`] would read before it opens anything: the templates.
+///
+/// # Errors
+/// [`Error::Template`].
+pub fn check(config: &Config) -> Result<(), Error> {
+    Prepared::new(config.outputs.clone()).map(drop)
+}
+
 /// How an agent ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -91,15 +99,17 @@ pub struct Agent {
     local: Local,
     http: Option<(TcpListener, SocketAddr)>,
     outputs: Prepared,
+    store: Store,
+    generation: u32,
 }
 
 impl Agent {
-    /// Opens every socket that `config` asks for. Nothing is sent yet. A Unix socket that the
+    /// Opens every socket that `config` asks for, and the data directory. Nothing is sent yet. A Unix socket that the
     /// service manager passed on to this process (`LISTEN_FDS`) takes the place of the configured
     /// one; the first agent of the process has it.
     ///
     /// # Errors
-    /// The socket that could not be opened and why. Those opened before are closed again.
+    /// What could not be opened and why. Sockets that were opened before are closed again.
     pub fn bind(mut config: Config) -> Result<Self, Error> {
         raise_file_limit();
         let configured = config.clone();
@@ -113,6 +123,7 @@ impl Agent {
         })?;
         let advertised = advertise::address(config.advertise.as_ref(), gossip.address)?;
         let http = config.http.map(bind_http).transpose()?;
+        let (store, generation) = Store::open(&config.data_dir, owner(&config))?;
         Ok(Self {
             config,
             configured,
@@ -121,6 +132,8 @@ impl Agent {
             local,
             http,
             outputs,
+            store,
+            generation,
         })
     }
 
@@ -202,7 +215,7 @@ impl Agent {
     ) -> Result<(Running, Protocol, Option<SocketFile>), Error> {
         let http = self.http_address();
         let facts = Facts::new(&self.config, self.gossip.address, http);
-        let (store, generation) = Store::open(&self.config.data_dir, owner(&self.config));
+        let (store, generation) = (self.store, self.generation);
         let mut node = Node::new(settings(&self.config, self.advertised, generation));
         let clock = Clock::start();
         let peers = store.addresses();

@@ -5,10 +5,15 @@ use std::{ffi::OsString, time::Duration};
 use tracing::{Level, level_filters::LevelFilter, warn};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, reload, util::SubscriberInitExt};
 
-use super::{Failure, log::Log};
+use super::{
+    Failure, Output,
+    log::Log,
+    output::shown,
+    table::{self, Cell},
+};
 use crate::{
     agent::{self, Exit, Reload},
-    config::{self, Flags, Logging, Surroundings},
+    config::{self, Flags, Logging, Setting, Surroundings},
 };
 
 /// How long an ended agent still waits for whoever reads its log.
@@ -108,6 +113,10 @@ pub(super) struct Args {
     /// Format of the log on standard error [default: text]
     #[arg(long, value_name = "text|json")]
     log_format: Option<String>,
+    /// Check the configuration, show what each setting is and where it came from, and open nothing;
+    /// exit code 2 if it cannot be used
+    #[arg(long)]
+    check: bool,
     /// Run this program as the application: the agent leaves when it ends, and ends with its status
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -147,7 +156,10 @@ impl Args {
     }
 }
 
-pub(super) fn run(mut args: Args) -> Result<(), Failure> {
+pub(super) fn run(mut args: Args, output: &mut Output) -> Result<(), Failure> {
+    if args.check {
+        return check(args, output);
+    }
     let command = std::mem::take(&mut args.command);
     if let Some(parent) = args.exit_with_parent {
         exit_with(parent)?;
@@ -177,6 +189,24 @@ pub(super) fn run(mut args: Args) -> Result<(), Failure> {
         Exit::Forced => Err(Failure::no("ended without saying goodbye")
             .hint("the others will take this member for failed")),
     }
+}
+
+/// Says what an agent would run with, or what is wrong with it, and opens nothing.
+fn check(args: Args, output: &mut Output) -> Result<(), Failure> {
+    let (launch, settings) = config::effective(args.flags(), &Surroundings::look())?;
+    agent::check(&launch.config)?;
+    for warning in launch.warnings {
+        output.talk(format_args!("warning: {warning}"));
+    }
+    let row = |setting: Setting| -> Vec<Cell> {
+        let Setting { key, value, origin } = setting;
+        vec![key.into(), shown(&value).into(), shown(&origin).into()]
+    };
+    let rows: Vec<_> = settings.into_iter().map(row).collect();
+    for line in table::lines(&rows) {
+        output.data(line)?;
+    }
+    output.data("configuration ok")
 }
 
 /// The log, and what changes the level from which on it has our lines.

@@ -38,7 +38,11 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
     if args.json {
         output.data(answer.json())?;
     } else if answer.left {
-        output.data("left")?;
+        output.data(if args.restarting {
+            "restarting"
+        } else {
+            "left"
+        })?;
     }
     match answer.left {
         true => Ok(()),

@@ -11,7 +11,10 @@ use super::{
     story::tags,
     table::{self, Cell},
 };
-use crate::client::{App, Client, Filter, Listing, Member, State};
+use crate::{
+    client::{App, Client, Filter, Listing, Member, State},
+    nearest::nearest,
+};
 
 /// List the members of the cluster, or wait until there are enough
 #[derive(Debug, clap::Args)]
@@ -26,7 +29,8 @@ pub(super) struct Args {
     /// Only the member with this name; any of them if more than one is given
     #[arg(long = "name", value_name = "NAME", num_args = 1..)]
     names: Vec<String>,
-    /// Wait until this many members are alive, this agent included, then list them
+    /// Wait until this many members are alive, this agent and those about to be back from a
+    /// restart included, then list them
     #[arg(long, value_name = "N")]
     wait: Option<usize>,
     /// How long to wait, as 300ms, 30s or 2m; seconds without a unit
@@ -48,12 +52,43 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
     let filter = filter(&args.tags, &args.names);
     let answer = client.members(&filter, &args.states).await?;
     if args.json {
-        return output.data(answer.json());
+        output.data(answer.json())?;
+    } else {
+        for line in table(&answer) {
+            output.data(line)?;
+        }
     }
-    for line in table(&answer) {
-        output.data(line)?;
+    let asks_for_some = !(args.names.is_empty() && args.tags.is_empty());
+    if asks_for_some && answer.members.len() < args.names.len().max(1) {
+        let everyone = client.members(&Filter::default(), &[]).await?;
+        return strangers(&args, &everyone.members).map_or(Ok(()), Err);
     }
     Ok(())
+}
+
+/// What the user asks for that nobody is called, or that nobody has: the answer is no. That those
+/// who are there are just not in the state asked for is an answer.
+fn strangers(args: &Args, everyone: &[Member]) -> Option<Failure> {
+    let names = everyone.iter().map(|member| &*member.name);
+    let is_unknown = |name: &&String| everyone.iter().all(|member| member.name != **name);
+    if let Some(name) = args.names.iter().find(is_unknown) {
+        let failure = Failure::no(format!("no member is called {name:?}"));
+        return Some(match nearest(name, names) {
+            Some(near) => failure.hint(format!("the nearest name is {near:?}")),
+            None => failure,
+        });
+    }
+    let nobody_has = |(key, value): &&(String, String)| {
+        let has = |member: &Member| member.tags.get(key) == Some(value);
+        !everyone.iter().any(has)
+    };
+    let (key, value) = args.tags.iter().find(nobody_has)?;
+    let failure = Failure::no(format!("no member has the tag {key}={value}"));
+    let keys = everyone.iter().flat_map(|member| member.tags.keys());
+    Some(match nearest(key, keys.map(String::as_str)) {
+        Some(near) if near != key => failure.hint(format!("the nearest key is {near:?}")),
+        _ => failure,
+    })
 }
 
 /// The members that the user wants to hear of.
@@ -121,12 +156,16 @@ fn app(member: &Member) -> Cell {
     Cell::styled(shown(app.as_str()), style)
 }
 
-/// Who accuses a suspect and until when; why somebody left, or its application is down.
+/// Who accuses a suspect and until when; until when a restart is waited for; why somebody left, or
+/// its application is down.
 fn note(member: &Member, now: SystemTime) -> String {
     let mut parts = Vec::new();
     if let Some(suspicion) = &member.suspicion {
         parts.push(format!("by {} ({})", suspicion.by, suspicion.evidence));
         parts.push(format!("fails {}", relative(suspicion.deadline, now)));
+    }
+    if let Some(due) = member.restart_due {
+        parts.push(format!("restarting, due {}", relative(due, now)));
     }
     if let Some(reason) = member.reason.as_ref().filter(|reason| !reason.is_empty()) {
         parts.push(format!("reason: {reason}"));
@@ -195,6 +234,7 @@ mod tests {
                 member("n1", json!({"tags": {"role": "web"}})),
                 member("n22", suspicion),
                 member("n3", json!({"state": "left", "reason": "upgrade"})),
+                member("n4", json!({"restart_due": "2026-01-05T10:00:09Z"})),
             ]),
             [
                 "NAME  ADDRESS      STATE    GEN  INC  TAGS      SINCE      NOTE",
@@ -202,6 +242,7 @@ mod tests {
                 "n22   127.0.0.1:1  suspect  1    0              3m12s ago  \
                  by n1 (probe-timeout), fails in 3s",
                 "n3    127.0.0.1:1  left     1    0              3m12s ago  reason: upgrade",
+                "n4    127.0.0.1:1  alive    1    0              3m12s ago  restarting, due in 9s",
             ]
         );
     }
@@ -218,6 +259,48 @@ mod tests {
                 "n2    127.0.0.1:1  alive        1    0          3m12s ago",
             ]
         );
+    }
+
+    #[test]
+    fn who_asks_for_somebody_unknown_is_told() {
+        use clap::Parser;
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: Args,
+        }
+        let everyone = [
+            member("web1", json!({"tags": {"role": "web"}})),
+            member("db1", json!({})),
+        ];
+        for (line, told) in [
+            (&["--name", "web1", "db1"][..], None),
+            (&["--name", "web1", "--state", "failed"], None),
+            (&["--tag", "role=web"], None),
+            (
+                &["--name", "web1", "web2"],
+                Some((
+                    r#"no member is called "web2""#,
+                    r#"the nearest name is "web1""#,
+                )),
+            ),
+            (
+                &["--tag", "rol=web"],
+                Some((
+                    "no member has the tag rol=web",
+                    r#"the nearest key is "role""#,
+                )),
+            ),
+        ] {
+            let args = Line::parse_from([&["members"], line].concat()).args;
+            let failure = strangers(&args, &everyone);
+            let said = failure.as_ref().map(|failure| {
+                assert_eq!(failure.code(), 1);
+                (failure.to_string(), failure.advice().unwrap_or_default())
+            });
+            let said = said.as_ref().map(|(text, hint)| (&**text, *hint));
+            assert_eq!(said, told, "{line:?}");
+        }
     }
 
     #[test]

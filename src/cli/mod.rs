@@ -149,7 +149,7 @@ fn tell(mut output: Output, failure: Failure) {
 
 fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
-        Command::Agent(args) => agent::run(*args),
+        Command::Agent(args) => agent::run(*args, output),
         Command::Bench(args) => block_on(bench::run(args, output)),
         Command::Demo(args) => block_on(demo::run(args, output)),
         Command::Event(args) => block_on(event::run(args, output)),

@@ -1,8 +1,12 @@
 //! `headcount remove`: makes the whole cluster forget a member.
 
 use super::{Failure, Output, Target};
+use crate::{client::Removed, names::some_of};
 
 /// Make the whole cluster forget a failed or departed member
+///
+/// Waits up to 3 s until every living member has, and names those that did not say so; they hear of
+/// it later.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The member's name
@@ -20,8 +24,24 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
         failure if failure.advice().is_some() => failure,
         failure => failure.hint("`headcount members` lists everyone and their states"),
     })?;
-    match args.json {
-        true => output.data(answer.json()),
-        false => output.data(format_args!("removed {}", args.name)),
+    if args.json {
+        return output.data(answer.json());
     }
+    let Removed {
+        name,
+        applied_by,
+        members,
+        missing,
+        ..
+    } = &*answer;
+    output.data(format_args!(
+        "{name} is removed by {applied_by}/{members} members"
+    ))?;
+    if !missing.is_empty() {
+        let missing = some_of(missing);
+        output.talk(format_args!(
+            "no word from {missing} yet: they hear of it later"
+        ));
+    }
+    Ok(())
 }

@@ -37,8 +37,8 @@ fn rows(status: &Status) -> Vec<Vec<Cell>> {
         .map_or_else(String::new, |http| http.to_string());
     let rows = [
         ("name", text(&status.name)),
-        ("health", health(&status.health)),
-        ("members", counts(status.counts)),
+        ("health", health(status)),
+        ("members", counts(status)),
         ("cluster", text(&status.cluster)),
         ("address", status.address.to_string().into()),
         ("seen as", seen_as(status)),
@@ -87,19 +87,27 @@ fn text(text: &str) -> Cell {
     shown(text).into()
 }
 
-fn health(word: &str) -> Cell {
+fn health(status: &Status) -> Cell {
+    let (word, reasons) = (&status.health, &status.health_reasons);
     let style = style(if word == "ok" { "alive" } else { "suspect" });
-    Cell::styled(shown(word), style)
+    match reasons.is_empty() {
+        true => Cell::styled(shown(word), style),
+        false => Cell::styled(shown(&format!("{word}: {}", reasons.join("; "))), style),
+    }
 }
 
-fn counts(counts: Counts) -> Cell {
+fn counts(status: &Status) -> Cell {
     let Counts {
         alive,
         suspect,
         failed,
         left,
-    } = counts;
-    format!("{alive} alive, {suspect} suspect, {failed} failed, {left} left").into()
+    } = status.counts;
+    let restarting = match status.restarting {
+        0 => String::new(),
+        restarting => format!(" ({restarting} restarting)"),
+    };
+    format!("{alive} alive{restarting}, {suspect} suspect, {failed} failed, {left} left").into()
 }
 
 fn app(app: &App) -> Cell {
@@ -121,11 +129,11 @@ mod tests {
         let status = json!({
             "name": "n1", "id": "1f", "generation": 2, "incarnation": 0,
             "address": "127.0.0.1:7946", "cluster": "default", "version": "0.1.0",
-            "health": "isolated", "gossip": "sealed", "key": "3f2a91bc", "profile": "lan",
+            "health": "isolated", "health_reasons": ["nobody", "no disk"], "gossip": "sealed", "key": "3f2a91bc", "profile": "lan",
             "uptime_s": 192, "http": null,
             "epoch": "5f", "seq": 4, "pid": 77, "bind": "127.0.0.1:7946",
             "app": "down", "app_reason": "killed by signal 9", "socket": "/run/x.sock",
-            "counts": {"alive": 1, "suspect": 0, "failed": 2, "left": 0},
+            "counts": {"alive": 2, "suspect": 0, "failed": 2, "left": 0}, "restarting": 1,
             "tags": {"role": "web"}, "subscribers": 3,
         });
         let lines = table::lines(&rows(&serde_json::from_value(status).unwrap()));
@@ -135,8 +143,8 @@ mod tests {
             plain,
             [
                 "name         n1",
-                "health       isolated",
-                "members      1 alive, 0 suspect, 2 failed, 0 left",
+                "health       isolated: nobody; no disk",
+                "members      2 alive (1 restarting), 0 suspect, 2 failed, 0 left",
                 "cluster      default",
                 "address      127.0.0.1:7946",
                 "tags         role=web",

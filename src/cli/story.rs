@@ -34,6 +34,9 @@ impl Story {
 /// Somebody who was there when the stream began.
 fn known(at: SystemTime, member: &Member) -> Vec<Cell> {
     let mut detail = format!("{}, generation {}", member.state, member.generation);
+    if let Some(due) = member.restart_due {
+        detail = format!("{detail}, restarting, due {}", local_second(due));
+    }
     if let Some(application) = application(member) {
         detail = format!("{detail}, {}", shown(&application));
     }
@@ -85,6 +88,7 @@ fn detail(change: &Change) -> String {
         What::Healed { members } => format!("{members} other members are reached"),
         What::Isolated => "no other member is reached".into(),
         What::Recovered => "this agent hears answers as it should".into(),
+        What::User { name, payload, .. } if payload.is_empty() => name.clone(),
         What::User { name, payload, .. } => format!("{name}: {payload}"),
         what => change
             .member
@@ -101,6 +105,7 @@ fn fate(what: &What, member: &Member) -> String {
             previous: Some(previous),
         } => format!("was {previous}, generation {generation}"),
         What::Join { previous: None } => format!("generation {generation}"),
+        What::Failed => member.reason.clone().unwrap_or_default(),
         What::Left => format!(
             "reason: {}",
             member.reason.as_deref().unwrap_or("none given")
@@ -225,14 +230,30 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_that_has_a_reason_says_it() {
+        let mut overdue = n2();
+        overdue["reason"] = "restart overdue".into();
+        let lines = told([json!({"type": "failed", "seq": 3, "member": overdue})]);
+        assert!(
+            lines[0].ends_with("127.0.0.1:99  restart overdue"),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
     fn events_and_what_is_unknown_are_told_too() {
         let lines = told([
+            json!({"type": "user", "seq": 1, "from": "n1", "name": "ping", "payload": ""}),
             json!({"type": "user", "seq": 2, "from": "n1", "name": "deploy", "payload": "v2"}),
             json!({"type": "invented", "seq": 3, "member": n2()}),
         ]);
         assert_eq!(
             without_time(&lines),
-            ["user       n1    deploy: v2", "invented   n2  127.0.0.1:99"]
+            [
+                "user       n1    ping",
+                "user       n1    deploy: v2",
+                "invented   n2  127.0.0.1:99",
+            ]
         );
     }
 

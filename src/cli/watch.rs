@@ -1,8 +1,8 @@
 //! `headcount watch`: every change as it happens, over every interruption.
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
-use tokio::signal::ctrl_c;
+use tokio::{signal::ctrl_c, time::sleep};
 
 use super::{
     Failure, Output, Target,
@@ -40,9 +40,17 @@ pub(super) struct Args {
     /// Skip the members that are there at the beginning
     #[arg(long)]
     no_snapshot: bool,
+    /// Begin with the changes that the agent still has of its run, the oldest first, instead of the
+    /// members: also those events are told that it heard before this
+    #[arg(long, conflicts_with = "settle")]
+    from_start: bool,
     /// End after this many changes [default: never]
     #[arg(long, value_name = "N")]
     count: Option<u64>,
+    /// End after this time, such as 30s; with exit code 1 if --count says that there should have
+    /// been more changes [default: never]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    timeout: Option<Duration>,
     #[command(flatten)]
     target: Target,
 }
@@ -54,6 +62,11 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
     if let Some(quiet) = args.settle {
         stream = stream.settle(quiet);
     }
+    if args.from_start {
+        let status = client.status().await?;
+        stream = stream.resume(&status.epoch, 0);
+    }
+    let limit = args.timeout;
     let mut watch = Watch {
         story: Story::default(),
         epoch: None,
@@ -63,8 +76,18 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
     };
     tokio::select! {
         // Whoever interrupts a watch has seen enough.
-        _ = ctrl_c() => Ok(()),
-        end = watch.follow(stream) => end,
+        _ = ctrl_c() => return Ok(()),
+        end = watch.follow(stream) => return end,
+        () = over(limit) => {}
+    }
+    watch.verdict()
+}
+
+/// Waits for as long as `limit` says; for ever if it says nothing.
+async fn over(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => sleep(limit).await,
+        None => pending().await,
     }
 }
 
@@ -88,6 +111,18 @@ impl Watch<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The time is over.
+    fn verdict(&self) -> Result<(), Failure> {
+        let Args { count, timeout, .. } = &self.args;
+        let (Some(count), Some(time)) = (count, timeout) else {
+            return Ok(());
+        };
+        let (seen, time) = (self.seen, humantime::format_duration(*time));
+        Err(Failure::no(format!(
+            "{seen} of {count} changes came within {time}"
+        )))
     }
 
     fn tell(&mut self, record: &Record, line: &str) -> Result<(), Failure> {

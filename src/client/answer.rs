@@ -56,6 +56,9 @@ pub struct Status {
     pub version: String,
     /// `ok`, `degraded` or `isolated`.
     pub health: String,
+    /// Why it is not `ok`, a clause each.
+    #[serde(default)]
+    pub health_reasons: Vec<String>,
     /// `sealed` or `plaintext`: what its gossip is.
     pub gossip: String,
     /// What the key that it seals with is called.
@@ -67,6 +70,9 @@ pub struct Status {
     pub uptime: Duration,
     /// Members by state, itself included.
     pub counts: Counts,
+    /// Of those alive, how many announced a restart and are not back yet.
+    #[serde(default)]
+    pub restarting: u64,
     /// This run of it.
     pub epoch: String,
     /// The number of the newest change.
@@ -115,6 +121,22 @@ pub struct Joined {
 pub struct Left {
     /// Whether it has left; if not, it still is leaving.
     pub left: bool,
+}
+
+/// The answer of `DELETE /v1/members/NAME`: how far the removal has come.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Removed {
+    /// The member's name.
+    #[serde(rename = "removed")]
+    pub name: String,
+    /// Living members that have forgotten it, the agent included.
+    pub applied_by: usize,
+    /// Living members.
+    pub members: usize,
+    /// The names of those that did not say so within 3 s. They hear of it when they compare what
+    /// they know with others.
+    pub missing: Vec<String>,
 }
 
 /// The answer of `POST /v1/events`: what the event is known by in every stream.

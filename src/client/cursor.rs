@@ -7,6 +7,11 @@ use super::Record;
 pub(super) struct Cursor(Option<(String, u64)>);
 
 impl Cursor {
+    /// After change `seq` of this run of the agent.
+    pub(super) const fn after(epoch: String, seq: u64) -> Self {
+        Self(Some((epoch, seq)))
+    }
+
     /// Moves past `record`.
     pub(super) fn follow(&mut self, record: &Record) {
         match (record, &mut self.0) {

@@ -33,6 +33,9 @@ pub struct Member {
     pub app: Option<App>,
     /// Who accuses it of what, while it is suspect.
     pub suspicion: Option<Suspicion>,
+    /// When it is failed unless it is back, if it announced a restart. It counts as alive until
+    /// then.
+    pub restart_due: Option<SystemTime>,
 }
 
 /// Whether a member is there.
@@ -137,6 +140,8 @@ struct Fields {
     evidence: Option<String>,
     #[serde(default, deserialize_with = "time::read_some")]
     deadline: Option<SystemTime>,
+    #[serde(default, deserialize_with = "time::read_some")]
+    restart_due: Option<SystemTime>,
 }
 
 impl From<Fields> for Member {
@@ -153,6 +158,7 @@ impl From<Fields> for Member {
             since: fields.since,
             reason: fields.reason,
             app: App::of(fields.app, fields.app_reason),
+            restart_due: fields.restart_due,
             suspicion: match suspicion {
                 (Some(by), Some(evidence), Some(deadline)) => Some(Suspicion {
                     by,

@@ -44,7 +44,7 @@ mod view;
 mod watch;
 
 pub use answer::{
-    Answer, Counts, Joined, KeyHolder, KeySpread, Keyring, Left, Listing, Raised, Status,
+    Answer, Counts, Joined, KeyHolder, KeySpread, Keyring, Left, Listing, Raised, Removed, Status,
 };
 pub use app::{HeldLease, Lease, LeaseEnd};
 pub use error::Error;

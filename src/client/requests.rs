@@ -7,12 +7,11 @@ use std::{
 };
 
 use hyper::Method;
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::{
-    Answer, Error, Filter, Joined, Keyring, Left, Listing, Member, Raised, State, Status, Watch,
-    connection::PATIENCE, filter::escaped,
+    Answer, Error, Filter, Joined, Keyring, Left, Listing, Member, Raised, Removed, State, Status,
+    Watch, connection::PATIENCE, filter::escaped,
 };
 
 /// A join waits for answers and, for each name, for a resolver.
@@ -121,11 +120,12 @@ impl Client {
         self.ask(request, Some(body), PATIENCE).await
     }
 
-    /// Makes the whole cluster forget a failed or departed member.
+    /// Makes the whole cluster forget a failed or departed member, and waits up to 3 s until every
+    /// living one has.
     ///
     /// # Errors
     /// [`Error::Refused`] with 404: there is none of this name; with 409: it is alive or suspect.
-    pub async fn remove(&self, name: &str) -> Result<Answer<IgnoredAny>, Error> {
+    pub async fn remove(&self, name: &str) -> Result<Answer<Removed>, Error> {
         let path = format!("/v1/members/{}", escaped(name));
         self.ask((Method::DELETE, &path), None, PATIENCE).await
     }

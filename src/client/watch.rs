@@ -94,6 +94,15 @@ impl Watch {
         self
     }
 
+    /// Begins after change `seq` of the run `epoch` of the agent, with no snapshot if the agent
+    /// still has what came then; 0 is before the first one. A position of another watch is good for
+    /// this one only if it asks for the same.
+    #[must_use]
+    pub fn resume(mut self, epoch: impl Into<String>, seq: u64) -> Self {
+        self.cursor = Cursor::after(epoch.into(), seq);
+        self
+    }
+
     /// Waits for an agent that is not there yet, too.
     #[must_use]
     pub const fn patient(mut self) -> Self {
@@ -181,7 +190,8 @@ impl Watch {
                 let silent_at = after(SILENCE_MAX);
                 self.stream = Some(Stream { lines, silent_at });
                 self.retry_at = None;
-                Ok(self.cursor.position().map(|_| Told::Back))
+                let is_back = is_lost && self.cursor.position().is_some();
+                Ok(is_back.then_some(Told::Back))
             }
             Err(error) if !self.is_patient || !error.is_passing() => Err(error),
             Err(_) if is_lost => {

@@ -100,6 +100,10 @@ impl ConfigError {
             Self::Missing { key, .. } => {
                 format!("say --{key}, or set {}", keys::variable(key))
             }
+            Self::Syntax { message, .. } if message.contains("missing field") => {
+                "a [[hook]] has a command, a [[file]] a path and a template; README.md shows both"
+                    .into()
+            }
             Self::Syntax { .. } => {
                 "write `key = \"value\"` lines; the keys are the long flags' names".into()
             }

@@ -8,6 +8,7 @@
 
 mod access;
 mod advertise;
+mod effective;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -32,6 +33,7 @@ use std::{
 
 pub use access::{Access, Token, Who};
 pub use advertise::Advertise;
+pub use effective::{Setting, effective};
 pub use error::{ConfigError, InvalidValue, Origin};
 pub use key_file::{InvalidKeyFile, generate_key, parse_key, read_key, read_keys, rewrite_keys};
 pub use outputs::{BuiltIn, CommandLine, Hook, OutputFile, Outputs, Template};

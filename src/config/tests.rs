@@ -39,6 +39,36 @@ fn refused(given: &[(&'static str, &str)]) -> (String, String) {
 }
 
 #[test]
+fn what_holds_is_shown_with_where_it_came_from() {
+    let file = file("cluster = \"blue\"\njoin = [\"10.0.0.1\", \"seed.example\"]\n");
+    let around = around(&[("HEADCOUNT_PROFILE", "wan")]);
+    let given = flags(&[("config", path(&file)), ("name", "n1")]);
+    let (launch, settings) = effective(given.clone(), &around).unwrap();
+    assert_eq!(launch, load(given, &around).unwrap());
+    let names: Vec<_> = settings.iter().map(|setting| setting.key).collect();
+    assert_eq!(names, keys::names());
+    let line = |line| format!("{}:{line}", path(&file));
+    for (key, value, origin) in [
+        ("name", "n1", "flag --name"),
+        ("profile", "wan", "variable HEADCOUNT_PROFILE"),
+        ("cluster", "blue", &line(1)),
+        ("join", "10.0.0.1, seed.example", &line(2)),
+        ("bind", "127.0.0.1:7946", "default"),
+        ("socket-mode", "0660", "default"),
+        ("http", "", "default"),
+    ] {
+        let setting = settings.iter().find(|setting| setting.key == key);
+        let setting = setting.expect("every key is there");
+        assert_eq!(
+            (&*setting.value, &*setting.origin),
+            (value, origin),
+            "{key}"
+        );
+    }
+    effective(flags(&[("bind", "nowhere")]), &around).unwrap_err();
+}
+
+#[test]
 fn nothing_given_is_enough() {
     let launch = load(Flags::default(), &around(&[])).unwrap();
     let expected = Config {

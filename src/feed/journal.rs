@@ -93,6 +93,18 @@ impl Feed {
         self.seq
     }
 
+    /// Shows a member as one that is back from its restart by `due`, or else failed. It stays as it
+    /// is until a change tells of the one or the other, so nothing is numbered.
+    pub fn await_restart(&mut self, id: MemberId, due: Timestamp) {
+        self.roster.await_restart(id, due);
+    }
+
+    /// How many members are waited for so. O(n).
+    pub fn restarting(&self) -> usize {
+        let awaited = |member: &&Arc<Member>| member.restart_due.is_some();
+        self.roster.members().filter(awaited).count()
+    }
+
     /// This run of the agent.
     pub const fn epoch(&self) -> Epoch {
         self.epoch

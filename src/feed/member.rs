@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::swim::{AppStatus, MemberView, Timestamp};
+use crate::swim::{AppStatus, MemberState, MemberView, Timestamp};
 
 use super::{
     Digest,
@@ -16,6 +16,9 @@ pub struct Member {
     pub view: MemberView,
     /// When this agent saw its state or its generation change last.
     pub since: Timestamp,
+    /// When it is failed unless it is back from the restart that it announced. No change tells of
+    /// this: for consumers the member is alive until then.
+    pub restart_due: Option<Timestamp>,
     /// Its share of the list's digest.
     pub(super) digest: Digest,
 }
@@ -25,11 +28,28 @@ impl Member {
     pub(super) fn new(at: Timestamp, view: MemberView, before: Option<&Self>) -> Self {
         let since = since(at, &view, before);
         let digest = Digest::of(&view, since);
+        let same_life = before.filter(|before| before.is_of_life(&view));
         Self {
+            restart_due: same_life.and_then(|before| before.restart_due),
             view,
             since,
             digest,
         }
+    }
+
+    /// The same, waited for until `due`.
+    pub(super) fn restarting(&self, due: Timestamp) -> Self {
+        Self {
+            restart_due: Some(due),
+            ..self.clone()
+        }
+    }
+
+    /// Whether `view` shows it as the process that it is, and not gone.
+    fn is_of_life(&self, view: &MemberView) -> bool {
+        let life = |view: &MemberView| (view.card.generation, view.incarnation);
+        let is_there = matches!(view.state, MemberState::Alive | MemberState::Suspect);
+        is_there && life(&self.view) == life(view)
     }
 
     /// Whether a consumer that hears of no suspicion need not hear of `view`: nothing but the
@@ -52,7 +72,12 @@ impl Serialize for Member {
             view.app.as_ref(),
             view.app.as_ref().and_then(AppStatus::reason),
         );
-        let optional = [reason.is_some(), app.is_some(), app_reason.is_some()];
+        let optional = [
+            reason.is_some(),
+            app.is_some(),
+            app_reason.is_some(),
+            self.restart_due.is_some(),
+        ];
         let optional = optional.into_iter().filter(|given| *given).count();
         let count = 8 + optional + 3 * usize::from(suspicion.is_some());
         let mut fields = serializer.serialize_struct("Member", count)?;
@@ -72,6 +97,9 @@ impl Serialize for Member {
         }
         if let Some(app_reason) = app_reason {
             fields.serialize_field("app_reason", app_reason)?;
+        }
+        if let Some(due) = self.restart_due {
+            fields.serialize_field("restart_due", &due.to_rfc3339())?;
         }
         if let Some(suspicion) = suspicion {
             fields.serialize_field("by", &accuser(suspicion))?;

@@ -102,6 +102,14 @@ impl Roster {
         None
     }
 
+    /// Notes until when a member is waited for that announced a restart.
+    pub(super) fn await_restart(&mut self, id: MemberId, due: Timestamp) {
+        if let Some(held) = self.members.get_mut(&id) {
+            held.now = Arc::new(held.now.restarting(due));
+            held.confirmed = Arc::new(held.confirmed.restarting(due));
+        }
+    }
+
     /// Keeps `view`, whatever was held of the member before.
     fn put(&mut self, at: Timestamp, view: &MemberView) -> Effect {
         let held = self.drop(view.card.id);

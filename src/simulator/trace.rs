@@ -118,6 +118,15 @@ impl Trace {
                 self.0.write_u8(5);
                 self.0.write_u32(*generation);
             }
+            Output::Removed(removed) => {
+                self.0.write_u8(10);
+                self.bytes(format!("{removed:?}").as_bytes());
+            }
+            Output::Restarting { member, due } => {
+                self.0.write_u8(11);
+                self.0.write_u64(member.0);
+                self.0.write_u64(due.as_micros());
+            }
             Output::Send { to, bytes } => {
                 self.0.write_u8(6);
                 self.address(*to);

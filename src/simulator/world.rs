@@ -346,6 +346,12 @@ impl World {
                     self.machines[slot.index()].stored_generation = generation;
                     self.tell_story_of(slot, || format!("remembers generation {generation}"));
                 }
+                Output::Removed(removed) => self.tell_story_of(slot, || {
+                    format!("hears that {} forgot {}", removed.applied_by, removed.name)
+                }),
+                Output::Restarting { member, due } => self.tell_story_of(slot, || {
+                    format!("waits for the restart of {member} until {due:?}")
+                }),
                 Output::Send { to, bytes } => self.send(slot, to, bytes),
                 Output::Stop(reason) => stop = Some(reason),
                 Output::StreamFrame { stream, bytes } => self.send_frame(slot, stream, bytes),

@@ -5,7 +5,9 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{AppStatus, Change, Directory, Key, KeyId, Keys, Life, Scope, Tags, Tuning};
+use super::{
+    AppStatus, Change, Directory, Key, KeyId, Keys, Life, MemberId, Scope, Tags, Timestamp, Tuning,
+};
 
 /// A stream (TCP in the agent) that one side opened. The number is the driver's own: streams that
 /// this node dials have numbers the node chose (even); streams that the driver accepted
@@ -81,8 +83,9 @@ pub enum Input<'a> {
     /// From now on we have these tags, which [`super::check_tags`] lets pass, in place of all that
     /// we had. Told everywhere at once; without effect once we are leaving.
     Tags(&'a Tags),
-    /// Forget this failed or departed member everywhere. Unknown, alive and suspect members
-    /// stay as they are.
+    /// Forget this failed or departed member everywhere; [`Output::Removed`] follows when all
+    /// living members have, after 3 s at the latest. Without effect unless
+    /// [`super::Node::is_removable`].
     Remove {
         /// Its name.
         name: &'a str,
@@ -147,6 +150,16 @@ pub enum Output {
         /// The generation in use.
         generation: u32,
     },
+    /// A member that [`Input::Remove`] named is forgotten, by so many.
+    Removed(Box<Removed>),
+    /// A member announced that its next process is there at `due`, and is waited for. No change, as
+    /// it stays alive until then; a change follows when it is back, or is not.
+    Restarting {
+        /// The member.
+        member: MemberId,
+        /// When it is failed unless it is back.
+        due: Timestamp,
+    },
     /// Send a datagram.
     Send {
         /// Where to.
@@ -163,6 +176,17 @@ pub enum Output {
         /// The frame, to be preceded by its length.
         bytes: Bytes,
     },
+}
+
+/// How far the removal of a member has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// The member's name.
+    pub name: String,
+    /// Living members that have forgotten it, ourselves included.
+    pub applied_by: usize,
+    /// The names of those that did not say so in time, in order. Exchanges tell them later.
+    pub missing: Vec<String>,
 }
 
 /// Why a node stopped.

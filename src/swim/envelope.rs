@@ -63,10 +63,12 @@ pub(super) enum Kind {
     Nack = 9,
     /// What was ordered about keys, with the keys.
     Keys = 10,
+    /// "Forget this member", and "I did".
+    Forget = 11,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Hello,
         Self::Welcome,
         Self::Refused,
@@ -78,6 +80,7 @@ impl Kind {
         Self::Unknown,
         Self::Nack,
         Self::Keys,
+        Self::Forget,
     ];
 
     fn parse(byte: u8) -> Option<Self> {
@@ -91,7 +94,7 @@ impl Kind {
 
     /// Whether its inside neither says whom it is for nor echoes anything: the tag says it then.
     pub(super) const fn is_addressed(self) -> bool {
-        matches!(self, Self::Keys | Self::Nack | Self::Unknown)
+        matches!(self, Self::Forget | Self::Keys | Self::Nack | Self::Unknown)
     }
 
     /// Whether it may come from a process that we have not met: it echoes a nonce of ours, which

@@ -43,8 +43,8 @@ mod wire;
 
 pub use change::Change;
 pub use contract::{
-    Counts, Input, KeyChange, Notice, Output, RESTART_MAX, Settings, Status, StopReason, StreamEnd,
-    StreamId,
+    Counts, Input, KeyChange, Notice, Output, RESTART_MAX, Removed, Settings, Status, StopReason,
+    StreamEnd, StreamId,
 };
 pub use directory::Directory;
 pub use doubt::{Patience, Refusals};

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::EventStats;
+use super::{EventStats, Timestamp};
 
 /// Why bytes from a peer were thrown away. What a peer sends is never an error of the driver:
 /// it is counted here and nothing else happens.
@@ -66,7 +66,7 @@ impl Junk {
     }
 }
 
-/// Counters since the node was made, which only grow, and where it is seen.
+/// Counters since the node was made, which only grow, where it is seen, and what it cannot read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Datagrams handed in, junk included.
@@ -93,6 +93,9 @@ pub struct Stats {
     pub events: EventStats,
     /// Where the peer that welcomed us last saw us, when that is not where we say that we are.
     pub seen_elsewhere: Option<SocketAddr>,
+    /// When something came last that was sealed with a key that we do not have, or not sealed while
+    /// we have one, or the other way round.
+    pub unread_at: Option<Timestamp>,
     /// Misuse of foca that it reported; always zero unless we have a bug.
     pub engine_errors: u64,
     junk: [u64; Junk::ALL.len()],

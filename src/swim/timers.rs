@@ -51,6 +51,8 @@ pub(super) enum Alarm {
     Nack(Errand),
     /// Look for members that we lost.
     Reconnect,
+    /// Ask who has forgotten a member that was removed here.
+    RemovalRound(Handle),
     /// A member is not back from the restart that it announced.
     RestartOverdue(Identity),
     /// A return that was held back has lasted.

@@ -119,6 +119,14 @@ pub(super) struct Nack {
     pub(super) number: u8,
 }
 
+/// "Forget this life of a member, as an operator told me", and "I did".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Forget {
+    pub(super) id: MemberId,
+    pub(super) life: Life,
+    pub(super) is_done: bool,
+}
+
 /// The frames of a state exchange: open; then same, state, or sums, which state answers; and
 /// finish after state.
 /// Those of a stream probe: a probe and its answer. And those of a fetch: what is asked for, and

@@ -25,19 +25,28 @@ fn an_announced_restart_is_one_change_however_long_it_takes() {
     let socket = socket.to_str().expect("text");
     let args = ["leave", "--restarting", "--eta", "1h", "--socket", socket];
     let left = run(args);
-    assert_eq!(left.code(), 0, "{left:?}");
+    assert_eq!(
+        (left.code(), &*left.stdout),
+        (0, "restarting\n"),
+        "{left:?}"
+    );
     assert_eq!(leaver.exit_code(), 0, "{}", leaver.log());
     miss_another(&mut agents, &watches);
     for agent in &agents {
         let member = agent.member("n4").expect("still a member");
         assert_eq!(member["state"], "alive", "{member:#}");
+        assert!(member["restart_due"].is_string(), "{member:#}");
+        assert_eq!(agent.status()["restarting"], 1);
+        agent.await_metric("headcount_members_restarting", |count| count == 1.0);
     }
     agents.push(leaver.kill().join(agents[0].address()).start());
     for watch in &watches {
         let restart = watch.wait_for("restart", "n4");
         assert_eq!(restart["previous_generation"], 1, "{restart:#}");
         assert_eq!(watch.story("n4"), ["restart"]);
+        assert!(restart["member"]["restart_due"].is_null(), "{restart:#}");
     }
+    assert_eq!(agents[0].status()["restarting"], 0);
     await_members(&agents, "alive", 4);
 }
 
@@ -56,6 +65,9 @@ fn who_is_not_back_from_its_restart_in_time_has_failed() {
         assert_eq!(failed["member"]["reason"], "restart overdue", "{failed:#}");
         assert_eq!(watch.story("n4"), ["join", "failed"]);
     }
+    until("the log says why", || {
+        (agents[0].logged(&["INFO", "failed", "n4", "restart overdue"]) == 1).then_some(())
+    });
     agents.push(restless.kill().start());
     for watch in &watches {
         until("it joins again", || {

@@ -329,7 +329,17 @@ fn a_data_directory_that_cannot_be_written_is_a_warning() {
     until("it is said", || {
         (agent.logged(&["WARN", folder]) == 1).then_some(())
     });
-    assert_eq!(agent.status()["generation"], 1);
+    let status = agent.status();
+    assert_eq!(
+        (&status["generation"], &status["health"]),
+        (&1.into(), &"degraded".into())
+    );
+    assert!(
+        status["health_reasons"]
+            .to_string()
+            .contains("data directory"),
+        "{status:#}"
+    );
 }
 
 #[test]

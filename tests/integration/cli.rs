@@ -90,6 +90,84 @@ fn members_waits_for_a_start_script() {
 }
 
 #[test]
+fn a_configuration_is_checked_without_an_agent() {
+    let lab = Lab::new();
+    let launch = lab.agent("n1").args(["--check"]);
+    let checked = launch.finish();
+    ok(&checked);
+    assert!(
+        checked.stdout.ends_with("configuration ok\n"),
+        "{checked:#?}"
+    );
+    assert!(checked.stdout.contains("flag --name"), "{checked:#?}");
+    assert!(!lab.agent("n1").socket().exists() && !lab.agent("n1").data_dir().exists());
+    let wrong = lab.agent("n1").args(["--check", "--profile", "moon"]);
+    wrong.finish().refused(2, &["profile", "moon", "hint:"]);
+    let config = lab.dir().join("agent.toml");
+    let text = "[[file]]\npath = \"members\"\ntemplate-file = \"/nowhere\"\n";
+    fs::write(&config, text).expect("a file");
+    let config = config.to_str().expect("text");
+    let wrong = lab.agent("n1").args(["--check", "--config", config]);
+    wrong
+        .finish()
+        .refused(2, &["template-file", "/nowhere", "hint:"]);
+}
+
+#[test]
+fn a_watch_ends_in_time_and_tells_what_was_before_it() {
+    let lab = Lab::new();
+    let agent = lab.agent("n1").start();
+    for name in ["early", "late"] {
+        ok(&ask(&agent, &["event", name]));
+    }
+    let args = [
+        "watch",
+        "--json",
+        "--from-start",
+        "--type",
+        "user",
+        "--count",
+        "2",
+    ];
+    let told = ask(&agent, &args);
+    ok(&told);
+    let lines: Vec<Value> = told
+        .stdout
+        .lines()
+        .map(|line| line.parse().unwrap())
+        .collect();
+    let names: Vec<_> = lines.iter().map(|line| &line["name"]).collect();
+    assert_eq!(names, ["early", "late"], "{told:#?}");
+    let args = [
+        "watch",
+        "--type",
+        "user",
+        "--count",
+        "1",
+        "--timeout",
+        "100ms",
+    ];
+    ask(&agent, &args).refused(1, &["0 of 1 changes came within 100ms"]);
+    ok(&ask(&agent, &["watch", "--timeout", "100ms"]));
+}
+
+#[test]
+fn who_asks_for_nobody_is_told_so() {
+    let lab = Lab::new();
+    let agent = lab.agent("n1").args(["--tag", "role=web"]).start();
+    for (args, words) in [
+        (["members", "--name", "n2"], ["n2", "n1"]),
+        (["members", "--tag", "role=db"], ["role=db", "no member"]),
+    ] {
+        ask(&agent, &args).refused(1, &words);
+    }
+    ok(&ask(
+        &agent,
+        &["members", "--name", "n1", "--state", "failed"],
+    ));
+}
+
+#[test]
 fn join_leave_and_remove_do_what_they_say() {
     let lab = Lab::new();
     let first = lab.agent("n1").start();
@@ -100,7 +178,9 @@ fn join_leave_and_remove_do_what_they_say() {
     assert_eq!(second.exit_code(), 0);
     until("one left", || (first.count("left") == 1).then_some(()));
     assert_eq!(first.member("n2").expect("a member")["reason"], "lunch");
-    ok(&ask(&first, &["remove", "n2"]));
+    let removed = ask(&first, &["remove", "n2"]);
+    ok(&removed);
+    assert_eq!(removed.stdout, "n2 is removed by 1/1 members\n");
     until("forgotten", || first.member("n2").is_none().then_some(()));
 }
 

@@ -98,6 +98,33 @@ fn kill_9_at_any_moment_leaves_files_that_the_next_start_understands() {
     assert_eq!(names, ["generation", "lock", "peers"]);
 }
 
+#[test]
+fn a_data_directory_of_somebody_else_is_refused_and_unharmed() {
+    let lab = Lab::new();
+    let agent = lab.agent("n1").start();
+    let dir = agent.launch().data_dir().display().to_string();
+    let again = || lab.agent("n2").args(["--data-dir", &dir]);
+    let pid = agent.status()["pid"].to_string();
+    again().finish().refused(2, &[&dir, &pid, "hint:"]);
+    let launch = agent.kill();
+    let held = || {
+        let text = |file: &str| fs::read_to_string(launch.data_dir().join(file));
+        ["generation", "generation.damaged"].map(|file| text(file).ok())
+    };
+    let before = held();
+    let whose = r#""n1" of cluster "#;
+    again()
+        .finish()
+        .refused(2, &[&dir, whose, "--data-dir", "hint:"]);
+    assert_eq!(held(), before);
+    let file = format!("{dir}/generation");
+    for below in [file.clone(), format!("{file}/n2")] {
+        let lost = lab.agent("n2").args(["--data-dir", &below]);
+        lost.finish().refused(2, &[&below, "--data-dir", "hint:"]);
+    }
+    assert_eq!(launch.start().status()["generation"], 2);
+}
+
 /// A command that gives the program a file system of its own at `dir`, or `None`, after saying so,
 /// where this machine has none to give.
 fn mounted(script: &str) -> Option<Vec<&str>> {

@@ -225,7 +225,7 @@ fn a_key_comes_from_a_file_and_who_is_missing_or_cannot_write_is_named() {
         line.contains("2/2").then_some(())
     });
     until("n2 says that its file cannot be written", || {
-        (agents[1].logged(&["KEY FILE COULD NOT BE WRITTEN", id]) == 1).then_some(())
+        (agents[1].logged(&["key file could not be written", id]) == 1).then_some(())
     });
     agents[1].await_metric("headcount_key_file_behind ", |is_so| is_so == 1.0);
     assert_eq!(ids(&two).len(), 1);
@@ -276,6 +276,11 @@ fn who_comes_back_with_a_key_that_was_removed_is_told() {
     let back = away.start();
     let words = ["it seals with key", &new, "which we do not have"];
     until("n2 is told", || (back.logged(&words) > 0).then_some(()));
+    until("n2 says so itself", || {
+        let status = back.status();
+        let reasons = status["health_reasons"].to_string();
+        (status["health"] != "ok" && reasons.contains("keys that it lacks")).then_some(())
+    });
     back.await_metric("headcount_junk_total{reason=\"key\"}", |junk| junk > 0.0);
     until("n1 is told", || {
         let words = ["it seals with key", &old_id, "which we do not have"];

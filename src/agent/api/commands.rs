@@ -23,6 +23,7 @@ use crate::{
         shared::{Command, Removal, Shared},
     },
     config::{RESTART_ETA, Seed, restart_eta},
+    swim::Removed,
 };
 
 use super::{Problem, query};
@@ -47,7 +48,8 @@ struct JoinAnswer {
 }
 
 /// `POST /v1/join`. Answers as soon as every address did, after 5 s at the latest. Those that did
-/// not answer are still tried, for ever.
+/// not answer are still tried, for ever. Our own address may be among them, so that all agents can
+/// be told the same; it is neither joined nor pending.
 pub(super) async fn join(
     State(shared): State<Arc<Shared>>,
     request: Request,
@@ -56,12 +58,10 @@ pub(super) async fn join(
     if addresses.is_empty() {
         return Err(Problem::bad_request("no address to join was given"));
     }
-    let places = resolve(&addresses).await?;
+    let mut places = resolve(&addresses).await?;
+    leave_out_ourselves(&shared, &mut places);
     let everything: BTreeSet<_> = places.values().flatten().copied().collect();
-    if everything
-        .iter()
-        .all(|address| *address == shared.facts.bind)
-    {
+    if everything.is_empty() {
         let detail = format!("{} is this agent itself", shared.facts.bind);
         return Err(Problem::bad_request(detail));
     }
@@ -73,8 +73,19 @@ pub(super) async fn join(
     let joined = answered(&places, answers).await;
     let (joined, pending) = addresses
         .into_iter()
+        .filter(|typed| places.contains_key(typed))
         .partition(|typed| joined.contains(typed));
     Ok(Json(JoinAnswer { joined, pending }).into_response())
+}
+
+/// Nobody answers us at our own address.
+fn leave_out_ourselves(shared: &Shared, places: &mut BTreeMap<String, BTreeSet<SocketAddr>>) {
+    let own = shared.feed().member(shared.facts.id);
+    let advertised = own.map(|own| own.view.card.address);
+    places.retain(|_, found| {
+        found.retain(|at| *at != shared.facts.bind && Some(*at) != advertised);
+        !found.is_empty()
+    });
 }
 
 /// Every address behind what was typed; all must have one.
@@ -154,7 +165,31 @@ pub(super) async fn leave(
     }
 }
 
-/// `DELETE /v1/members/{name}`.
+/// The answer of `DELETE /v1/members/{name}`.
+#[derive(Serialize)]
+struct RemovalAnswer {
+    removed: String,
+    /// Living members that have forgotten it, this one included.
+    applied_by: usize,
+    /// Living members.
+    members: usize,
+    /// Those that did not say so.
+    missing: Vec<String>,
+}
+
+impl From<Removed> for RemovalAnswer {
+    fn from(removed: Removed) -> Self {
+        Self {
+            removed: removed.name,
+            applied_by: removed.applied_by,
+            members: removed.applied_by + removed.missing.len(),
+            missing: removed.missing,
+        }
+    }
+}
+
+/// `DELETE /v1/members/{name}`. Answers as soon as every living member has forgotten it, after 3 s
+/// at the latest. Exchanges tell whoever has not.
 pub(super) async fn remove(
     State(shared): State<Arc<Shared>>,
     name: Result<Path<String>, PathRejection>,
@@ -163,7 +198,7 @@ pub(super) async fn remove(
     let asked = name.clone();
     let removal = shared.ask(|reply| Command::Remove { name: asked, reply });
     match removal.await? {
-        Removal::Done => Ok(Json(json!({"removed": name})).into_response()),
+        Removal::Done(removed) => Ok(Json(RemovalAnswer::from(removed)).into_response()),
         Removal::Unknown => Err(Problem::no_member(&name)),
         Removal::Refused(state) => Err(Problem::new(
             StatusCode::CONFLICT,

@@ -33,9 +33,16 @@ fn text(shared: &Shared) -> String {
 }
 
 fn feed(page: &mut Page, shared: &Shared) {
-    let (counts, seq, isolated, degraded) = {
+    let (counts, restarting, seq, isolated, degraded) = {
         let feed = shared.feed();
-        (feed.counts(), feed.seq(), feed.isolated(), feed.degraded())
+        let (isolated, degraded) = (feed.isolated(), feed.degraded());
+        (
+            feed.counts(),
+            feed.restarting(),
+            feed.seq(),
+            isolated,
+            degraded,
+        )
     };
     page.head("members", "gauge", "Members by state, this agent included");
     let states = [
@@ -47,6 +54,8 @@ fn feed(page: &mut Page, shared: &Shared) {
     for (state, number) in states {
         page.labelled("members", ("state", state), number);
     }
+    let help = "Members alive that announced a restart and are not back yet";
+    page.gauge("members_restarting", help, restarting);
     page.counter("changes_total", "Changes published", seq);
     page.gauge("seq", "Number of the newest change", seq);
     let isolated = u8::from(isolated);

@@ -11,6 +11,7 @@ mod commands;
 mod events;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod health;
 mod keys;
 mod members;
 mod metrics;

@@ -14,7 +14,7 @@ use crate::{
     swim::{AppStatus, Counts, Key, Tags},
 };
 
-use super::Problem;
+use super::{Problem, health::Health};
 
 #[derive(Serialize)]
 struct Record<'a> {
@@ -28,9 +28,12 @@ struct Record<'a> {
     cluster: &'a str,
     version: &'static str,
     health: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    health_reasons: Vec<&'static str>,
     profile: &'static str,
     uptime_s: u64,
     counts: CountsRecord,
+    restarting: usize,
     epoch: String,
     seq: u64,
     pid: u32,
@@ -70,7 +73,8 @@ impl From<Counts> for CountsRecord {
 pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
     let facts = &shared.facts;
     let key = shared.keys.borrow().primary().map(Key::id);
-    let (own, epoch, seq, counts, health) = {
+    let health = Health::of(&shared);
+    let (own, epoch, seq, counts, restarting) = {
         let feed = shared.feed();
         let own = feed.member(facts.id).ok_or_else(Problem::ending)?;
         (
@@ -78,11 +82,7 @@ pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, 
             feed.epoch(),
             feed.seq(),
             feed.counts(),
-            match (feed.isolated(), feed.degraded()) {
-                (true, _) => "isolated",
-                (false, true) => "degraded",
-                (false, false) => "ok",
-            },
+            feed.restarting(),
         )
     };
     let (card, app) = (&own.view.card, own.view.app.as_ref());
@@ -95,10 +95,12 @@ pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, 
         seen_as: shared.vitals().node.seen_elsewhere,
         cluster: &facts.cluster,
         version: env!("CARGO_PKG_VERSION"),
-        health,
+        health: health.word,
+        health_reasons: health.reasons,
         profile: facts.profile.as_str(),
         uptime_s: shared.clock.uptime().as_secs(),
         counts: counts.into(),
+        restarting,
         epoch: epoch.to_string(),
         seq,
         pid: std::process::id(),

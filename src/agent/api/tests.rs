@@ -20,7 +20,7 @@ use crate::{
         shared::{Command, Facts, Raising, Removal},
     },
     feed::{Epoch, Feed},
-    swim::{Card, Change, Keys, MemberId, MemberState, MemberView, Profile, Tags},
+    swim::{Card, Change, Keys, MemberId, MemberState, MemberView, Profile, Removed, Tags},
 };
 
 struct Desk {
@@ -251,9 +251,44 @@ async fn join_tells_who_answered() {
 }
 
 #[tokio::test]
+async fn status_says_why_this_agent_is_not_well() {
+    let mut desk = Desk::new();
+    let (_, well) = desk.get("/v1/status").await;
+    assert_eq!(
+        (&well["health"], &well["health_reasons"]),
+        (&json!("ok"), &Value::Null)
+    );
+    desk.shared.tallies.data_dir.failed();
+    let (_, status) = desk.get("/v1/status").await;
+    let reason = "the data directory cannot be written to";
+    assert_eq!(
+        (&status["health"], &status["health_reasons"]),
+        (&json!("degraded"), &json!([reason]))
+    );
+    desk.shared.tallies.data_dir.succeeded();
+    desk.publish(&Change::Isolated);
+    let now = desk.shared.clock.now();
+    desk.shared.vitals().node.unread_at = Some(now);
+    let (_, status) = desk.get("/v1/status").await;
+    assert_eq!(status["health"], "isolated");
+    let reasons = status["health_reasons"].to_string();
+    assert!(reasons.contains("keys that it lacks"), "{reasons}");
+    // Whoever is not alone hears strangers with other keys, and is none the worse.
+    desk.join("n2");
+    desk.publish(&Change::Healed { members: 1 });
+    assert_eq!(desk.get("/v1/status").await.1["health"], "ok");
+}
+
+#[tokio::test]
 async fn removal_answers_what_the_protocol_says() {
+    let counted = Removed {
+        name: "n2".into(),
+        applied_by: 3,
+        missing: vec!["n4".into()],
+    };
+    let answer = json!({"removed": "n2", "applied_by": 3, "members": 4, "missing": ["n4"]});
     for (removal, expected) in [
-        (Removal::Done, StatusCode::OK),
+        (Removal::Done(counted), StatusCode::OK),
         (Removal::Unknown, StatusCode::NOT_FOUND),
         (Removal::Refused(MemberState::Alive), StatusCode::CONFLICT),
     ] {
@@ -265,8 +300,9 @@ async fn removal_answers_what_the_protocol_says() {
                 reply.send(removal).unwrap();
             }
         });
-        let (status, _) = desk.ask("DELETE", "/v1/members/n2", "").await;
+        let (status, said) = desk.ask("DELETE", "/v1/members/n2", "").await;
         assert_eq!(status, expected);
+        assert_eq!(said == answer, status == StatusCode::OK, "{said}");
     }
 }
 
@@ -443,6 +479,25 @@ async fn a_name_that_is_no_text_is_a_problem() {
         let (status, _) = desk.ask(method, "/v1/members/%ff", "").await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
     }
+}
+
+#[tokio::test]
+async fn our_own_address_among_others_is_left_out() {
+    let mut desk = Desk::new();
+    let (shared, mut commands) = (desk.shared.clone(), desk.commands);
+    let protocol = tokio::spawn(async move {
+        let Some(Command::Contact(addresses)) = commands.recv().await else {
+            panic!("no contact");
+        };
+        shared.joined.send(addresses[0]).unwrap();
+        addresses
+    });
+    desk.commands = mpsc::channel(1).1;
+    let body = r#"{"addresses":["127.0.0.1","127.0.0.1:1"]}"#;
+    let (status, answer) = desk.ask("POST", "/v1/join", body).await;
+    let expected = json!({"joined": ["127.0.0.1:1"], "pending": []});
+    assert_eq!((status, answer), (StatusCode::OK, expected));
+    assert_eq!(protocol.await.unwrap(), ["127.0.0.1:1".parse().unwrap()]);
 }
 
 #[tokio::test]

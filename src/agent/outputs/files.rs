@@ -41,6 +41,8 @@ pub(super) struct Keeper {
     /// Its reader may have an older file: the last reload failed, or an earlier agent did not
     /// come to it.
     owes_reload: bool,
+    /// The last turn failed.
+    is_failing: bool,
 }
 
 /// What decides a file's text besides the members, and what is done with it.
@@ -66,6 +68,7 @@ impl Keeper {
             file,
             renderer,
             owes_reload: true,
+            is_failing: false,
         }
     }
 
@@ -121,9 +124,13 @@ impl Keeper {
     ) -> Result<(), Ended> {
         pulse.borrow_and_update();
         if let Err(error) = self.bring_up_to_date(shared).await {
+            self.is_failing = true;
             shared.outputs.files_failed.add_one();
             warn!(path = %self.file.path.display(), "cannot keep a file of members: {error}");
             return self.pause(PAUSE, shared).await;
+        }
+        if std::mem::take(&mut self.is_failing) {
+            info!(path = %self.file.path.display(), "a file of members is kept again");
         }
         self.pause(self.file.min_interval, shared).await?;
         changed(pulse).await

@@ -132,6 +132,7 @@ impl Seeds {
             shared: self.shared.clone(),
             news: self.news.clone(),
             quiet: Duration::ZERO,
+            is_failing: false,
         };
         let task = match &seed {
             Seed::File(path) => tokio::spawn(follower.follow_file(path.clone())),
@@ -168,6 +169,8 @@ struct Follower {
     news: mpsc::Sender<(Seed, Found)>,
     /// How long nothing is to be said of failures yet.
     quiet: Duration,
+    /// The last attempt failed.
+    is_failing: bool,
 }
 
 impl Follower {
@@ -179,7 +182,8 @@ impl Follower {
         loop {
             let pause = match lookup::resolve_again(&self.seed, &mut targets).await {
                 Ok(found) => {
-                    (retry, self.quiet) = (RETRY_MIN, Duration::ZERO);
+                    retry = RETRY_MIN;
+                    self.relent("resolved a seed again");
                     if found != known {
                         info!(seed = %self.seed, addresses = ?found, "resolved a seed");
                         known.clone_from(&found);
@@ -203,7 +207,7 @@ impl Follower {
         loop {
             match file::read(&path).await {
                 Ok(text) => {
-                    self.quiet = Duration::ZERO;
+                    self.relent("read a file of seeds again");
                     if known.as_ref() != Some(&text) {
                         self.take_in(&text).await;
                         known = Some(text);
@@ -236,9 +240,18 @@ impl Follower {
     }
 
     fn complain(&mut self, what: &str, error: &io::Error) {
+        self.is_failing = true;
         if self.quiet.is_zero() {
             warn!(seed = %self.seed, %error, "{what}");
             self.quiet = WARN_EVERY;
+        }
+    }
+
+    /// Whoever was told of a failure is told that it is over.
+    fn relent(&mut self, what: &str) {
+        self.quiet = Duration::ZERO;
+        if std::mem::take(&mut self.is_failing) {
+            info!(seed = %self.seed, "{what}");
         }
     }
 

@@ -1,9 +1,10 @@
 //! `Store`: the data directory, which remembers from one start to the next which generation this
 //! member had and where it saw others.
 //!
-//! All of it is a hint. A directory that cannot be used never stops an agent: whatever can be read
-//! is used, what cannot be written is tried again, and peers that know a greater generation say so
-//! when they welcome us.
+//! All of it is a hint. What the disk refuses never stops an agent: whatever can be read is used,
+//! what cannot be written is tried again, and peers that know a greater generation say so when they
+//! welcome us. A directory that was given by mistake does: another member's, that of an agent that
+//! runs, and a path that leads through a file.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -13,7 +14,7 @@ mod peers;
 
 use std::{
     fs::{DirBuilder, File, Permissions},
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, Read, Write},
     net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -22,11 +23,11 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use super::replace::remove_unfinished;
+use super::{Error, replace::remove_unfinished};
 use crate::swim::Life;
 pub(super) use keeper::Keeper;
-use page::Content;
 pub(super) use page::Owner;
+use page::{Content, Foreign};
 use peers::Peers;
 
 const LOCK_FILE: &str = "lock";
@@ -54,10 +55,53 @@ impl Content for Generation {
     const KIND: &'static str = "generation";
 }
 
+/// Why the directory is not ours.
+#[derive(Debug, thiserror::Error)]
+enum Untaken {
+    #[error("{} belongs to {}", .0.path.display(), .0.owner)]
+    Foreign(Foreign),
+    #[error("a running agent holds it")]
+    Held(Option<u32>),
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+impl From<Foreign> for Untaken {
+    fn from(foreign: Foreign) -> Self {
+        Self::Foreign(foreign)
+    }
+}
+
+impl Untaken {
+    /// Why the operator must choose another directory than `dir` for `owner`; gives itself where
+    /// another attempt may well succeed.
+    fn refusal(self, dir: &Path, owner: &Owner) -> Result<Error, Self> {
+        let path = dir.into();
+        Ok(match self {
+            Self::Foreign(foreign) => Error::DataDirForeign {
+                path: foreign.path,
+                theirs: foreign.owner.to_string(),
+                ours: owner.to_string(),
+            },
+            Self::Held(pid) => Error::DataDirInUse { path, pid },
+            Self::System(source) => match source.kind() {
+                ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+                    Error::DataDir { path, source }
+                }
+                _ => return Err(source.into()),
+            },
+        })
+    }
+}
+
 impl Store {
     /// Takes possession of `dir` and stores the generation that this start has, one more than
     /// the last. Gives both. What the disk refuses is left to the [`Keeper`].
-    pub(super) fn open(dir: &Path, owner: Owner) -> (Self, u32) {
+    ///
+    /// # Errors
+    /// [`Error::DataDir`], [`Error::DataDirForeign`] or [`Error::DataDirInUse`]. Nothing in the
+    /// directory has changed.
+    pub(super) fn open(dir: &Path, owner: Owner) -> Result<(Self, u32), Error> {
         let mut store = Self {
             dir: dir.into(),
             owner,
@@ -65,14 +109,19 @@ impl Store {
             peers: Peers::default(),
             lock: None,
         };
-        match store.take() {
-            // While a running agent has it, what is in it is not about us.
-            Err(error) if error.kind() != ErrorKind::WouldBlock => store.recall(),
-            Ok(()) | Err(_) => {}
+        // What cannot be taken may still be read.
+        let taken = store.take().or_else(|untaken| match untaken {
+            Untaken::System(_) if dir.is_dir() => store.recall().map_err(Untaken::from),
+            untaken => Err(untaken),
+        });
+        if let Err(untaken) = taken
+            && let Ok(refusal) = untaken.refusal(dir, &store.owner)
+        {
+            return Err(refusal);
         }
         let generation = (store.generation + 1).min(Life::GENERATION_MAX);
         let _ = store.keep(generation, store.peers.clone());
-        (store, generation)
+        Ok((store, generation))
     }
 
     /// Where others were seen last, the newest first.
@@ -80,29 +129,31 @@ impl Store {
         self.peers.addresses()
     }
 
-    fn recall(&mut self) {
-        let held = page::read(&self.dir, &self.owner);
-        self.generation = held.map_or(0, |held: Generation| held.generation);
-        self.peers = page::read(&self.dir, &self.owner).unwrap_or_default();
+    fn recall(&mut self) -> Result<(), Foreign> {
+        let held: Option<Generation> = page::read(&self.dir, &self.owner)?;
+        self.peers = page::read(&self.dir, &self.owner)?.unwrap_or_default();
+        self.generation = held.map_or(0, |held| held.generation);
+        Ok(())
     }
 
     /// Makes the directory ours, if it is not yet, and recalls what whoever had it last left.
-    fn take(&mut self) -> io::Result<()> {
+    fn take(&mut self) -> Result<(), Untaken> {
         if self.lock.is_some() {
             return Ok(());
         }
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700).create(&self.dir)?;
-        self.lock = Some(lock(&self.dir.join(LOCK_FILE))?);
+        let lock = lock(&self.dir.join(LOCK_FILE))?;
+        self.recall()?;
         // What a process was writing when it was killed.
         remove_unfinished(&self.dir);
-        self.recall();
+        self.lock = Some(lock);
         Ok(())
     }
 
     /// Stores what is not on disk yet; a generation is never lowered. Blocks for as long as the
     /// disk takes.
-    fn keep(&mut self, generation: u32, peers: Peers) -> io::Result<()> {
+    fn keep(&mut self, generation: u32, peers: Peers) -> Result<(), Untaken> {
         self.take()?;
         if generation > self.generation {
             page::write(&self.dir, &self.owner, Generation { generation })?;
@@ -117,23 +168,37 @@ impl Store {
 }
 
 /// Whoever can open the file can hold the lock, and so keep us from remembering: nobody else can.
-fn lock(path: &Path) -> io::Result<File> {
-    let file = File::options()
+/// Who holds it is written in it.
+fn lock(path: &Path) -> Result<File, Untaken> {
+    let mut file = File::options()
         .create(true)
         .truncate(false)
+        .read(true)
         .write(true)
         .mode(0o600)
         .open(path)?;
     file.set_permissions(Permissions::from_mode(0o600))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(taken()),
-        Err(error) => Err(error.into()),
+        Ok(()) => {
+            // For people alone: a full disk is no reason to go without the lock.
+            let _ = sign(&mut file);
+            Ok(file)
+        }
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Untaken::Held(holder(&mut file))),
+        Err(error) => Err(io::Error::from(error).into()),
     }
 }
 
-fn taken() -> io::Error {
-    io::Error::new(ErrorKind::WouldBlock, "a running agent holds it")
+fn sign(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    writeln!(file, "{}", std::process::id())
+}
+
+/// The process that holds the lock, as far as it is known.
+fn holder(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(16).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
 }
 
 #[cfg(test)]

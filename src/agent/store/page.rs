@@ -1,5 +1,6 @@
 //! `Page`: one file of the data directory. It says what it is, whose it is and how its text adds
-//! up; what does not is put aside and counts as absent.
+//! up; what does not is put aside and counts as absent. One that is good and somebody else's stays
+//! where it is: whoever put us here made a mistake.
 //!
 //! ```text
 //! headcount generation 1 4f0a…   what it is, the format, SHA-256 of the rest
@@ -54,30 +55,45 @@ enum Fault {
     Unreadable(io::Error),
 }
 
+/// A good page of another member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::agent) struct Foreign {
+    pub(in crate::agent) path: PathBuf,
+    pub(in crate::agent) owner: Owner,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?} of cluster {:?}", self.name, self.cluster)
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Damaged => formatter.write_str("is torn or damaged"),
-            Self::Foreign(Owner { cluster, name }) => {
-                write!(formatter, "belongs to {name:?} of cluster {cluster:?}")
-            }
+            Self::Foreign(owner) => write!(formatter, "belongs to {owner}"),
             Self::Unreadable(error) => write!(formatter, "cannot be read: {error}"),
         }
     }
 }
 
 /// The page in `dir`. One that cannot be used is put aside, with a warning.
-pub(super) fn read<T: Content>(dir: &Path, owner: &Owner) -> Option<T> {
+///
+/// # Errors
+/// A good page of somebody else. It stays as it is.
+pub(super) fn read<T: Content>(dir: &Path, owner: &Owner) -> Result<Option<T>, Foreign> {
     let path = path::<T>(dir);
     let bytes = match read_file(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         other => other.map_err(Fault::Unreadable),
     };
     match bytes.and_then(|bytes| decode(&bytes, owner)) {
-        Ok(content) => Some(content),
+        Ok(content) => Ok(Some(content)),
+        Err(Fault::Foreign(owner)) => Err(Foreign { path, owner }),
         Err(fault) => {
             put_aside(&path, &fault);
-            None
+            Ok(None)
         }
     }
 }
@@ -177,17 +193,18 @@ mod tests {
     #[test]
     fn a_page_is_read_as_it_was_written_and_by_its_owner_only() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(read::<Number>(dir.path(), &owner("n1")), None);
+        assert_eq!(read::<Number>(dir.path(), &owner("n1")), Ok(None));
         write(dir.path(), &owner("n1"), Number { number: 7 }).unwrap();
-        assert_eq!(
-            read(dir.path(), &owner("n1")),
-            Some(Number { number: 7 }),
-            "and is still there"
-        );
-        assert_eq!(read(dir.path(), &owner("n1")), Some(Number { number: 7 }));
-        assert_eq!(read::<Number>(dir.path(), &owner("n2")), None);
-        assert!(!dir.path().join("number").exists(), "it was put aside");
-        assert!(dir.path().join("number.damaged").exists());
+        let foreign = Foreign {
+            path: dir.path().join("number"),
+            owner: owner("n1"),
+        };
+        assert_eq!(read::<Number>(dir.path(), &owner("n2")), Err(foreign));
+        for _ in 0..2 {
+            let held = read(dir.path(), &owner("n1"));
+            assert_eq!(held, Ok(Some(Number { number: 7 })), "and is still there");
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]
@@ -215,11 +232,11 @@ mod tests {
     fn what_cannot_be_read_is_put_aside() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("number")).unwrap();
-        assert_eq!(read::<Number>(dir.path(), &owner("n1")), None);
+        assert_eq!(read::<Number>(dir.path(), &owner("n1")), Ok(None));
         write(dir.path(), &owner("n1"), Number { number: 1 }).unwrap();
         let huge = vec![b'\n'; 2 * 1024 * 1024];
         fs::remove_dir(dir.path().join("number.damaged")).unwrap();
         fs::write(dir.path().join("number"), huge).unwrap();
-        assert_eq!(read::<Number>(dir.path(), &owner("n1")), None);
+        assert_eq!(read::<Number>(dir.path(), &owner("n1")), Ok(None));
     }
 }

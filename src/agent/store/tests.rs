@@ -14,7 +14,7 @@ fn owner() -> Owner {
 }
 
 fn open(dir: &Path) -> (Store, u32) {
-    Store::open(dir, owner())
+    Store::open(dir, owner()).unwrap()
 }
 
 /// A directory that remembers generation 7 and two peers.
@@ -43,7 +43,7 @@ fn every_start_is_one_more_and_is_stored_at_once() {
     for start in 1..4 {
         let (_store, generation) = open(&dir);
         assert_eq!(generation, start);
-        let stored: Option<Generation> = page::read(&dir, &owner());
+        let stored: Option<Generation> = page::read(&dir, &owner()).unwrap();
         assert_eq!(stored.unwrap().generation, start);
     }
     assert_eq!(names(&dir), ["generation", "lock"]);
@@ -102,51 +102,67 @@ fn remembered(dir: &Path, kind: &str, bytes: &[u8]) -> (u32, Peers) {
 }
 
 #[test]
-fn the_directory_of_another_member_is_put_aside() {
-    let (temp, _) = remembering();
+fn the_directory_of_another_member_is_refused_and_stays_as_it_is() {
+    let (temp, peers) = remembering();
+    fs::write(temp.path().join(".generation.Ab3x9Z.tmp"), "head").unwrap();
+    let before = names(temp.path());
     for (cluster, name) in [("blue", "n2"), ("green", "n1")] {
         let other = Owner {
             cluster: cluster.into(),
             name: name.into(),
         };
-        let (store, generation) = Store::open(temp.path(), other);
-        assert_eq!((generation, store.addresses()), (1, Vec::new()));
+        let refused = Store::open(temp.path(), other).unwrap_err().to_string();
+        for word in ["generation", r#""n1" of cluster "blue""#, name, cluster] {
+            assert!(refused.contains(word), "{refused}");
+        }
+        assert_eq!(names(temp.path()), before);
+    }
+    let (store, generation) = open(temp.path());
+    assert_eq!((generation, &store.peers), (8, &peers));
+    drop(store);
+    // The peers alone say whose it is, too.
+    fs::remove_file(temp.path().join("generation")).unwrap();
+    let mut other = owner();
+    other.name = "n2".into();
+    Store::open(temp.path(), other).unwrap_err();
+}
+
+#[test]
+fn a_second_agent_is_refused_until_the_first_is_gone() {
+    let (temp, peers) = remembering();
+    let (first, _) = open(temp.path());
+    let refused = Store::open(temp.path(), owner()).unwrap_err();
+    let words = format!("process {}", std::process::id());
+    assert!(refused.to_string().contains(&words), "{refused}");
+    drop(first);
+    let (third, generation) = open(temp.path());
+    assert_eq!((generation, &third.peers), (9, &peers));
+}
+
+#[test]
+fn a_path_that_leads_through_a_file_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("file");
+    fs::write(&file, "").unwrap();
+    for dir in [file.join("below"), file] {
+        let refused = Store::open(&dir, owner()).unwrap_err();
+        assert!(matches!(refused, Error::DataDir { .. }), "{refused}");
     }
 }
 
 #[test]
-fn a_second_agent_runs_without_the_store_until_the_first_is_gone() {
+fn a_directory_that_cannot_be_taken_does_not_stop_the_start_and_is_used_once_it_can_be() {
     let (temp, peers) = remembering();
-    let (first, _) = open(temp.path());
-    let (mut second, generation) = open(temp.path());
-    assert_eq!((generation, second.addresses()), (1, Vec::new()));
-    let refused = second.keep(1, Peers::default()).unwrap_err();
-    assert_eq!(refused.to_string(), "a running agent holds it");
-    drop(first);
-    second.take().unwrap();
-    assert_eq!(second.addresses(), peers.addresses());
-    second.keep(1, peers.clone()).unwrap();
-    drop(second);
-    let (mut third, generation) = open(temp.path());
-    assert_eq!(generation, 9, "8 was the first one's and greater");
-    third.keep(12, peers).unwrap();
-    drop(third);
-    assert_eq!(open(temp.path()).1, 13);
-}
-
-#[test]
-fn an_unusable_directory_does_not_stop_the_start_and_is_used_once_it_can_be() {
-    let temp = tempfile::tempdir().unwrap();
-    let file = temp.path().join("file");
-    fs::write(&file, "").unwrap();
-    let dir = file.join("below");
-    let (mut store, generation) = open(&dir);
-    assert_eq!(generation, 1);
-    store.keep(1, Peers::default()).unwrap_err();
-    fs::remove_file(&file).unwrap();
-    store.keep(1, Peers::default()).unwrap();
+    let lock = temp.path().join("lock");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    let (mut store, generation) = open(temp.path());
+    assert_eq!((generation, store.peers.clone()), (8, peers.clone()));
+    store.keep(8, peers.clone()).unwrap_err();
+    fs::remove_dir(&lock).unwrap();
+    store.keep(8, peers).unwrap();
     drop(store);
-    assert_eq!(open(&dir).1, 2);
+    assert_eq!(open(temp.path()).1, 9);
 }
 
 #[test]

@@ -92,6 +92,47 @@ fn a_snapshot_begins_with_ourselves_at_zero() {
 }
 
 #[test]
+fn who_is_to_restart_is_shown_as_such_until_it_is_back_or_failed() {
+    let due = |feed: &Feed, confidence| {
+        let taste = Taste {
+            confidence,
+            ..Taste::default()
+        };
+        let shown = text(feed.snapshot_at(feed.seq(), &taste).record(NOW));
+        assert_eq!(
+            shown.contains(r#""restart_due":"2026-01-05T10:00:30.000Z""#),
+            feed.restarting() == 1,
+            "{shown}"
+        );
+        feed.restarting()
+    };
+    let back = Change::Restart {
+        member: view_of("n2", MemberState::Alive, 2, "web"),
+        previous_generation: 1,
+    };
+    let failed = Change::Failed(view("n2", MemberState::Failed));
+    for end in [back, failed] {
+        for confidence in [Confidence::Suspect, Confidence::Failed] {
+            let mut feed = feed();
+            let seq = feed.publish(NOW, &join("n2"));
+            let digest = feed.snapshot(&Filter::default()).digest;
+            let id = MemberId::new("test", "n2");
+            feed.await_restart(id, NOW + Duration::from_secs(30));
+            feed.await_restart(MemberId::new("test", "n9"), NOW);
+            assert_eq!(due(&feed, confidence), 1);
+            assert_eq!(feed.seq(), seq, "no change");
+            assert_eq!(feed.snapshot(&Filter::default()).digest, digest);
+            // What else is told of it leaves it so.
+            let retagged = view_of("n2", MemberState::Alive, 1, "db");
+            feed.publish(NOW, &Change::Update(retagged));
+            assert_eq!(due(&feed, confidence), 1);
+            feed.publish(NOW, &end);
+            assert_eq!(due(&feed, confidence), 0);
+        }
+    }
+}
+
+#[test]
 fn a_suspect_line_names_accuser_evidence_and_deadline_in_order() {
     let mut feed = feed();
     feed.publish(NOW, &join("n2"));

@@ -360,6 +360,13 @@ mod corpus {
         orders.add(&keys(), key);
         let asked = with(Kind::Keys as u8, &WireOrders::new(&orders, 1, true));
         seeds.push(("packet", "keys".into(), asked));
+        let forget = wire::Forget {
+            id: MemberId::new("blue", "n1"),
+            life: Life::first(2),
+            is_done: false,
+        };
+        let forget = with(Kind::Forget as u8, &forget);
+        seeds.push(("packet", "forget".into(), forget));
         let all = updates();
         let state = Frame::State {
             parts: crate::swim::parts::Parts::ALL,

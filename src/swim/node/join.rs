@@ -308,6 +308,7 @@ impl Node {
         theirs: Option<KeyId>,
         wants_answer: bool,
     ) {
+        self.stats.unread_at = Some(self.now);
         let ours = self.engine.mail().key_id();
         self.notice(from, Notice::UnknownKey { from, theirs, ours });
         if wants_answer {

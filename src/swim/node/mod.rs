@@ -6,8 +6,7 @@
 //! that do not answer, `duel` deals with our own name, `spread` sends news on, `facts` passes on
 //! what members say of themselves, `fetch` gets what was too large for that, `events` passes on
 //! what their applications raise, `keys` replaces what all seal with, `tell` turns what foca
-//! believes into changes, `look` shows it and `load` how much there is, `recall` starts from what
-//! is remembered, and `part` says goodbye.
+//! believes into changes, `look` shows it and `load` how much there is, `recall` starts from X
 
 mod beyond;
 mod damp;
@@ -28,6 +27,7 @@ mod part;
 mod recall;
 mod receive;
 mod reconnect;
+mod removal;
 mod spread;
 mod sums;
 mod suspect;
@@ -64,6 +64,7 @@ pub use keys::KeyRing;
 use keys::Ordered;
 pub use load::Load;
 pub use look::Sketch;
+use removal::Removal;
 use spread::Spread;
 
 /// One line in the log for each peer in this time.
@@ -129,6 +130,8 @@ pub struct Node {
     spread: Spread,
     events: Events,
     ordered: Ordered,
+    /// Removals that are being counted, by whom they are about.
+    removals: BTreeMap<Handle, Removal>,
     /// foca's next round of gossip, while there is nothing to say.
     resting_gossip: Option<(Timestamp, foca::Timer<Identity>)>,
     told: (Life, u16),
@@ -206,6 +209,7 @@ impl Node {
             spread: Spread::default(),
             events: Events::default(),
             ordered: Ordered::default(),
+            removals: BTreeMap::new(),
             resting_gossip: None,
             told,
             set_right: None,

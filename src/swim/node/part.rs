@@ -1,4 +1,4 @@
-//! Parting: our own goodbye, and forgetting others.
+//! Parting: our own goodbye, and that of others that are overdue or long gone.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use foca::{Member, State, Timer};
 use super::{Node, exchange::Exchange};
 use crate::swim::{
     Change, Evidence, RESTART_MAX, StopReason,
-    gate::{Gate, Goodbye},
+    gate::Goodbye,
     identity::Identity,
     roster::{Accusation, Claim, Standing},
     timers::Alarm,
@@ -94,22 +94,6 @@ impl Node {
         }
     }
 
-    /// Forgets a failed or departed member everywhere. It becomes one more life that is down from
-    /// its beginning: that is a change, so foca gossips it, and it dominates what came before.
-    pub(super) fn remove(&mut self, name: &str) {
-        let Some(identity) = removable(&self.gate.borrow(), name) else {
-            return;
-        };
-        let after = Identity {
-            life: identity.life.next(),
-            ..identity
-        };
-        let update = Member::new(after, 0, State::Down);
-        self.gate.borrow_mut().hear(&update, Claim::Removed, 0);
-        let result = self.engine.apply(std::iter::once(update), true);
-        self.check(result);
-    }
-
     /// A member that announced its restart should be back by now. Every node has the same word of
     /// it, and a clock of its own: nobody needs to be told.
     pub(super) fn restart_overdue(&mut self, identity: Identity) {
@@ -140,20 +124,4 @@ impl Node {
         self.check(result);
         self.gate.borrow_mut().touch(identity.handle);
     }
-}
-
-fn removable(gate: &Gate, name: &str) -> Option<Identity> {
-    gate.roster
-        .records()
-        .filter(|(_, record)| {
-            matches!(record.standing, Standing::Failed(_) | Standing::Left { .. })
-        })
-        .map(|(handle, record)| Identity {
-            handle,
-            life: record.life,
-        })
-        .find(|identity| {
-            gate.card_of(*identity)
-                .is_some_and(|card| card.name == name)
-        })
 }

@@ -80,6 +80,7 @@ impl Node {
             Kind::Unknown => self.on_unknown(envelope),
             Kind::Nack => self.on_nack(envelope),
             Kind::Keys => self.on_orders(envelope),
+            Kind::Forget => self.on_forget(envelope),
         }
     }
 

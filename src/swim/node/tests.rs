@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::swim::{AppStatus, Directory, Keys, MemberState, Profile, Scope, StreamEnd, Tags};
+use crate::swim::{
+    AppStatus, Directory, Keys, MemberState, Profile, Removed, Scope, StreamEnd, Tags,
+};
 use crate::swim::{envelope::Context, wire};
 
 pub(super) const LATENCY: Duration = Duration::from_millis(1);
@@ -21,6 +23,12 @@ pub(super) struct Few {
     pub(super) dialled: BTreeMap<(usize, StreamId), SocketAddr>,
     /// Whose datagrams come from another address than it advertises: which.
     pub(super) translated: Option<(usize, SocketAddr)>,
+    /// Who hears no datagrams of this kind.
+    pub(super) deaf_to: Option<(usize, Kind)>,
+    /// Removals that were counted.
+    pub(super) removed: Vec<Removed>,
+    /// Whom each waits for, and until when.
+    pub(super) awaited: BTreeMap<usize, Vec<(MemberId, Timestamp)>>,
 }
 
 #[derive(Clone)]
@@ -77,6 +85,9 @@ impl Few {
             sent: 0,
             dialled: BTreeMap::new(),
             translated: None,
+            deaf_to: None,
+            removed: Vec::new(),
+            awaited: BTreeMap::new(),
         }
     }
 
@@ -127,6 +138,10 @@ impl Few {
             }
             Output::Change(change) => self.changes[at].push(*change),
             Output::Notice(notice) => self.notices[at].push(*notice),
+            Output::Removed(removed) => self.removed.push(*removed),
+            Output::Restarting { member, due } => {
+                self.awaited.entry(at).or_default().push((member, due));
+            }
             Output::Stop(reason) => {
                 self.stops.insert(at, reason);
                 self.nodes[at] = None;
@@ -175,6 +190,10 @@ impl Few {
 
     fn deliver(&mut self, at: usize, arrival: &Arrival) {
         match arrival {
+            Arrival::Datagram(_, bytes)
+                if self
+                    .deaf_to
+                    .is_some_and(|(who, kind)| who == at && bytes[2] == kind as u8) => {}
             Arrival::Datagram(from, bytes) => {
                 self.input(at, Input::Datagram { from: *from, bytes });
             }

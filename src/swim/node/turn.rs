@@ -65,6 +65,7 @@ impl Node {
             Alarm::LeaveRound(round) => self.leave_round(round),
             Alarm::Nack(errand) => self.nack(errand),
             Alarm::Reconnect => self.reconnect(),
+            Alarm::RemovalRound(removed) => self.removal_round(removed),
             Alarm::RestartOverdue(identity) => self.restart_overdue(identity),
             Alarm::Settled(handle) => self.gate.borrow_mut().touch(handle),
             Alarm::StreamSilent(stream) => self.stream_silent(stream),

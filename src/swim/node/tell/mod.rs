@@ -4,7 +4,7 @@ use foca::{Member, State};
 
 use super::Node;
 use crate::swim::{
-    Change, Evidence, MemberState, MemberView, Suspicion, Timestamp,
+    Change, Evidence, MemberState, MemberView, Output, Suspicion, Timestamp,
     damping::Unrest,
     directory::Handle,
     gate::{Heard, Touch},
@@ -166,6 +166,8 @@ impl Node {
             }
             Standing::Restarting { due } => {
                 self.timers.schedule(*due, Alarm::RestartOverdue(identity));
+                let member = self.gate.borrow().directory.id(identity.handle);
+                self.push(Output::Restarting { member, due: *due });
             }
             Standing::Failed(_) | Standing::Left { .. } | Standing::Removed => {
                 let at = next.since + self.tuning.forget_after;

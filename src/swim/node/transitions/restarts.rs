@@ -1,7 +1,9 @@
 //! Announced restarts: what we hold of a member that said it would be back.
 
+use std::time::Duration;
+
 use super::{words::RESTART_S, *};
-use crate::swim::{Change, Timestamp};
+use crate::swim::{Change, Input, MemberId, Timestamp, node::tests::Few};
 
 /// heard | held then | told | passed on
 const UNKNOWN: &str = "
@@ -145,6 +147,22 @@ const TABLES: [(&str, &str); 7] = [
 #[test]
 fn every_word_about_an_announced_restart_ends_as_the_table_says() {
     check(&TABLES);
+}
+
+#[test]
+fn who_announces_a_restart_is_waited_for() {
+    let mut few = Few::joined(3);
+    let reason = "";
+    let restart_in = Some(Duration::from_secs(60));
+    few.input(2, Input::Leave { reason, restart_in });
+    few.run(Duration::from_secs(2));
+    for at in 0..2 {
+        let [(member, due)] = few.awaited[&at][..] else {
+            panic!("{:?}", few.awaited[&at]);
+        };
+        assert_eq!(member, MemberId::new("blue", "n2"));
+        assert!(due > few.now, "{due:?}");
+    }
 }
 
 #[test]
