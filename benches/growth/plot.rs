@@ -1,6 +1,6 @@
 //! A picture of lines, both axes logarithmic.
 
-use std::fmt::Write;
+use std::{fmt::Write, iter};
 
 /// One line.
 pub(crate) struct Series {
@@ -18,90 +18,104 @@ const COLOURS: [&str; 7] = [
     "#1b6ca8", "#c8553d", "#3a7d44", "#8e5572", "#d19c1d", "#4b4e6d", "#00a8a8",
 ];
 
-/// Powers of ten that hold all of what an axis shows.
+/// Powers of ten that hold all that an axis shows, and where it lies on the page.
 struct Axis {
     low: f64,
     high: f64,
+    /// Where the ends are.
+    begin: f64,
+    end: f64,
 }
 
 impl Axis {
-    fn around(values: impl Iterator<Item = f64> + Clone) -> Self {
-        let logs = values.filter(|value| *value > 0.0).map(f64::log10);
-        let low = logs.clone().fold(f64::INFINITY, f64::min).floor();
-        let high = logs.fold(f64::NEG_INFINITY, f64::max).ceil();
-        Self { low, high }
+    fn around(values: impl Iterator<Item = f64>, [begin, end]: [f64; 2]) -> Self {
+        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        for log in values.filter(|value| *value > 0.0).map(f64::log10) {
+            (low, high) = (low.min(log.floor()), high.max(log.ceil()));
+        }
+        Self {
+            low,
+            high,
+            begin,
+            end,
+        }
     }
 
-    /// 0 to 1.
     fn place(&self, value: f64) -> f64 {
-        (value.log10() - self.low) / (self.high - self.low)
+        let share = (value.log10() - self.low) / (self.high - self.low);
+        self.begin + share * (self.end - self.begin)
     }
 
-    fn tens(&self) -> impl Iterator<Item = i32> {
-        self.low as i32..=self.high as i32
+    /// The powers of ten on it, each with its place.
+    fn tens(&self) -> impl Iterator<Item = (f64, f64)> {
+        let next = |ten: &f64| (*ten < self.high).then_some(ten + 1.0);
+        let tens = iter::successors(Some(self.low), next);
+        tens.map(|ten| 10_f64.powf(ten))
+            .map(|ten| (ten, self.place(ten)))
     }
 }
 
 /// A picture that needs nothing else.
 pub(crate) fn svg(all: &[Series]) -> String {
     let points = || all.iter().flat_map(|series| series.points.iter());
-    let across = Axis::around(points().map(|(size, _)| *size as f64));
-    let up = Axis::around(points().map(|(_, cost)| *cost));
-    let x = |value: f64| MARGIN + across.place(value) * (WIDTH - 2.0 * MARGIN - LEGEND);
-    let y = |value: f64| HEIGHT - MARGIN - up.place(value) * (HEIGHT - 2.0 * MARGIN);
-    let mut text = format!(
+    let across = [MARGIN, WIDTH - MARGIN - LEGEND];
+    let across = Axis::around(points().map(|(size, _)| *size as f64), across);
+    let up = [HEIGHT - MARGIN, MARGIN];
+    let up = Axis::around(points().map(|(_, cost)| *cost), up);
+    let lines = all.iter().zip(COLOURS.iter().cycle()).enumerate();
+    let lines: String = lines
+        .map(|(index, (series, colour))| {
+            line(series, colour, &across, &up) + &legend(index, series.what, colour)
+        })
+        .collect();
+    format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
          font-family=\"sans-serif\" font-size=\"11\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
-    );
-    let grid = "stroke=\"#ddd\" fill=\"none\"";
-    for ten in across.tens() {
-        let at = x(10_f64.powi(ten));
-        let foot = HEIGHT - MARGIN;
-        let _ = writeln!(text, "<path d=\"M{at:.1} {MARGIN}V{foot}\" {grid}/>");
-        let (label, below) = (10_f64.powi(ten), foot + 16.0);
-        let _ = writeln!(
-            text,
-            "<text x=\"{at:.1}\" y=\"{below}\" text-anchor=\"middle\">{label}</text>"
-        );
-    }
-    for ten in up.tens() {
-        let at = y(10_f64.powi(ten));
-        let right = WIDTH - MARGIN - LEGEND;
-        let _ = writeln!(text, "<path d=\"M{MARGIN} {at:.1}H{right}\" {grid}/>");
-        let label = 10_f64.powi(ten);
-        let _ = writeln!(
-            text,
-            "<text x=\"{}\" y=\"{at:.1}\" text-anchor=\"end\">{label}</text>",
-            MARGIN - 4.0
-        );
-    }
-    for (index, series) in all.iter().enumerate() {
-        line(&mut text, index, series, (&x, &y));
-    }
-    text + "</svg>\n"
+         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{}{lines}</svg>\n",
+        grid(&across, &up)
+    )
 }
 
-fn line(
-    text: &mut String,
-    index: usize,
-    series: &Series,
-    (x, y): (&impl Fn(f64) -> f64, &impl Fn(f64) -> f64),
-) {
-    let colour = COLOURS[index % COLOURS.len()];
+fn grid(across: &Axis, up: &Axis) -> String {
+    let mut text = String::new();
+    let mut draw = |path: String, (x, y): (f64, f64), anchor: &str, label: f64| {
+        let _ = writeln!(
+            text,
+            "<path d=\"{path}\" stroke=\"#ddd\"/>\
+             <text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{label}</text>"
+        );
+    };
+    let ([left, right], [foot, head]) = ([across.begin, across.end], [up.begin, up.end]);
+    for (ten, x) in across.tens() {
+        draw(
+            format!("M{x:.1} {foot}V{head}"),
+            (x, foot + 16.0),
+            "middle",
+            ten,
+        );
+    }
+    for (ten, y) in up.tens() {
+        draw(
+            format!("M{left} {y:.1}H{right}"),
+            (left - 4.0, y),
+            "end",
+            ten,
+        );
+    }
+    text
+}
+
+fn line(series: &Series, colour: &str, across: &Axis, up: &Axis) -> String {
     let usable = series.points.iter().filter(|(_, cost)| *cost > 0.0);
-    let path: Vec<String> = usable
-        .map(|(size, cost)| format!("{:.1},{:.1}", x(*size as f64), y(*cost)))
-        .collect();
+    let place = |(size, cost): &(u64, f64)| {
+        format!("{:.1},{:.1}", across.place(*size as f64), up.place(*cost))
+    };
+    let path: Vec<String> = usable.map(place).collect();
     let path = path.join(" ");
-    let _ = writeln!(
-        text,
-        "<polyline points=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>"
-    );
+    format!("<polyline points=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\n")
+}
+
+fn legend(index: usize, what: &str, colour: &str) -> String {
     let (left, down) = (WIDTH - LEGEND - MARGIN + 12.0, MARGIN + 18.0 * index as f64);
-    let what = series.what;
-    let _ = writeln!(
-        text,
-        "<text x=\"{left}\" y=\"{down}\" fill=\"{colour}\">{what}</text>"
-    );
+    format!("<text x=\"{left}\" y=\"{down}\" fill=\"{colour}\">{what}</text>\n")
 }
