@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
 use tokio::time::sleep;
 
 use super::{
@@ -94,7 +95,7 @@ fn begun(mut stream: UnixStream) -> io::Result<Option<UnixStream>> {
         return Ok(None);
     }
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n";
-    let snapshot = format!(r#"{{"type":"snapshot","epoch":"0","seq":0,"at":"{AT}","members":[]}}"#);
+    let snapshot = json!({"type": "snapshot", "epoch": "0", "seq": 0, "at": AT, "members": []});
     writeln!(stream, "{head}{snapshot}")?;
     Ok(Some(stream))
 }
@@ -110,14 +111,12 @@ fn write(
     for (seq, ()) in (1_u64..).zip(struck.iter()) {
         for stream in &mut streams {
             let written = clock.elapsed().as_nanos();
-            let line = format!(
-                r#"{{"type":"join","seq":{seq},"at":"{AT}","member":{{"name":"{written}","id":"0",
-                "address":"127.0.0.1:1","state":"alive","generation":1,"incarnation":0,
-                "tags":{{}},"since":"{AT}"}}}}"#
-            );
-            let line = line.replace('\n', " ") + "\n";
+            let member = json!({"name": written.to_string(), "id": "0", "state": "alive",
+                "address": "127.0.0.1:1", "generation": 1, "incarnation": 0, "tags": {},
+                "since": AT});
+            let line = json!({"type": "join", "seq": seq, "at": AT, "member": member});
             // Who is gone is noticed by what is not heard.
-            let _ = stream.write_all(line.as_bytes());
+            let _ = stream.write_all(format!("{line}\n").as_bytes());
         }
     }
 }

@@ -63,6 +63,12 @@ impl Plan {
         phase == Phase::Bootstrap || self.phases.contains(&phase)
     }
 
+    /// What is done with a cluster that stands.
+    pub(super) fn after_start(&self) -> impl Iterator<Item = Phase> {
+        let phases = self.phases.iter().copied();
+        phases.filter(|phase| *phase != Phase::Bootstrap)
+    }
+
     /// About how long a side's turn takes.
     pub(super) fn turn(&self, side: Side) -> Duration {
         let phases = Phase::ALL.into_iter().filter(|phase| self.has(*phase));
@@ -106,5 +112,6 @@ mod tests {
             [(1, ours), (1, serf), (2, serf), (2, ours)]
         );
         assert!(plan.has(Phase::Bootstrap) && plan.has(Phase::Crash) && !plan.has(Phase::Leave));
+        assert_eq!(plan.after_start().collect::<Vec<_>>(), [Phase::Crash]);
     }
 }

@@ -80,7 +80,7 @@ impl Report {
     /// The table's head.
     pub(super) fn heads(&self) -> impl Iterator<Item = &'static str> {
         let ours = ["", "", "P50", "P99", "MAX", "N"];
-        let theirs = ["SERF P50", "P99", "MAX", "N", "RATIO", "OF REPETITIONS"];
+        let theirs = ["SERF P50", "P99", "MAX", "N", "SERF/OURS", "OF REPETITIONS"];
         let beside = theirs.into_iter().filter(|_| self.serf.is_some());
         ours.into_iter().chain(beside)
     }

@@ -67,8 +67,8 @@ impl Turn<'_> {
         }
         let mut round = Round::begin(site()?, peer()?, &mut self);
         round.start().await?;
-        for phase in &plan.phases {
-            round.phase(*phase).await?;
+        for phase in plan.after_start() {
+            round.phase(phase).await?;
         }
         Ok(())
     }
