@@ -13,7 +13,7 @@ use super::{
 use crate::cli::page::{About, Axis, Drawn, Mark, Page, Plot, Series, facts, measures};
 
 /// The least number of repetitions that an axis has, so that it counts by ones.
-const REPETITIONS_MIN: u16 = 5;
+const REPETITIONS_MIN: u16 = 3;
 /// How far from its repetition a side stands, and how wide it is.
 const APART: f64 = 0.2;
 const WIDE: f64 = 0.25;
