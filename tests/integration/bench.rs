@@ -12,11 +12,10 @@ use serde_json::Value;
 use crate::support::{Finished, Lab, Running, finish, have, headcount, run, until};
 
 /// The smallest bench there is.
-const SMALL: [&str; 8] = [
+const SMALL: [&str; 7] = [
     "bench",
     "--nodes=3",
     "--repetitions=1",
-    "--profile=local",
     "--time=1s",
     "--versus=serf",
     "--phases",
