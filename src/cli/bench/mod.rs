@@ -55,9 +55,9 @@ pub(super) struct Args {
     /// Only these phases [default: all]
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = phase::parse)]
     phases: Vec<Phase>,
-    /// How long the steady phase goes on; crashes twice as long, restarts and goodbyes half
+    /// How long the steady phase goes on; crashes three times as long, restarts and goodbyes half
     /// as long, events a quarter, each at least once, 1s to 1h
-    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "12s", value_parser = time)]
     time: Duration,
     /// Measure this program beside ours, in turn, if it is installed
     #[arg(long, value_name = "serf", hide_possible_values = true)]

@@ -48,7 +48,8 @@ impl Phase {
     /// lasts.
     pub(super) fn lasts(self, time: Duration) -> Duration {
         match self {
-            Self::Crash => time * 2,
+            // Times to a first probe are spread so widely that a median wants many of them.
+            Self::Crash => time * 3,
             Self::Steady => time,
             Self::Restart | Self::Leave => time / 2,
             Self::Event => time / 4,

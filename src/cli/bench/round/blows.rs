@@ -7,8 +7,8 @@ use rand::RngExt;
 use super::{Heard, Metric, Peer, Phase, Round};
 use crate::cli::{Failure, bench::crowd::Word};
 
-/// Before each blow, so that the dice decide when in a probe period it falls.
-const BREATH_MS: Range<u64> = 500..1_500;
+/// Before each blow, so that the dice decide when in a probe period it falls: a period long.
+const BREATH_MS: Range<u64> = 100..1_100;
 /// Before an event, which no period has to do with.
 const SHORT_BREATH_MS: Range<u64> = 50..150;
 
