@@ -18,12 +18,13 @@ use std::{
     net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, replace::remove_unfinished};
+use super::{Error, clock, replace::remove_unfinished};
 use crate::swim::Life;
 pub(super) use keeper::Keeper;
 pub(super) use page::Owner;
@@ -31,6 +32,10 @@ use page::{Content, Foreign};
 use peers::Peers;
 
 const LOCK_FILE: &str = "lock";
+/// An agent that just said goodbye has the directory until its last word is written: it is waited
+/// for, a second in all.
+const HOLDER_PAUSE: Duration = Duration::from_millis(50);
+const HOLDER_PAUSES: usize = 20;
 
 /// The data directory of one agent.
 #[derive(Debug)]
@@ -110,7 +115,7 @@ impl Store {
             lock: None,
         };
         // What cannot be taken may still be read.
-        let taken = store.take().or_else(|untaken| match untaken {
+        let taken = store.take_patiently().or_else(|untaken| match untaken {
             Untaken::System(_) if dir.is_dir() => store.recall().map_err(Untaken::from),
             untaken => Err(untaken),
         });
@@ -134,6 +139,16 @@ impl Store {
         self.peers = page::read(&self.dir, &self.owner)?.unwrap_or_default();
         self.generation = held.map_or(0, |held| held.generation);
         Ok(())
+    }
+
+    fn take_patiently(&mut self) -> Result<(), Untaken> {
+        for _ in 0..HOLDER_PAUSES {
+            match self.take() {
+                Err(Untaken::Held(_)) => clock::pause(HOLDER_PAUSE),
+                taken => return taken,
+            }
+        }
+        self.take()
     }
 
     /// Makes the directory ours, if it is not yet, and recalls what whoever had it last left.
