@@ -66,6 +66,8 @@ impl Node {
         };
         self.removals.insert(after.handle, removal);
         self.schedule(ROUND_PAUSE, Alarm::RemovalRound(after.handle));
+        // Consumers hear of it before whoever asked.
+        self.settle();
         self.conclude_removal(after.handle);
     }
 
@@ -264,8 +266,14 @@ mod tests {
     #[test]
     fn who_is_alone_has_forgotten_at_once() {
         let mut few = with_a_dead_one(2);
-        remove(&mut few, "n1");
-        assert_eq!(answers(&few), [(1, vec![])]);
+        let (now, name) = (few.now, "n1");
+        let node = few.nodes[0].as_mut().unwrap();
+        let outputs: Vec<_> = node.handle(now, Input::Remove { name }).collect();
+        let [Output::Change(change), Output::Removed(removed)] = &outputs[..] else {
+            panic!("consumers are told first: {outputs:?}");
+        };
+        assert_eq!((change.kind(), removed.applied_by), ("removed", 1));
+        assert!(removed.missing.is_empty());
     }
 
     #[test]
