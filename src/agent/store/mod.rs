@@ -78,11 +78,11 @@ impl From<Foreign> for Untaken {
 }
 
 impl Untaken {
-    /// Why the operator must choose another directory than `dir` for `owner`; gives itself where
-    /// another attempt may well succeed.
-    fn refusal(self, dir: &Path, owner: &Owner) -> Result<Error, Self> {
+    /// Why the operator must choose another directory than `dir` for `owner`; `None` where another
+    /// attempt may well succeed.
+    fn refusal(self, dir: &Path, owner: &Owner) -> Option<Error> {
         let path = dir.into();
-        Ok(match self {
+        Some(match self {
             Self::Foreign(foreign) => Error::DataDirForeign {
                 path: foreign.path,
                 theirs: foreign.owner.to_string(),
@@ -93,7 +93,7 @@ impl Untaken {
                 ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
                     Error::DataDir { path, source }
                 }
-                _ => return Err(source.into()),
+                _ => return None,
             },
         })
     }
@@ -119,9 +119,8 @@ impl Store {
             Untaken::System(_) if dir.is_dir() => store.recall().map_err(Untaken::from),
             untaken => Err(untaken),
         });
-        if let Err(untaken) = taken
-            && let Ok(refusal) = untaken.refusal(dir, &store.owner)
-        {
+        let refusal = taken.err();
+        if let Some(refusal) = refusal.and_then(|untaken| untaken.refusal(dir, &store.owner)) {
             return Err(refusal);
         }
         let generation = (store.generation + 1).min(Life::GENERATION_MAX);
