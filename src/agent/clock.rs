@@ -54,6 +54,12 @@ impl Clock {
     }
 }
 
+/// Holds up this very thread: a start that waits for another process, while nothing runs yet.
+#[expect(clippy::disallowed_methods, reason = "the one place that does")]
+pub(super) fn pause(span: Duration) {
+    std::thread::sleep(span);
+}
+
 /// Eight bytes from the system's generator.
 ///
 /// When the system has none to give, which no supported kernel does after boot, the clock and

@@ -104,9 +104,9 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Opens every socket that `config` asks for, and the data directory. Nothing is sent yet. A Unix socket that the
-    /// service manager passed on to this process (`LISTEN_FDS`) takes the place of the configured
-    /// one; the first agent of the process has it.
+    /// Opens every socket that `config` asks for, and the data directory. Nothing is sent yet. A
+    /// Unix socket that the service manager passed on to this process (`LISTEN_FDS`) takes the
+    /// place of the configured one; the first agent of the process has it.
     ///
     /// # Errors
     /// What could not be opened and why. Sockets that were opened before are closed again.

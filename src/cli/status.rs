@@ -129,7 +129,8 @@ mod tests {
         let status = json!({
             "name": "n1", "id": "1f", "generation": 2, "incarnation": 0,
             "address": "127.0.0.1:7946", "cluster": "default", "version": "0.1.0",
-            "health": "isolated", "health_reasons": ["nobody", "no disk"], "gossip": "sealed", "key": "3f2a91bc", "profile": "lan",
+            "health": "isolated", "health_reasons": ["nobody", "no disk"], "gossip": "sealed",
+            "key": "3f2a91bc", "profile": "lan",
             "uptime_s": 192, "http": null,
             "epoch": "5f", "seq": 4, "pid": 77, "bind": "127.0.0.1:7946",
             "app": "down", "app_reason": "killed by signal 9", "socket": "/run/x.sock",

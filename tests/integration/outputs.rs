@@ -209,6 +209,9 @@ fn a_folder_that_is_not_there_is_named_and_written_to_once_it_is() {
     await_file(&lab.dir().join("later/hosts"), |text| {
         text.contains(" n2\n")
     });
+    until("it is said that it can be", || {
+        (n1.logged(&["a file of members is kept again", "later/hosts"]) == 1).then_some(())
+    });
 }
 
 #[test]
@@ -223,7 +226,10 @@ fn an_output_that_cannot_be_is_refused_with_its_line() {
         (hook("timeout = \"1ms\""), &["timeout", "100ms to 1h"]),
         (hook("retries = 11"), &["retries 11", "0 to 10"]),
         (hook("concurrency = 0"), &["concurrency 0", "1 to 64"]),
-        ("[[hook]]\n".into(), &["command"]),
+        (
+            "[[hook]]\n".into(),
+            &["command", "hint: a [[hook]] has a command"],
+        ),
         ("[[hook]]\ncommand = []\n".into(), &[":2", "a program"]),
         ("hook = 3\n".into(), &[":1"]),
         (file(""), &["template or template-file"]),

@@ -229,6 +229,7 @@ fn a_key_comes_from_a_file_and_who_is_missing_or_cannot_write_is_named() {
     });
     agents[1].await_metric("headcount_key_file_behind ", |is_so| is_so == 1.0);
     assert_eq!(ids(&two).len(), 1);
+    fs::set_permissions(&two, fs::Permissions::from_mode(0o600)).expect("our own file");
     until("the file of n1 follows", || {
         (ids(&one).len() == 2).then_some(())
     });
@@ -242,6 +243,10 @@ fn a_key_comes_from_a_file_and_who_is_missing_or_cannot_write_is_named() {
     assert_eq!(agents[0].status()["key"], **id);
     let plain = lab.agent("plain").start();
     keys(&plain, &["add"]).refused(1, &["plain text", "--key-file"]);
+    until("n2 says that it is written again", || {
+        let words = ["INFO", "key file could be written again", id];
+        (agents[1].logged(&words) == 1).then_some(())
+    });
 }
 
 #[test]

@@ -40,6 +40,7 @@ fn a_file_of_seeds_is_followed_as_it_changes() {
     let late = lab.agent("late").args(["--join", &seed]).start();
     await_log(&late, &["WARN", "cannot read a file of seeds", &seed]);
     fs::write(&file, "# nobody yet\n:7946\nfile:/etc/hosts\n").expect("a file");
+    await_log(&late, &["INFO", "read a file of seeds again", &seed]);
     await_log(&late, &["WARN", "line=2", "is neither a host name"]);
     await_log(&late, &["WARN", "line=3", "names another file"]);
     let dead = lab.reserve();
@@ -83,6 +84,7 @@ fn names_are_resolved_for_ever_and_followed_where_they_lead() {
     // The dead one among them holds up nobody.
     dns.hosts("seeds.test", &["10.77.0.99", "10.77.0.1"]);
     await_members(std::slice::from_ref(&by_name), "alive", 2);
+    await_log(&by_name, &["INFO", "resolved a seed again", "seeds.test"]);
     dns.hosts("n2.test", &["10.77.0.2"]);
     dns.services(
         "_headcount._udp.test",

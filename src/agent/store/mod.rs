@@ -18,12 +18,13 @@ use std::{
     net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, replace::remove_unfinished};
+use super::{Error, clock, replace::remove_unfinished};
 use crate::swim::Life;
 pub(super) use keeper::Keeper;
 pub(super) use page::Owner;
@@ -31,6 +32,10 @@ use page::{Content, Foreign};
 use peers::Peers;
 
 const LOCK_FILE: &str = "lock";
+/// An agent that just said goodbye has the directory until its last word is written: it is waited
+/// for, a second in all.
+const HOLDER_PAUSE: Duration = Duration::from_millis(50);
+const HOLDER_PAUSES: usize = 20;
 
 /// The data directory of one agent.
 #[derive(Debug)]
@@ -73,11 +78,11 @@ impl From<Foreign> for Untaken {
 }
 
 impl Untaken {
-    /// Why the operator must choose another directory than `dir` for `owner`; gives itself where
-    /// another attempt may well succeed.
-    fn refusal(self, dir: &Path, owner: &Owner) -> Result<Error, Self> {
+    /// Why the operator must choose another directory than `dir` for `owner`; `None` where another
+    /// attempt may well succeed.
+    fn refusal(self, dir: &Path, owner: &Owner) -> Option<Error> {
         let path = dir.into();
-        Ok(match self {
+        Some(match self {
             Self::Foreign(foreign) => Error::DataDirForeign {
                 path: foreign.path,
                 theirs: foreign.owner.to_string(),
@@ -88,7 +93,7 @@ impl Untaken {
                 ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
                     Error::DataDir { path, source }
                 }
-                _ => return Err(source.into()),
+                _ => return None,
             },
         })
     }
@@ -110,13 +115,12 @@ impl Store {
             lock: None,
         };
         // What cannot be taken may still be read.
-        let taken = store.take().or_else(|untaken| match untaken {
+        let taken = store.take_patiently().or_else(|untaken| match untaken {
             Untaken::System(_) if dir.is_dir() => store.recall().map_err(Untaken::from),
             untaken => Err(untaken),
         });
-        if let Err(untaken) = taken
-            && let Ok(refusal) = untaken.refusal(dir, &store.owner)
-        {
+        let refusal = taken.err();
+        if let Some(refusal) = refusal.and_then(|untaken| untaken.refusal(dir, &store.owner)) {
             return Err(refusal);
         }
         let generation = (store.generation + 1).min(Life::GENERATION_MAX);
@@ -134,6 +138,16 @@ impl Store {
         self.peers = page::read(&self.dir, &self.owner)?.unwrap_or_default();
         self.generation = held.map_or(0, |held| held.generation);
         Ok(())
+    }
+
+    fn take_patiently(&mut self) -> Result<(), Untaken> {
+        for _ in 0..HOLDER_PAUSES {
+            match self.take() {
+                Err(Untaken::Held(_)) => clock::pause(HOLDER_PAUSE),
+                taken => return taken,
+            }
+        }
+        self.take()
     }
 
     /// Makes the directory ours, if it is not yet, and recalls what whoever had it last left.

@@ -66,6 +66,8 @@ impl Node {
         };
         self.removals.insert(after.handle, removal);
         self.schedule(ROUND_PAUSE, Alarm::RemovalRound(after.handle));
+        // Consumers hear of it before whoever asked.
+        self.settle();
         self.conclude_removal(after.handle);
     }
 
@@ -91,12 +93,13 @@ impl Node {
         self.conclude_removal(removed);
     }
 
-    /// Living members that did not say that they have forgotten this one.
+    /// Living members that did not say that they have forgotten this one, which may be back.
     fn yet_to_forget(&self, removed: Handle) -> Vec<Identity> {
         let Some(removal) = self.removals.get(&removed) else {
             return Vec::new();
         };
         let others = self.engine.living().map(|held| *held.id());
+        let others = others.filter(|member| member.handle != removed);
         let waiting = others.filter(|member| !removal.applied.contains(&member.handle));
         waiting.collect()
     }
@@ -117,9 +120,11 @@ impl Node {
         let mut missing: Vec<_> = missing.iter().filter_map(named).collect();
         drop(gate);
         missing.sort();
+        let did = |held: &&Member<Identity>| removal.applied.contains(&held.id().handle);
+        let others = self.engine.living().filter(did).count();
         self.push(Output::Removed(Box::new(Removed {
             name: removal.name,
-            applied_by: self.engine.active() + 1 - missing.len(),
+            applied_by: others + 1,
             missing,
         })));
     }
@@ -148,18 +153,36 @@ impl Node {
     }
 
     /// Somebody removes a member: forgets it, if gossip has not said so yet, and says so. Whoever
-    /// knows of a later life of it, or does not hold it down yet, is silent: it is asked again.
+    /// does not hold it down yet is silent: it is asked again.
     fn forget_for(&mut self, asker: Identity, Forget { id, life, .. }: Forget) {
-        if !has_forgotten(&self.gate.borrow(), id, life) {
+        if !self.has_forgotten(id, life) {
             let update = Update::Removed { id, life, age_s: 0 };
             let claim = self.gate.borrow_mut().judge(&update);
             let result = self.engine.apply(std::iter::once(claim), true);
             self.check(result);
             self.settle();
         }
-        if has_forgotten(&self.gate.borrow(), id, life) {
+        if self.has_forgotten(id, life) {
             let is_done = true;
             self.say_forget(asker, Forget { id, life, is_done });
+        }
+    }
+
+    /// Whether nothing is held of a member in that life, or in one before it.
+    fn has_forgotten(&self, id: MemberId, life: Life) -> bool {
+        let gate = self.gate.borrow();
+        let Some(handle) = gate.directory.handle(id) else {
+            return true;
+        };
+        match gate.roster.record(handle) {
+            _ if handle == gate.me.handle => false,
+            Some(record) if record.standing == Standing::Removed => record.life >= life,
+            Some(record) => record.life > life,
+            None if !gate.roster.knows(handle) => true,
+            None => {
+                let held = self.engine.find(handle);
+                held.is_some_and(|held| held.id().life > life)
+            }
         }
     }
 
@@ -171,17 +194,6 @@ impl Node {
             removal.applied.insert(sender.handle);
             self.conclude_removal(handle);
         }
-    }
-}
-
-/// Whether nothing is held of a member in that life, or in one before it.
-fn has_forgotten(gate: &Gate, id: MemberId, life: Life) -> bool {
-    let Some(handle) = gate.directory.handle(id) else {
-        return true;
-    };
-    match gate.roster.record(handle) {
-        Some(record) => record.standing == Standing::Removed && record.life >= life,
-        None => handle != gate.me.handle && !gate.roster.knows(handle),
     }
 }
 
@@ -254,8 +266,14 @@ mod tests {
     #[test]
     fn who_is_alone_has_forgotten_at_once() {
         let mut few = with_a_dead_one(2);
-        remove(&mut few, "n1");
-        assert_eq!(answers(&few), [(1, vec![])]);
+        let (now, name) = (few.now, "n1");
+        let node = few.nodes[0].as_mut().unwrap();
+        let outputs: Vec<_> = node.handle(now, Input::Remove { name }).collect();
+        let [Output::Change(change), Output::Removed(removed)] = &outputs[..] else {
+            panic!("consumers are told first: {outputs:?}");
+        };
+        assert_eq!((change.kind(), removed.applied_by), ("removed", 1));
+        assert!(removed.missing.is_empty());
     }
 
     #[test]
@@ -292,6 +310,20 @@ mod tests {
         few.input(3, Input::Join(&[address(0)]));
         few.run(SECOND * 2);
         assert_eq!(answers(&few), [(3, vec![])]);
+    }
+
+    #[test]
+    fn who_is_back_meanwhile_is_not_waited_for() {
+        let mut few = with_a_dead_one(4);
+        let stopped = few.nodes[2].take();
+        remove(&mut few, "n3");
+        few.nodes[3] = Some(node("n3", 3, 2, 9));
+        few.input(3, Input::Join(&[address(0)]));
+        few.run(SECOND);
+        few.nodes[2] = stopped;
+        few.run(SECOND * 4);
+        assert_eq!(answers(&few), [(3, vec![])]);
+        assert_eq!(few.state(2, "n3"), Some(MemberState::Alive));
     }
 
     #[test]
