@@ -107,6 +107,8 @@ pub struct Node {
     contacts: BTreeMap<SocketAddr, Contact>,
     reconnects: u32,
     reconnect_at: Timestamp,
+    /// When a member last failed.
+    lost_at: Option<Timestamp>,
     forgotten: VecDeque<(Timestamp, SocketAddr)>,
     /// Addresses from a former life that nobody was greeted at in this one, the latest last.
     untried: Vec<SocketAddr>,
@@ -193,6 +195,7 @@ impl Node {
             contacts: BTreeMap::new(),
             reconnects: 0,
             reconnect_at: Timestamp::ZERO,
+            lost_at: None,
             forgotten: VecDeque::new(),
             untried: Vec::new(),
             exchanges: BTreeMap::new(),

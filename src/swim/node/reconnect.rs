@@ -15,6 +15,9 @@ const RECONNECTS_ALONE: usize = 3;
 /// Times in which the reconnect interval is divided: short, so that a healed partition is found
 /// soon, but each taken only with the chance that keeps the cluster-wide rate.
 const RECONNECT_TICKS: u32 = 3;
+/// So many reconnect intervals after a failure the lost are contacted once in each probe interval:
+/// many a partition is short, and whoever was cut off should not wait when it heals.
+const INTERVALS_LATELY: u32 = 2;
 /// Between hellos to remembered members that were not greeted yet.
 const UNTRIED_PAUSE: Duration = Duration::from_millis(100);
 /// Members whose addresses are remembered after they were forgotten, and for how long.
@@ -76,11 +79,27 @@ impl Node {
     pub(super) fn schedule_reconnect(&mut self) {
         let interval = if self.is_alone() {
             backoff(self.reconnects, true)
+        } else if self.lost_lately() {
+            self.tuning.probe_interval
         } else {
             self.tuning.reconnect_interval / RECONNECT_TICKS
         };
         self.reconnect_at = self.now + self.jitter(interval);
         self.timers.schedule(self.reconnect_at, Alarm::Reconnect);
+    }
+
+    /// A member failed: from now on the lost are contacted more often.
+    pub(super) fn note_loss(&mut self) {
+        let had_lost_lately = self.lost_lately();
+        self.lost_at = Some(self.now);
+        if !had_lost_lately && !self.is_alone() {
+            self.schedule_reconnect();
+        }
+    }
+
+    fn lost_lately(&self) -> bool {
+        let span = self.tuning.reconnect_interval * INTERVALS_LATELY;
+        self.lost_at.is_some_and(|at| self.now - at < span)
     }
 
     /// We had company once, or expect some, and have none.
@@ -90,7 +109,8 @@ impl Node {
     }
 
     /// Says hello to members that we lost: about three hellos in each reconnect interval by the
-    /// whole cluster together, more only while we are alone.
+    /// whole cluster together, one in each probe interval after a loss, and more only while we are
+    /// alone.
     pub(super) fn reconnect(&mut self) {
         if self.now < self.reconnect_at {
             return;

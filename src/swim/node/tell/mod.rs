@@ -181,7 +181,10 @@ impl Node {
             return;
         };
         match step {
-            Step::Failed => self.change(Change::Failed(member)),
+            Step::Failed => {
+                self.note_loss();
+                self.change(Change::Failed(member));
+            }
             Step::Join { previous } => {
                 self.follow_up();
                 settle_as_alive(&mut member);
