@@ -1,0 +1,108 @@
+//! Judging claims: what foca hears of each, if anything.
+
+use std::time::Duration;
+
+use foca::{Member, State};
+
+use super::Gate;
+use crate::swim::{
+    RESTART_MAX,
+    identity::Identity,
+    roster::Claim,
+    wire::{self, Update},
+};
+
+impl Gate {
+    /// What foca hears of a claim in gossip.
+    pub(in crate::swim) fn judge(&mut self, update: &Update<'_>) -> Member<Identity> {
+        if self.hear_word(update) {
+            return self.nothing();
+        }
+        if update.id(&self.cluster) == self.id {
+            return self.judge_ourselves(update);
+        }
+        match self.judge_other(update) {
+            Some(claim) => self.route(claim),
+            None => self.nothing(),
+        }
+    }
+
+    fn judge_other(&mut self, update: &Update<'_>) -> Option<Member<Identity>> {
+        if let Update::Alive { card, life, .. } | Update::Known { card, life } = update {
+            let handle = self.directory.handle(card.id(&self.cluster));
+            let newest = handle.map_or(0, |handle| self.directory.newest(handle));
+            if newest > 0 && !life.is_plausible_after(newest) {
+                return None;
+            }
+            self.intern(card, *life)?;
+        }
+        let handle = self.directory.handle(update.id(&self.cluster))?;
+        let identity = Identity {
+            handle,
+            life: update.life(),
+        };
+        match update {
+            Update::Known { .. }
+            | Update::Facts { .. }
+            | Update::Event { .. }
+            | Update::Tagged { .. } => None,
+            Update::Alive { incarnation, .. } => {
+                if self.roster.incarnation(handle) != *incarnation {
+                    self.touch(handle);
+                }
+                Some(Member::new(identity, *incarnation, State::Alive))
+            }
+            Update::Suspect {
+                incarnation,
+                accusation,
+                ..
+            } => {
+                self.card_of(identity)?;
+                if accusation.by == update.id(&self.cluster) {
+                    return None; // Nobody accuses itself.
+                }
+                Some(self.hear_accusation(identity, *incarnation, *accusation))
+            }
+            Update::Failed {
+                incarnation,
+                accusation,
+                age_s,
+                ..
+            } => {
+                self.card_of(identity)?;
+                if self.is_outdated(identity, *incarnation) {
+                    return None;
+                }
+                if self.corroborate && self.holds_alive(identity) {
+                    // Whoever hears nobody fails everybody. A failure that others saw, too, was an
+                    // accusation before, and we should have heard of it.
+                    return Some(self.hear_accusation(identity, *incarnation, *accusation));
+                }
+                let failed = Member::new(identity, *incarnation, State::Down);
+                self.hear(&failed, Claim::Failed(*accusation), *age_s);
+                Some(failed)
+            }
+            Update::Left { reason, age_s, .. } => {
+                self.card_of(identity)?;
+                let reason = wire::clip_reason(reason).to_owned();
+                Some(self.hear_end(identity, Claim::Left { reason }, *age_s))
+            }
+            Update::Restarting { eta_s, age_s, .. } => {
+                self.card_of(identity)?;
+                let eta = RESTART_MAX.min(Duration::from_secs((*eta_s).into()));
+                Some(self.hear_end(identity, Claim::Restarting { eta }, *age_s))
+            }
+            Update::Removed { age_s, .. } => {
+                self.roster.record(handle)?;
+                Some(self.hear_end(identity, Claim::Removed, *age_s))
+            }
+        }
+    }
+
+    /// foca lets a failure in incarnation 0 override a refutation in incarnation 5.
+    fn is_outdated(&self, identity: Identity, incarnation: u16) -> bool {
+        self.roster
+            .record(identity.handle)
+            .is_some_and(|record| record.life == identity.life && record.incarnation > incarnation)
+    }
+}
