@@ -28,8 +28,8 @@ const OF_AGENTS: [Column; 4] = [
 ];
 
 const OF_SIMULATED: [Column; 3] = [
-    ("simulated: memory, MiB", |of| {
-        scalar(of, "peak_rss_mb") / scalar(of, "nodes")
+    ("simulated: our CPU, µs each s", |of| {
+        scalar(of, "wall_s") / scalar(of, "simulated_s") / scalar(of, "nodes") * 1e6
     }),
     ("simulated: bytes/s", |of| {
         scalar(of, "bytes_per_node_per_s")
