@@ -63,7 +63,7 @@ pub(super) enum Kind {
     Nack = 9,
     /// What was ordered about keys, with the keys.
     Keys = 10,
-    /// "Forget this member", and "I did".
+    /// "Have you forgotten this member?", and "I have".
     Forget = 11,
 }
 

@@ -119,7 +119,7 @@ pub(super) struct Nack {
     pub(super) number: u8,
 }
 
-/// "Forget this life of a member, as an operator told me", and "I did".
+/// "Have you forgotten this life of a member, as an operator told me?", and "I have".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Forget {
     pub(super) id: MemberId,
