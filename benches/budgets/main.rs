@@ -17,6 +17,8 @@ use promises::Promise;
 
 /// As the promises say.
 const NODES: &str = "25";
+/// What only root can measure.
+const ROOTS: [&str; 2] = ["steady_bytes_per_s", "steady_packets_per_s"];
 const PHASES: &str = "steady,event,crash,leave,pause";
 
 #[expect(clippy::print_stdout, reason = "a bench prints its results")]
@@ -28,7 +30,8 @@ fn main() -> ExitCode {
     for Promise { metric, what, most } in promises::all() {
         let median = measured[&metric]["p50"].as_f64();
         let verdict = match median {
-            None => "not measured",
+            None if ROOTS.contains(&metric.as_str()) => "not measured",
+            None => "BROKEN",
             Some(median) if median <= most => "kept",
             Some(_) => "BROKEN",
         };

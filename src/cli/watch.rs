@@ -40,8 +40,8 @@ pub(super) struct Args {
     /// Skip the members that are there at the beginning
     #[arg(long)]
     no_snapshot: bool,
-    /// Begin with the changes that the agent still has of its run, the oldest first, instead of the
-    /// members: also those events are told that it heard before this
+    /// Begin with the first change of the agent's run instead of the members, so that events are
+    /// told, too, that it heard before this; with the members after all if it forgot the first
     #[arg(long, conflicts_with = "settle")]
     from_start: bool,
     /// End after this many changes [default: never]

@@ -2,6 +2,7 @@
 //! to see before they start.
 
 use super::{Config, ConfigError, Flags, Launch, Surroundings, keys, sources::Values};
+use crate::swim::Tuning;
 
 /// One key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,9 +58,12 @@ fn default(launch: &Launch, key: &str) -> String {
         "bind" => bind.to_string(),
         "cluster" => cluster.clone(),
         "data-dir" => config.data_dir.display().to_string(),
-        "forget-after" => "24h".into(),
+        "forget-after" => {
+            let tuning = Tuning::new(*profile);
+            humantime::format_duration(tuning.forget_after).to_string()
+        }
         "insecure" => config.insecure.to_string(),
-        "log-format" => "text".into(),
+        "log-format" => if logging.json { "json" } else { "text" }.into(),
         "log-level" => logging.level.to_string().to_lowercase(),
         "max-members" => config.max_members.to_string(),
         "name" => name.clone(),

@@ -109,14 +109,18 @@ fn another_cluster_and_a_future_version_are_counted_by_name() {
         send_junk(&agent, &[foreign.clone(), foreign.clone()])
     });
     assert!(agent.metric("headcount_junk_total{reason=\"cluster\"") >= 2.0);
-    assert_eq!(agent.logged(&["\"red\""]), 1, "{}", agent.log());
+    until("it is told", || {
+        (agent.logged(&["\"red\""]) == 1).then_some(())
+    });
     let mut future = hello(&lab, "blue");
     future[1] = 99;
     changes_nothing(&agent, || {
         send_junk(&agent, &[future.clone(), future.clone()])
     });
     assert!(agent.metric("headcount_junk_total{reason=\"version\"") >= 2.0);
-    assert_eq!(agent.logged(&["format 99"]), 1, "{}", agent.log());
+    until("it is told", || {
+        (agent.logged(&["format 99"]) == 1).then_some(())
+    });
 }
 
 #[test]

@@ -105,6 +105,7 @@ impl Cluster {
             };
             let mut node = Command::new(std::env::current_exe()?)
                 .args(["node", &format!("n{number}"), &address, &seed])
+                .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()?;
             let output = node.stdout.take().context("a pipe")?;
@@ -118,11 +119,10 @@ impl Cluster {
     /// Waits until the first `observers` nodes hold `alive` alive; when the first and the last did.
     fn all(&mut self, observers: usize, alive: usize) -> Result<(Instant, Instant)> {
         let mut when = vec![None; observers];
+        let until = Instant::now() + PATIENCE;
         while when.contains(&None) {
-            let said = self
-                .said
-                .recv_timeout(PATIENCE)
-                .context("they never agree")?;
+            let left = until.saturating_duration_since(Instant::now());
+            let said = self.said.recv_timeout(left).context("they never agree")?;
             if let Some(when) = when.get_mut(said.node) {
                 *when = (said.alive == alive).then_some(said.at);
             }

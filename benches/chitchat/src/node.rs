@@ -1,7 +1,9 @@
 //! One member, that writes a line whenever the number of those it holds alive changes.
 
 use std::{
+    io::{self, Read},
     net::SocketAddr,
+    process, thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -13,6 +15,7 @@ use chitchat::{
 
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn run(name: &str, address: SocketAddr, seed: &str) -> Result<()> {
+    thread::spawn(end_with_parent);
     let generation = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let config = ChitchatConfig {
         chitchat_id: ChitchatId::new(name, generation, address),
@@ -32,4 +35,10 @@ pub(crate) async fn run(name: &str, address: SocketAddr, seed: &str) -> Result<(
         println!("{}", live.borrow_and_update().len());
         live.changed().await?;
     }
+}
+
+/// Whoever started us holds the other end of our input, and lets go of it however it ends.
+fn end_with_parent() {
+    let _ = io::stdin().read(&mut [0]);
+    process::exit(0);
 }

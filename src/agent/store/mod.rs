@@ -104,8 +104,8 @@ impl Store {
     /// the last. Gives both. What the disk refuses is left to the [`Keeper`].
     ///
     /// # Errors
-    /// [`Error::DataDir`], [`Error::DataDirForeign`] or [`Error::DataDirInUse`]. Nothing in the
-    /// directory has changed.
+    /// [`Error::DataDir`], [`Error::DataDirForeign`] or [`Error::DataDirInUse`]. No page
+    /// in the directory has changed.
     pub(super) fn open(dir: &Path, owner: Owner) -> Result<(Self, u32), Error> {
         let mut store = Self {
             dir: dir.into(),
@@ -134,6 +134,9 @@ impl Store {
     }
 
     fn recall(&mut self) -> Result<(), Foreign> {
+        // Before anything is put aside: all of it may be somebody else's.
+        page::refuse_foreign::<Generation>(&self.dir, &self.owner)?;
+        page::refuse_foreign::<Peers>(&self.dir, &self.owner)?;
         let held: Option<Generation> = page::read(&self.dir, &self.owner)?;
         self.peers = page::read(&self.dir, &self.owner)?.unwrap_or_default();
         self.generation = held.map_or(0, |held| held.generation);
@@ -157,8 +160,10 @@ impl Store {
         }
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700).create(&self.dir)?;
-        let lock = lock(&self.dir.join(LOCK_FILE))?;
+        let mut lock = lock(&self.dir.join(LOCK_FILE))?;
         self.recall()?;
+        // For people alone: a full disk is no reason to go without the lock.
+        let _ = sign(&mut lock);
         // What a process was writing when it was killed.
         remove_unfinished(&self.dir);
         self.lock = Some(lock);
@@ -193,11 +198,7 @@ fn lock(path: &Path) -> Result<File, Untaken> {
         .open(path)?;
     file.set_permissions(Permissions::from_mode(0o600))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {
-            // For people alone: a full disk is no reason to go without the lock.
-            let _ = sign(&mut file);
-            Ok(file)
-        }
+        Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Untaken::Held(holder(&mut file))),
         Err(error) => Err(io::Error::from(error).into()),
     }

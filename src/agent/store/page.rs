@@ -84,17 +84,33 @@ impl fmt::Display for Fault {
 /// A good page of somebody else. It stays as it is.
 pub(super) fn read<T: Content>(dir: &Path, owner: &Owner) -> Result<Option<T>, Foreign> {
     let path = path::<T>(dir);
-    let bytes = match read_file(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(Fault::Unreadable),
-    };
-    match bytes.and_then(|bytes| decode(&bytes, owner)) {
-        Ok(content) => Ok(Some(content)),
+    match load(&path, owner) {
+        Ok(content) => Ok(content),
         Err(Fault::Foreign(owner)) => Err(Foreign { path, owner }),
         Err(fault) => {
             put_aside(&path, &fault);
             Ok(None)
         }
+    }
+}
+
+/// Changes nothing.
+///
+/// # Errors
+/// A good page of somebody else.
+pub(super) fn refuse_foreign<T: Content>(dir: &Path, owner: &Owner) -> Result<(), Foreign> {
+    let path = path::<T>(dir);
+    match load::<T>(&path, owner) {
+        Err(Fault::Foreign(owner)) => Err(Foreign { path, owner }),
+        _ => Ok(()),
+    }
+}
+
+fn load<T: Content>(path: &Path, owner: &Owner) -> Result<Option<T>, Fault> {
+    match read_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Fault::Unreadable(error)),
+        Ok(bytes) => decode(&bytes, owner).map(Some),
     }
 }
 

@@ -120,11 +120,13 @@ fn the_directory_of_another_member_is_refused_and_stays_as_it_is() {
     let (store, generation) = open(temp.path());
     assert_eq!((generation, &store.peers), (8, &peers));
     drop(store);
-    // The peers alone say whose it is, too.
-    fs::remove_file(temp.path().join("generation")).unwrap();
+    // The peers alone say whose it is, too, and what is damaged beside them stays.
+    fs::write(temp.path().join("generation"), "head").unwrap();
+    let before = names(temp.path());
     let mut other = owner();
     other.name = "n2".into();
     Store::open(temp.path(), other).unwrap_err();
+    assert_eq!(names(temp.path()), before);
 }
 
 #[test]

@@ -112,10 +112,10 @@ impl Crowd {
         if let Some(handle) = self.by_name.remove(name) {
             handle.abort();
         }
-        while let Ok(heard) = self.heard.try_recv() {
-            self.alive.insert(heard.by, heard.alive);
-        }
         self.alive.remove(name);
+        while let Ok(heard) = self.heard.try_recv() {
+            self.learn(&heard);
+        }
     }
 
     /// How many members the consumer of the agent called `name` takes for alive.
@@ -126,7 +126,14 @@ impl Crowd {
     /// What is heard next; `None` when nothing was for a while.
     pub(super) async fn next(&mut self) -> Option<Heard> {
         let heard = timeout(QUIET, self.heard.recv()).await.ok().flatten()?;
-        self.alive.insert(heard.by.clone(), heard.alive);
+        self.learn(&heard);
         Some(heard)
+    }
+
+    /// The last word of a consumer that was dismissed says nothing of its successor.
+    fn learn(&mut self, heard: &Heard) {
+        if self.by_name.contains_key(&heard.by) {
+            self.alive.insert(heard.by.clone(), heard.alive);
+        }
     }
 }

@@ -153,10 +153,11 @@ impl Network {
         if path.reject && self.is_open(from, to) {
             return Verdict::Reject(path.latency.draw(rng));
         }
+        // What is lost on its way has left all the same.
+        let carried = self.carried(sent);
         if !fits || !self.is_open(from, to) || self.loses(rng, sent, path) {
             return Verdict::Drop;
         }
-        let carried = self.carried(sent);
         let delay = carried + self.datagram_delay(rng, path.latency);
         if chance(rng, self.conditions.duplication) {
             Verdict::Duplicate(delay, carried + self.datagram_delay(rng, path.latency))

@@ -8,7 +8,7 @@ use super::Gate;
 use crate::swim::{
     RESTART_MAX,
     identity::Identity,
-    roster::Claim,
+    roster::{Accusation, Claim},
     wire::{self, Update},
 };
 
@@ -68,20 +68,7 @@ impl Gate {
                 accusation,
                 age_s,
                 ..
-            } => {
-                self.card_of(identity)?;
-                if self.is_outdated(identity, *incarnation) {
-                    return None;
-                }
-                if self.corroborate && self.holds_alive(identity) {
-                    // Whoever hears nobody fails everybody. A failure that others saw, too, was an
-                    // accusation before, and we should have heard of it.
-                    return Some(self.hear_accusation(identity, *incarnation, *accusation));
-                }
-                let failed = Member::new(identity, *incarnation, State::Down);
-                self.hear(&failed, Claim::Failed(*accusation), *age_s);
-                Some(failed)
-            }
+            } => self.judge_failure(identity, *incarnation, (*accusation, *age_s)),
             Update::Left { reason, age_s, .. } => {
                 self.card_of(identity)?;
                 let reason = wire::clip_reason(reason).to_owned();
@@ -97,6 +84,26 @@ impl Gate {
                 Some(self.hear_end(identity, Claim::Removed, *age_s))
             }
         }
+    }
+
+    fn judge_failure(
+        &mut self,
+        identity: Identity,
+        incarnation: u16,
+        (accusation, age_s): (Accusation, u32),
+    ) -> Option<Member<Identity>> {
+        self.card_of(identity)?;
+        if self.is_outdated(identity, incarnation) {
+            return None;
+        }
+        if self.corroborate && self.holds_alive(identity) {
+            // Whoever hears nobody fails everybody. A failure that others saw, too, was an
+            // accusation before, and we should have heard of it.
+            return Some(self.hear_accusation(identity, incarnation, accusation));
+        }
+        let failed = Member::new(identity, incarnation, State::Down);
+        self.hear(&failed, Claim::Failed(accusation), age_s);
+        Some(failed)
     }
 
     /// foca lets a failure in incarnation 0 override a refutation in incarnation 5.

@@ -6,7 +6,8 @@
 //! that do not answer, `duel` deals with our own name, `spread` sends news on, `facts` passes on
 //! what members say of themselves, `fetch` gets what was too large for that, `events` passes on
 //! what their applications raise, `keys` replaces what all seal with, `tell` turns what foca
-//! believes into changes, `look` shows it and `load` how much there is, `recall` starts from X
+//! believes into changes, `look` shows it and `load` how much there is, `recall` starts from what
+//! is remembered, `removal` counts who has forgotten a member, and `part` says goodbye.
 
 mod beyond;
 mod damp;

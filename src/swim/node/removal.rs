@@ -24,7 +24,7 @@ use crate::swim::{
 /// From the removal to the first round of questions, and between two of them.
 const ROUND_PAUSE: Duration = Duration::from_millis(500);
 /// Rounds after which whoever has not answered is named.
-const ROUNDS: u8 = 6;
+const ROUNDS: u8 = 5;
 
 /// A removal that is being counted.
 #[derive(Debug)]
@@ -104,8 +104,10 @@ impl Node {
         waiting.collect()
     }
 
+    /// All answers come together: the members are looked through only when they may be all.
     fn conclude_removal(&mut self, removed: Handle) {
-        if self.yet_to_forget(removed).is_empty() {
+        let said = |removal: &Removal| removal.applied.len() + 1 >= self.engine.active();
+        if self.removals.get(&removed).is_some_and(said) && self.yet_to_forget(removed).is_empty() {
             self.end_removal(removed);
         }
     }
@@ -116,8 +118,11 @@ impl Node {
             return;
         };
         let gate = self.gate.borrow();
-        let named = |member: &Identity| Some(gate.card_of(*member)?.name.clone());
-        let mut missing: Vec<_> = missing.iter().filter_map(named).collect();
+        let name = |member: &Identity| match gate.card_of(*member) {
+            Some(card) => card.name.clone(),
+            None => gate.directory.id(member.handle).to_string(),
+        };
+        let mut missing: Vec<_> = missing.iter().map(name).collect();
         drop(gate);
         missing.sort();
         let did = |held: &&Member<Identity>| removal.applied.contains(&held.id().handle);
@@ -274,7 +279,7 @@ mod tests {
         let mut few = with_a_dead_one(5);
         let stopped = few.nodes[2].take();
         remove(&mut few, "n4");
-        few.run(SECOND * 4);
+        few.run(SECOND * 3);
         assert_eq!(answers(&few), [(3, vec!["n2".into()])]);
         assert_eq!(asked(&few, 2), usize::from(ROUNDS));
         few.nodes[2] = stopped;
@@ -287,7 +292,7 @@ mod tests {
         let mut few = with_a_dead_one(4);
         few.deaf_to = Some((2, Kind::Swim));
         remove(&mut few, "n3");
-        few.run(SECOND * 4);
+        few.run(SECOND * 3);
         assert_eq!(few.state(2, "n3"), Some(MemberState::Failed), "only asked");
         assert_eq!(answers(&few), [(2, vec!["n2".into()])]);
         few.deaf_to = None;
@@ -315,7 +320,7 @@ mod tests {
         few.input(3, Input::Join(&[address(0)]));
         few.run(SECOND);
         few.nodes[2] = stopped;
-        few.run(SECOND * 4);
+        few.run(SECOND * 3);
         assert_eq!(answers(&few), [(3, vec![])]);
         assert_eq!(few.state(2, "n3"), Some(MemberState::Alive));
     }

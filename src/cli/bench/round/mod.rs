@@ -102,7 +102,9 @@ impl<'a, 'b, P: Peer> Round<'a, 'b, P> {
             Phase::Pause => self.pause().await,
             Phase::Partition => self.partition().await,
             Phase::Event | Phase::Crash | Phase::Restart | Phase::Leave => self.blows(phase).await,
-        }
+        }?;
+        // An agent that ended by itself costs nothing, and tells of no failure.
+        self.peer.processes_mut().casualty().map_or(Ok(()), Err)
     }
 
     fn note(&mut self, metric: Metric, value: f64) {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, kill_process},
+};
 
 use super::{Agent, Metric, Peer, Round};
 use crate::cli::{
@@ -31,7 +34,10 @@ impl<P: Peer> Round<'_, '_, P> {
     fn signal(&self, agent: &Agent, signal: Signal) -> Result<(), Failure> {
         let id = self.peer.processes().id(&agent.name);
         let id = id.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let sent = id.map_or(Ok(()), |id| kill_process(id, signal));
-        sent.map_err(|error| Failure::trouble(format!("cannot stop {}: {error}", agent.name)))
+        let sent = id.map_or(Err(Errno::SRCH), |id| kill_process(id, signal));
+        sent.map_err(|error| {
+            let (signal, name) = (signal.as_raw(), &agent.name);
+            Failure::trouble(format!("cannot send signal {signal} to {name}: {error}"))
+        })
     }
 }

@@ -10,6 +10,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     process::Command,
+    time::Duration,
 };
 
 use serde::Deserialize;
@@ -29,6 +30,9 @@ use crate::{
 use guard::Guard;
 use rpc::Rpc;
 
+/// How often a consumer tries until its agent answers: what it wants to hear is said a second
+/// later, and each try costs the machine that is measured.
+const CONNECT_EVERY: Duration = Duration::from_millis(10);
 const PROGRAM: &str = "serf";
 /// What consumers listen to.
 const KINDS: &str = "member-join,member-leave,member-failed,member-update,member-reap,user";
@@ -148,7 +152,7 @@ async fn follow(agent: Agent, ear: Ear) {
     let mut rpc = loop {
         match Rpc::connect(&agent.host, agent.api).await {
             Ok(rpc) => break rpc,
-            Err(_) => sleep(LOOK_EVERY).await,
+            Err(_) => sleep(CONNECT_EVERY).await,
         }
     };
     // It ends with the agent.
