@@ -18,6 +18,9 @@ use crate::swim::{
 /// round trip, the rounds are for lost packets.
 const LEAVE_ROUNDS: u8 = 5;
 const LEAVE_PAUSE: Duration = Duration::from_millis(40);
+/// Members who are told in the last round, by ourselves: gossip is chance, nobody repeats a goodbye
+/// on his own account, and whoever missed it would take us for alive until its next exchange.
+const LAST_TOLD: usize = 64;
 /// How long a goodbye waits for the first answer: with its rounds it takes half a second at most.
 const INTRODUCTION_MAX: Duration = Duration::from_millis(300);
 
@@ -70,14 +73,15 @@ impl Node {
         match round {
             0 => return self.part(),
             LEAVE_ROUNDS => return self.stop(StopReason::Left),
-            _ => self.repeat_goodbye(),
+            _ if round + 1 == LEAVE_ROUNDS => self.repeat_goodbye(LAST_TOLD),
+            _ => self.repeat_goodbye(self.tuning.fanout),
         }
         self.schedule(LEAVE_PAUSE, Alarm::LeaveRound(round + 1));
     }
 
-    /// Says it to a few more members, and what else is left to say. foca's budget for the goodbye
+    /// Says it to so many members, and what else is left to say. foca's budget for the goodbye
     /// may be spent on members that leave as well and pass nothing on.
-    fn repeat_goodbye(&mut self) {
+    fn repeat_goodbye(&mut self, members: usize) {
         if self.engine.backlog() > 0 {
             let result = self.engine.gossip();
             self.check(result);
@@ -89,7 +93,7 @@ impl Node {
         let Some(goodbye) = goodbye.map(|update| wire::encoded(&update)) else {
             return;
         };
-        for member in self.choose_active(self.tuning.fanout) {
+        for member in self.choose_active(members) {
             self.send_gossip(member, 1, &goodbye);
         }
     }

@@ -301,6 +301,18 @@ fn a_silent_member_is_suspected_and_then_failed() {
 }
 
 #[test]
+fn whoever_leaves_a_small_cluster_says_goodbye_to_everybody() {
+    let mut few = Few::joined(20);
+    few.captured.clear();
+    let (reason, restart_in) = ("", None);
+    few.input(0, Input::Leave { reason, restart_in });
+    few.run(Duration::from_secs(1));
+    let ours = few.captured.iter().filter(|(from, ..)| *from == 0);
+    let told: std::collections::BTreeSet<_> = ours.map(|(_, to, _)| *to).collect();
+    assert_eq!(told.len(), 19, "{told:?}");
+}
+
+#[test]
 fn a_goodbye_is_told_as_left_and_nobody_suspects() {
     let mut few = Few::joined(3);
     few.input(
