@@ -9,6 +9,8 @@
 mod arguments;
 mod fit;
 mod plot;
+#[path = "../program/mod.rs"]
+mod program;
 mod sources;
 
 use std::{fs, path::Path};

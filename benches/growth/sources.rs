@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::plot::Series;
+use super::{plot::Series, program};
 
 const AGENTS: [u64; 5] = [5, 25, 50, 100, 200];
 const SIMULATED: [u64; 5] = [10, 100, 1_000, 10_000, 100_000];
@@ -72,10 +72,7 @@ impl Source {
             Self::Simulator => command.args(["simulate", SCENARIO]),
         };
         command.args(["--json", "--nodes", &size.to_string()]);
-        let output = command.stderr(Stdio::inherit()).output();
-        let output = output.expect("the program starts");
-        assert!(output.status.success(), "{command:?} failed");
-        serde_json::from_slice(&output.stdout).expect("one object")
+        program::answer(command.stderr(Stdio::inherit()))
     }
 }
 

@@ -7,6 +7,8 @@
 mod bare;
 #[path = "../bare/mod.rs"]
 mod foca_bare;
+#[path = "../program/mod.rs"]
+mod program;
 
 use std::{
     env, fs,
@@ -39,9 +41,9 @@ fn main() {
     println!("| nodes/view | | warm start, s | × real time | M events/s | peak MB |");
     println!("|---|---|---|---|---|---|");
     for size in sizes {
-        let ours = child(Command::new(BINARY).args(arguments(&size)));
+        let ours = program::answer(Command::new(BINARY).args(arguments(&size)));
         let itself = env::current_exe().expect("this program");
-        let bare = child(Command::new(itself).args(["bare", &size]));
+        let bare = program::answer(Command::new(itself).args(["bare", &size]));
         println!("{}", row(&size, "headcount", &ours));
         println!("{}", row("", "bare foca", &bare));
         let ratio = number(&bare, "wall_s") / number(&ours, "wall_s");
@@ -63,13 +65,6 @@ fn parts(size: &str) -> (u32, u32) {
         Some((nodes, view)) => (number(nodes), number(view)),
         None => (number(size), number(size)),
     }
-}
-
-/// The one object that a program prints.
-fn child(command: &mut Command) -> Value {
-    let output = command.output().expect("it starts");
-    assert!(output.status.success(), "{command:?}: {output:?}");
-    serde_json::from_slice(&output.stdout).expect("one object")
 }
 
 fn number(object: &Value, key: &str) -> f64 {
