@@ -11,17 +11,31 @@ socket=${1:-/run/headcount.sock}
 declare -A states=()
 epoch='' seq='' pause=1
 
+# What stands in quotes: any sign but these two, or either of them behind a \.
+text='(([^"\]|\\.)*)'
+
 # Sets `value` to that of the first field called $2 in the record $1, or to nothing.
 field() {
+    local pattern="\"$2\":(\"$text\"|[0-9]+)"
     value=''
-    [[ $1 =~ \"$2\":\"?([^\",}]*) ]] && value=${BASH_REMATCH[1]}
+    [[ $1 =~ $pattern ]] && value=${BASH_REMATCH[1]} && plain
+}
+
+# Takes the quotes from `value`, and the \ before a quote and another \. Names hold nothing else
+# that JSON writes so.
+plain() {
+    value=${value#\"} value=${value%\"}
+    value=${value//\\\"/\"}
+    value=${value//\\\\/\\}
 }
 
 # Takes in every member that the record $1 holds.
 put() {
     local rest=$1
-    while [[ $rest =~ \{\"name\":\"([^\"]*)\",\"id\":\"[0-9a-f]*\",\"address\":\"[^\"]*\",\"state\":\"([a-z]*)\" ]]; do
-        states[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
+    local pattern="\\{\"name\":(\"$text\"),\"id\":\"[0-9a-f]*\",\"address\":\"[^\"]*\",\"state\":\"([a-z]*)\""
+    while [[ $rest =~ $pattern ]]; do
+        value=${BASH_REMATCH[1]} && plain
+        states[$value]=${BASH_REMATCH[4]}
         rest=${rest#*"${BASH_REMATCH[0]}"}
     done
 }
@@ -47,7 +61,8 @@ apply() {
         ;;
     removed)
         field "$record" name
-        unset "states[$value]"
+        # Quoted so that the name is taken as it is, whatever it holds.
+        unset 'states[$value]'
         show
         ;;
     *)
