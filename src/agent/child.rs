@@ -20,7 +20,9 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    Error, program,
+    Error,
+    app::{Claim, Sign},
+    program,
     shared::{Command, Facts, Shared},
 };
 use crate::swim::{AppStatus, Timestamp};
@@ -147,8 +149,9 @@ struct Keeper {
 
 impl Keeper {
     async fn run(mut self, shutdown: mpsc::Sender<()>) -> Fate {
+        let lives = Claim::shown_by(Sign::Process(self.pid));
         // Only an agent that has ended hears nothing, and that is noticed below.
-        let _ = self.shared.lease(Some(AppStatus::Up)).await;
+        let _ = self.shared.claim(lives).await;
         let Some(status) = self.outlast_agent().await else {
             self.end_after_agent().await;
             return Fate::Outlived;
@@ -232,8 +235,9 @@ impl Keeper {
 
     /// Tells everybody that it died, and has the agent leave.
     async fn part(&self, reason: &str) {
+        let died = Claim::word(AppStatus::down(reason));
         // Only an agent that has ended hears nothing, and that one needs no telling.
-        let _ = self.shared.lease(Some(AppStatus::down(reason))).await;
+        let _ = self.shared.claim(died).await;
         let leave = Command::Leave {
             reason: reason.into(),
             restart_in: self.restart_in(),

@@ -18,7 +18,10 @@ use std::{
 
 use tracing::{error, info, warn};
 
-use super::{replace::replace, shared::Shared};
+use super::{
+    replace::{Rights, replace},
+    shared::Shared,
+};
 use crate::{
     config::{InvalidKeyFile, read_keys, rewrite_keys},
     swim::{KeyId, Keys},
@@ -68,6 +71,11 @@ impl Shared {
         });
         // It fails only while the agent ends.
         reading.await.unwrap_or(Ok(None))
+    }
+
+    /// Whether there is a key file that lacks what became of our keys.
+    pub(super) fn key_file_is_behind(&self) -> bool {
+        self.key_file.as_ref().is_some_and(KeyFile::is_behind)
     }
 
     /// Lets our key file, if there is one, have the keys that we have now. Whether it does is told
@@ -194,7 +202,7 @@ impl KeyFile {
         }
         let text = rewrite_keys(&path, keys)?;
         let mode = fs::Permissions::from_mode(file.mode() & 0o7777);
-        replace(&path, text.as_bytes(), Some(mode))?;
+        replace(&path, text.as_bytes(), Rights::own(mode))?;
         seen.last = keys.ids().collect();
         if fs::metadata(&path)?.uid() != file.uid() {
             chown(&path, Some(file.uid()), Some(file.gid()))?;

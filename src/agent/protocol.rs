@@ -66,7 +66,7 @@ struct Hands {
     service: Option<Service>,
     streams_opened: u64,
     /// Who waits for the removal of which member.
-    removals: BTreeMap<String, oneshot::Sender<Removal>>,
+    removals: BTreeMap<String, Vec<oneshot::Sender<Removal>>>,
     stopped: Option<StopReason>,
 }
 
@@ -238,6 +238,7 @@ impl Protocol {
                 }
             }
             Command::Remove { name, reply } => self.remove(name, reply),
+            Command::Tuning(tuning) => self.handle(Input::Tuning(&tuning)),
             Command::Serving => self.hands.tell(Service::ready),
         }
     }
@@ -309,12 +310,17 @@ impl Protocol {
 
     /// Whoever asked is answered when the node knows who has forgotten the member.
     fn remove(&mut self, name: String, reply: oneshot::Sender<Removal>) {
+        if self.node.is_removable(&name) {
+            let waiting = self.hands.removals.entry(name.clone());
+            waiting.or_default().push(reply);
+            return self.handle(Input::Remove { name: &name });
+        }
+        // It is being forgotten already.
+        if let Some(waiting) = self.hands.removals.get_mut(&name) {
+            return waiting.push(reply);
+        }
         let refusal = match self.node.member(&name).map(|member| member.state) {
             None => Removal::Unknown,
-            Some(_) if self.node.is_removable(&name) => {
-                self.hands.removals.insert(name.clone(), reply);
-                return self.handle(Input::Remove { name: &name });
-            }
             // It is back, and consumers are told once that has lasted.
             Some(MemberState::Failed | MemberState::Left) => Removal::Refused(MemberState::Alive),
             Some(state) => Removal::Refused(state),
@@ -325,7 +331,6 @@ impl Protocol {
 
     fn stream(&mut self, event: StreamEvent) {
         match event {
-            StreamEvent::Accepted { .. } => {}
             StreamEvent::Closed { stream, end } => {
                 self.handle(Input::StreamClosed { stream, end });
             }
@@ -384,9 +389,9 @@ impl Hands {
             missing = removed.missing.len(),
             "forgotten"
         );
-        if let Some(reply) = self.removals.remove(&removed.name) {
+        for reply in self.removals.remove(&removed.name).into_iter().flatten() {
             // Who asked may have gone.
-            let _ = reply.send(Removal::Done(removed));
+            let _ = reply.send(Removal::Done(removed.clone()));
         }
     }
 
@@ -428,5 +433,6 @@ impl Hands {
         vitals.receive_errors = self.datagrams.receive_errors;
         vitals.streams_open = self.streams.len();
         vitals.streams_opened = self.streams_opened;
+        vitals.streams_gave_way = self.streams.gave_way();
     }
 }

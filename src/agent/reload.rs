@@ -12,11 +12,12 @@ use tracing::{Level, error, info, warn};
 use super::{
     Error,
     keys::KeyRequest,
-    outputs::Prepared,
+    outputs::{Prepared, Successors},
     shared::{Command, Retagging, Shared},
 };
 use crate::{
     config::{Config, ConfigError, Launch, Logging, Seed},
+    feed::Filter,
     swim::Tags,
 };
 
@@ -58,23 +59,23 @@ impl Reload {
 #[derive(Debug)]
 pub(super) struct Levers {
     seeds: watch::Sender<Vec<Seed>>,
-    outputs: mpsc::Sender<Prepared>,
+    outputs: mpsc::Sender<Successors>,
 }
 
 /// The other end of the levers.
 #[derive(Debug)]
 pub(super) struct Orders {
     pub(super) seeds: watch::Receiver<Vec<Seed>>,
-    pub(super) outputs: mpsc::Receiver<Prepared>,
+    pub(super) outputs: mpsc::Receiver<Successors>,
 }
 
 impl Levers {
     pub(super) fn new(configured: Vec<Seed>) -> (Self, Orders) {
         let (seeds, followed) = watch::channel(configured);
-        let (outputs, prepared) = mpsc::channel(1);
+        let (outputs, successors) = mpsc::channel(1);
         let orders = Orders {
             seeds: followed,
-            outputs: prepared,
+            outputs: successors,
         };
         (Self { seeds, outputs }, orders)
     }
@@ -120,18 +121,26 @@ impl Reloader {
     }
 
     async fn take_up(&mut self, next: Config, outputs: Prepared) {
+        let since = self.shared.feed().snapshot(&Filter::default());
         self.rekey().await;
+        self.retune(&next).await;
         self.levers.seeds.send_if_modified(|seeds| {
             let changes = *seeds != next.join;
             seeds.clone_from(&next.join);
             changes
         });
         // It is gone only while the agent ends.
-        let _ = self.levers.outputs.send(outputs).await;
+        let _ = self
+            .levers
+            .outputs
+            .send(Successors { outputs, since })
+            .await;
         self.configured = Config {
             join: next.join,
             outputs: next.outputs,
             tags: next.tags,
+            profile: next.profile,
+            forget_after: next.forget_after,
             ..self.configured.clone()
         };
     }
@@ -144,6 +153,19 @@ impl Reloader {
             let asked = self.shared.ask(|reply| Command::Keys { request, reply });
             drop(asked.await);
         }
+    }
+
+    async fn retune(&self, next: &Config) {
+        let tuning = next.tuning();
+        if tuning != self.configured.tuning() {
+            // It is gone only while the agent ends.
+            let _ = self
+                .shared
+                .commands
+                .send(Command::Tuning(Box::new(tuning)))
+                .await;
+        }
+        self.shared.profile.send_replace(next.profile);
     }
 
     /// Tags that were set while the agent ran stay, unless the configuration says otherwise now.
@@ -223,13 +245,11 @@ fn fixed(held: &Config, next: &Config) -> Vec<&'static str> {
         ("bind", held.bind != next.bind),
         ("cluster", held.cluster != next.cluster),
         ("data-dir", held.data_dir != next.data_dir),
-        ("forget-after", held.forget_after != next.forget_after),
         ("http", held.http != next.http),
         ("http-token-file", held.access.token != next.access.token),
         ("key-file", held.key_file != next.key_file),
         ("max-members", held.max_members != next.max_members),
         ("name", held.name != next.name),
-        ("profile", held.profile != next.profile),
         ("restart-eta", held.restart_eta != next.restart_eta),
         ("socket", held.socket != next.socket),
         ("socket-group", held.access.group != next.access.group),

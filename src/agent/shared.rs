@@ -21,12 +21,12 @@ use crate::{
     feed::Feed,
     swim::{
         AppStatus, Change, InvalidCard, Keys, MemberId, MemberState, Profile, Removed, Stats, Tags,
-        Timestamp,
+        Timestamp, Tuning,
     },
 };
 
 use super::{
-    app::Ended,
+    app::{Ended, Held},
     clock::Clock,
     key_file::KeyFile,
     keys::{KeyRefusal, KeyRequest, Keyring},
@@ -80,6 +80,8 @@ pub(super) enum Command {
     },
     /// The API answers from now on.
     Serving,
+    /// Have other numbers.
+    Tuning(Box<Tuning>),
 }
 
 /// Which tags are wanted.
@@ -145,6 +147,7 @@ pub(super) struct Vitals {
     pub(super) receive_errors: u64,
     pub(super) streams_open: usize,
     pub(super) streams_opened: u64,
+    pub(super) streams_gave_way: u64,
 }
 
 /// Facts about this agent that never change.
@@ -153,7 +156,6 @@ pub(super) struct Facts {
     pub(super) id: MemberId,
     pub(super) name: String,
     pub(super) cluster: String,
-    pub(super) profile: Profile,
     /// Where the gossip port really is.
     pub(super) bind: SocketAddr,
     /// Where its keys came from, if it has any.
@@ -171,7 +173,6 @@ impl Facts {
             id: MemberId::new(&config.cluster, &config.name),
             name: config.name.clone(),
             cluster: config.cluster.clone(),
-            profile: config.profile,
             bind,
             key_file: config.key_file.clone(),
             socket: config.socket.clone(),
@@ -193,10 +194,12 @@ pub(super) struct Shared {
     /// The same for the many who sleep on the API's thread. To wake them from another would cost
     /// a system call each.
     pub(super) relayed: watch::Sender<Pulse>,
-    /// The number of the application's lease that counts.
-    pub(super) leases: watch::Sender<u64>,
+    /// What is said of the application, and by which lease.
+    pub(super) leases: watch::Sender<Held>,
     /// What our gossip is sealed with now; none for plain text.
     pub(super) keys: watch::Sender<Keys>,
+    /// What its numbers are named.
+    pub(super) profile: watch::Sender<Profile>,
     pub(super) key_file: Option<KeyFile>,
     pub(super) outputs: Tally,
     feed: Mutex<Feed>,
@@ -262,7 +265,7 @@ impl Shared {
     /// Gives the other end of the commands too.
     pub(super) fn new(
         clock: Clock,
-        (facts, keys): (Facts, Keys),
+        (facts, keys, profile): (Facts, Keys, Profile),
         feed: Feed,
     ) -> (Arc<Self>, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(COMMANDS_QUEUED_MAX);
@@ -274,9 +277,10 @@ impl Shared {
             joined: broadcast::Sender::new(JOINED_QUEUED_MAX),
             pulse: watch::Sender::new(Pulse::default()),
             relayed: watch::Sender::new(Pulse::default()),
-            leases: watch::Sender::new(0),
+            leases: watch::Sender::new(Held::nothing(clock.now())),
             key_file: key_file.map(|path| KeyFile::new(path, &keys)),
             keys: watch::Sender::new(keys),
+            profile: watch::Sender::new(profile),
             outputs: Tally::default(),
             feed: Mutex::new(feed),
             vitals: Mutex::default(),

@@ -8,7 +8,9 @@ use std::{
     sync::Arc,
 };
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
@@ -18,7 +20,7 @@ use tracing::{info, warn};
 use crate::{
     config::{Config, is_loopback},
     feed::{Epoch, Feed},
-    swim::{Directory, Input, Key, Node, Scope, Settings, StopReason, Tuning},
+    swim::{Directory, Input, Key, Node, Scope, Settings, StopReason},
 };
 
 use super::{
@@ -112,6 +114,9 @@ impl Agent {
     /// What could not be opened and why. Sockets that were opened before are closed again.
     pub fn bind(mut config: Config) -> Result<Self, Error> {
         raise_file_limit();
+        if config.keys.primary().is_some() {
+            keep_out_of_core_files();
+        }
         let configured = config.clone();
         let outputs = Prepared::new(std::mem::take(&mut config.outputs))?;
         // The local socket first: it tells most surely that an agent is running already.
@@ -221,14 +226,15 @@ impl Agent {
         let peers = store.addresses();
         let own = node.members().next().expect("a node knows itself");
         let feed = Feed::new(Epoch(clock::random()), clock.now(), &own);
-        let (shared, commands) = Shared::new(clock, (facts, self.config.keys.clone()), feed);
+        let (keys, profile) = (self.config.keys.clone(), self.config.profile);
+        let (shared, commands) = Shared::new(clock, (facts, keys, profile), feed);
         let failed = |source| Error::Runtime {
             part: "protocol",
             source,
         };
         let datagrams = Datagrams::new(self.gossip.udp).map_err(failed)?;
         let listener = tokio::net::TcpListener::from_std(self.gossip.tcp).map_err(failed)?;
-        let streams = Streams::new(listener, self.gossip.address.ip());
+        let streams = Streams::new(listener, self.gossip.address.ip(), clock);
         let (remember, generations) = watch::channel(generation);
         let (levers, orders) = Levers::new(self.config.join);
         let reloader = reload.map(|reload| reload.listen(self.configured, &shared, levers));
@@ -279,6 +285,14 @@ fn raise_file_limit() {
     }
 }
 
+/// Whoever reads a core file of ours, or attaches to this process, would have the keys. What we
+/// start may leave core files again.
+fn keep_out_of_core_files() {
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        warn!(%error, "a core file of this process would hold its keys");
+    }
+}
+
 fn exit(
     reason: StopReason,
     fate: Option<Fate>,
@@ -306,15 +320,13 @@ fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
 }
 
 fn settings(config: &Config, advertised: SocketAddr, generation: u32) -> Settings {
-    let mut tuning = Tuning::new(config.profile);
-    tuning.forget_after = config.forget_after.unwrap_or(tuning.forget_after);
     Settings {
         cluster: config.cluster.clone(),
         name: config.name.clone(),
         address: advertised,
         generation,
         tags: config.tags.clone(),
-        tuning,
+        tuning: config.tuning(),
         seed: clock::random(),
         directory: Directory::of_at_most(config.max_members),
         scope: Scope::Everyone,
@@ -342,7 +354,7 @@ fn announce(shared: &Shared, generation: u32, peers: usize) {
         http = facts.http.map(tracing::field::display),
         sealing = key.map_or_else(|| "plaintext".into(), |key| format!("sealed with {key}")),
         cluster = facts.cluster,
-        profile = facts.profile.as_str(),
+        profile = shared.profile.borrow().as_str(),
         version = env!("CARGO_PKG_VERSION"),
         "started"
     );
@@ -373,4 +385,17 @@ fn signals() -> io::Result<mpsc::Receiver<()>> {
         }
     });
     Ok(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::dumpable_behavior;
+
+    use super::*;
+
+    #[test]
+    fn a_process_with_keys_leaves_no_core_file() {
+        keep_out_of_core_files();
+        assert_eq!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable));
+    }
 }

@@ -379,7 +379,7 @@ fn serve(temp: &TempDir) -> (PathBuf, Arc<Shared>, thread::JoinHandle<()>) {
     let (clock, address) = (Clock::start(), config.bind);
     let facts = Facts::new(&config, address, None);
     let feed = Feed::new(Epoch(1), clock.now(), &big("n1", 0));
-    let (shared, _) = Shared::new(clock, (facts, Keys::default()), feed);
+    let (shared, _) = Shared::new(clock, (facts, Keys::default(), config.profile), feed);
     let Local {
         listener,
         file,

@@ -12,7 +12,7 @@ use super::{
     Error,
     api::{self, Doors},
     key_file::KeyFile,
-    outputs::Prepared,
+    outputs::{Prepared, Successors},
     reload::{Orders, Reloader},
     seeds,
     shared::Shared,
@@ -104,11 +104,11 @@ fn start_api(
 fn start_outputs(
     outputs: Prepared,
     shared: Arc<Shared>,
-    reloads: mpsc::Receiver<Prepared>,
+    successors: mpsc::Receiver<Successors>,
 ) -> Result<thread::JoinHandle<()>, Error> {
     let runtime = runtime("outputs")?;
     spawn("outputs", move || {
-        runtime.block_on(outputs.follow(shared, reloads));
+        runtime.block_on(outputs.follow(shared, successors));
         // A disk may take long; nobody waits for it now.
         runtime.shutdown_background();
     })

@@ -1,10 +1,14 @@
 //! `headcount keys`: makes keys, shows what they are called, and replaces them in a running
 //! cluster. No key is ever printed but a fresh one, nor taken from the command line.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Subcommand;
 use tokio::time::{sleep, timeout};
+use zeroize::Zeroizing;
 
 use super::{Failure, Output, Target, moment, table};
 use crate::{
@@ -61,7 +65,7 @@ enum Command {
     /// Let every agent seal with a key, once all accept it
     Use {
         /// What the key is called
-        id: KeyId,
+        id: String,
         /// Also if some do not accept it: they cannot read the others then
         #[arg(long)]
         force: bool,
@@ -71,7 +75,7 @@ enum Command {
     /// Let no agent have a key any more, once all seal with another
     Remove {
         /// What the key is called
-        id: KeyId,
+        id: String,
         #[command(flatten)]
         step: Step,
     },
@@ -131,26 +135,44 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
             show(&client.reload_keys().await?, asking.json, output)
         }
         Command::Add { file, step } => {
-            let key = file.map(|file| config::read_key(&file)).transpose();
-            let key = key.map_err(|invalid| Failure::trouble(invalid.why).hint(invalid.hint))?;
+            let key = file.map(|file| only_key(&file)).transpose()?;
             let client = step.asking.target.clone().client()?;
             let answer = client.add_key(key.as_ref().map(|key| key.as_str())).await?;
             follow((&client, answer), Aim::Accepted, &step, output).await
         }
         Command::Use { id, force, step } => {
+            let id = called(&id)?;
             let client = step.asking.target.clone().client()?;
-            let answer = client.use_key(&id.to_string(), force).await?;
+            let answer = client.use_key(&id, force).await?;
             follow((&client, answer), Aim::Primary, &step, output).await
         }
         Command::Remove { id, step } => {
+            let id = called(&id)?;
             let client = step.asking.target.clone().client()?;
-            let answer = client.remove_key(&id.to_string()).await?;
+            let answer = client.remove_key(&id).await?;
             follow((&client, answer), Aim::Gone, &step, output).await
         }
     }
 }
 
-fn list_file(file: &std::path::Path, output: &mut Output) -> Result<(), Failure> {
+/// What a key is called. The parser of the command line would repeat whatever is wrong, and it may
+/// be a key.
+fn called(id: &str) -> Result<String, Failure> {
+    let id: Result<KeyId, _> = id.parse();
+    id.map(|id| id.to_string())
+        .map_err(|invalid| Failure::trouble(invalid.to_string()))
+}
+
+/// The key of a file that holds one.
+fn only_key(file: &Path) -> Result<Zeroizing<String>, Failure> {
+    if file.to_str().and_then(config::parse_key).is_some() {
+        let hint = "what a command line says is seen by all: put it into a file of mode 0600";
+        return Err(Failure::trouble("that is a key, and no file").hint(hint));
+    }
+    config::read_key(file).map_err(|invalid| Failure::trouble(invalid.why).hint(invalid.hint))
+}
+
+fn list_file(file: &Path, output: &mut Output) -> Result<(), Failure> {
     let keys = config::read_keys(file).map_err(|invalid| {
         Failure::trouble(format!("key file {} {invalid}", file.display())).hint(invalid.hint)
     })?;

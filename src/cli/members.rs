@@ -8,8 +8,8 @@ use super::{
     Failure, Output, Target,
     moment::{self, relative},
     output::{shown, strong, style},
-    story::tags,
     table::{self, Cell},
+    tag_list::{self, Extent},
 };
 use crate::{
     client::{App, Client, Filter, Listing, Member, State},
@@ -40,6 +40,9 @@ pub(super) struct Args {
     /// Print the agent's JSON answer
     #[arg(long)]
     json: bool,
+    /// Show all tags and the whole of each
+    #[arg(long, conflicts_with = "json")]
+    no_trunc: bool,
     #[command(flatten)]
     target: Target,
 }
@@ -54,7 +57,7 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
     if args.json {
         output.data(answer.json())?;
     } else {
-        for line in table(&answer) {
+        for line in table(&answer, Extent::of(args.no_trunc)) {
             output.data(line)?;
         }
     }
@@ -107,15 +110,15 @@ pub(super) fn tag(text: &str) -> Result<(String, String), String> {
 }
 
 /// The table, its heading first.
-pub(super) fn table(listing: &Listing) -> Vec<String> {
-    let mut lines = table::lines(&rows(&listing.members, listing.at));
+pub(super) fn table(listing: &Listing, extent: Extent) -> Vec<String> {
+    let mut lines = table::lines(&rows(&listing.members, listing.at, extent));
     if let Some(heading) = lines.first_mut() {
         *heading = strong(&heading);
     }
     lines
 }
 
-fn rows(members: &[Member], now: SystemTime) -> Vec<Vec<Cell>> {
+fn rows(members: &[Member], now: SystemTime, extent: Extent) -> Vec<Vec<Cell>> {
     let has_apps = members.iter().any(|member| member.app.is_some());
     let titles = [
         "NAME", "ADDRESS", "STATE", "APP", "GEN", "INC", "TAGS", "SINCE",
@@ -138,7 +141,7 @@ fn rows(members: &[Member], now: SystemTime) -> Vec<Vec<Cell>> {
         cells.extend([
             member.generation.to_string().into(),
             member.incarnation.to_string().into(),
-            shown(&tags(&member.tags)).into(),
+            tag_list::tags(&member.tags, extent).into(),
             relative(member.since, now).into(),
             shown(&note).into(),
         ]);
@@ -220,7 +223,7 @@ mod tests {
 
     fn plain(members: &[Member]) -> Vec<String> {
         let now = humantime::parse_rfc3339("2026-01-05T10:00:00Z").unwrap();
-        let lines = table::lines(&rows(members, now));
+        let lines = table::lines(&rows(members, now, Extent::Column));
         let strip = |line: &String| anstream::adapter::strip_str(line).to_string();
         lines.iter().map(strip).collect()
     }

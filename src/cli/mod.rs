@@ -28,6 +28,7 @@ mod simulate;
 mod status;
 mod story;
 mod table;
+mod tag_list;
 mod tags;
 mod usage;
 mod watch;

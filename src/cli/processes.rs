@@ -96,8 +96,12 @@ impl Processes {
         }
     }
 
-    /// Whoever ended that should run, with what it logged last.
-    pub(super) fn casualty(&mut self) -> Option<Failure> {
+    /// Fails when one has ended that should run, and says what it logged last.
+    pub(super) fn all_run(&mut self) -> Result<(), Failure> {
+        self.casualty().map_or(Ok(()), Err)
+    }
+
+    fn casualty(&mut self) -> Option<Failure> {
         let dir = self.dir.path();
         let nodes = self.running.iter_mut().filter(|node| !node.may_end);
         let (name, status) = nodes

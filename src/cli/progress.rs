@@ -61,6 +61,11 @@ pub(super) fn left(share: f64, spent: Duration) -> String {
         return String::new();
     }
     let rest = spent.as_secs_f64() * (1.0 - share).max(0.0) / share;
-    let rest = humantime::format_duration(Duration::from_secs_f64(rest.ceil()));
+    about(Duration::from_secs_f64(rest.ceil()).as_secs())
+}
+
+/// That it takes so many seconds still.
+pub(super) fn about(seconds: u64) -> String {
+    let rest = humantime::format_duration(Duration::from_secs(seconds));
     format!(", about {rest} left")
 }

@@ -4,8 +4,8 @@ use super::{
     Failure, Output, Target,
     moment::span,
     output::{shown, style},
-    story,
     table::{self, Cell},
+    tag_list::{self, Extent},
 };
 use crate::client::{App, Counts, Status};
 
@@ -42,7 +42,7 @@ fn rows(status: &Status) -> Vec<Vec<Cell>> {
         ("cluster", text(&status.cluster)),
         ("address", status.address.to_string().into()),
         ("seen as", seen_as(status)),
-        ("tags", text(&story::tags(&status.tags))),
+        ("tags", tag_list::tags(&status.tags, Extent::Whole).into()),
         (
             "app",
             status

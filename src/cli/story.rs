@@ -1,23 +1,35 @@
 //! `Story`: the stream as aligned lines for people.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::time::SystemTime;
 
 use super::{
     moment::{local_second, local_time},
     output::{shown, style},
     table::{Cell, Columns},
+    tag_list::{Extent, tags},
 };
 use crate::client::{Change, Member, Record, Suspicion, What};
 
 /// Turns records into lines, the columns as wide as anything seen so far.
 #[derive(Debug, Default)]
-pub(super) struct Story(Columns);
+pub(super) struct Story {
+    columns: Columns,
+    tags: Extent,
+}
 
 impl Story {
+    /// With so much of members' tags.
+    pub(super) fn new(tags: Extent) -> Self {
+        Self {
+            columns: Columns::default(),
+            tags,
+        }
+    }
+
     /// The record's lines: one for a change, one a member for a snapshot, none for a heartbeat.
     pub(super) fn lines(&mut self, record: &Record) -> Vec<String> {
         let rows: Vec<_> = match record {
-            Record::Change(change) => vec![told(change)],
+            Record::Change(change) => vec![told(change, self.tags)],
             Record::Snapshot(snapshot) => {
                 let known = |member| known(snapshot.at, member);
                 snapshot.members.iter().map(known).collect()
@@ -25,9 +37,9 @@ impl Story {
             Record::Gap(_) | Record::Heartbeat(_) | Record::Other(_) => Vec::new(),
         };
         for row in &rows {
-            self.0.widen(row);
+            self.columns.widen(row);
         }
-        rows.iter().map(|row| self.0.line(row)).collect()
+        rows.iter().map(|row| self.columns.line(row)).collect()
     }
 }
 
@@ -44,14 +56,14 @@ fn known(at: SystemTime, member: &Member) -> Vec<Cell> {
     row(at, "snapshot", subject(member), detail)
 }
 
-fn told(change: &Change) -> Vec<Cell> {
+fn told(change: &Change, tags: Extent) -> Vec<Cell> {
     let subject = match (&change.member, &change.what) {
         (Some(member), _) => subject(member),
         (None, What::Conflict { name, ours, .. }) => (name.clone(), ours.to_string()),
         (None, What::User { from, .. }) => (from.clone(), String::new()),
         (None, _) => (String::new(), String::new()),
     };
-    let detail = shown(&detail(change)).into();
+    let detail = shown(&detail(change, tags)).into();
     row(change.at, &change.kind, subject, detail)
 }
 
@@ -80,7 +92,7 @@ fn row(at: SystemTime, kind: &str, (name, place): (String, String), detail: Cell
 }
 
 /// What else there is to know of a change.
-fn detail(change: &Change) -> String {
+fn detail(change: &Change, tags: Extent) -> String {
     match &change.what {
         What::Conflict { theirs, .. } => format!("the same name is used at {theirs}"),
         What::Degraded => "this agent was stopped or hears too few answers".into(),
@@ -93,12 +105,12 @@ fn detail(change: &Change) -> String {
         what => change
             .member
             .as_ref()
-            .map_or_else(String::new, |member| fate(what, member)),
+            .map_or_else(String::new, |member| fate(what, member, tags)),
     }
 }
 
 /// What else there is to know of a change about a member.
-fn fate(what: &What, member: &Member) -> String {
+fn fate(what: &What, member: &Member, tags: Extent) -> String {
     let generation = member.generation;
     match what {
         What::Join {
@@ -120,14 +132,15 @@ fn fate(what: &What, member: &Member) -> String {
             .suspicion
             .as_ref()
             .map_or_else(String::new, accusation),
-        What::Update => update(member),
+        What::Update => update(member, tags),
         _ => String::new(),
     }
 }
 
 /// The record does not say what is new: all that can be.
-fn update(member: &Member) -> String {
-    let parts = [application(member).unwrap_or_default(), tags(&member.tags)];
+fn update(member: &Member, extent: Extent) -> String {
+    let tags = tags(&member.tags, extent);
+    let parts = [application(member).unwrap_or_default(), tags];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join(", ")
 }
@@ -144,12 +157,6 @@ fn accusation(suspicion: &Suspicion) -> String {
     let Suspicion { by, evidence, .. } = suspicion;
     let deadline = local_second(suspicion.deadline);
     format!("by {by} ({evidence}), failed by {deadline} unless refuted")
-}
-
-/// Tags as they are given to `--tag`.
-pub(super) fn tags(tags: &BTreeMap<String, String>) -> String {
-    let pairs = tags.iter().map(|(key, value)| format!("{key}={value}"));
-    pairs.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

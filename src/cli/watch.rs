@@ -9,6 +9,7 @@ use super::{
     members::{filter, tag},
     moment::parse_duration,
     story::Story,
+    tag_list::Extent,
 };
 use crate::client::{self, Confidence, Record, Told};
 
@@ -22,6 +23,9 @@ pub(super) struct Args {
     /// Print the agent's own records, one JSON object a line
     #[arg(long)]
     json: bool,
+    /// Show all tags and the whole of each
+    #[arg(long, conflicts_with = "json")]
+    no_trunc: bool,
     /// Only these types of changes, such as suspect,failed [default: all]
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', num_args = 1..)]
     types: Vec<String>,
@@ -68,7 +72,7 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
     }
     let limit = args.timeout;
     let mut watch = Watch {
-        story: Story::default(),
+        story: Story::new(Extent::of(args.no_trunc)),
         epoch: None,
         seen: 0,
         args,

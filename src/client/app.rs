@@ -1,12 +1,14 @@
 //! Leases: how an application shows that it lives.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hyper::Method;
-use serde::de::IgnoredAny;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json};
 
-use super::{Client, Error, connection::PATIENCE, filter::time_text, lines::Lines};
+use super::{
+    Answer, App, Client, Error, connection::PATIENCE, filter::time_text, lines::Lines, time,
+};
 
 const PATH: &str = "/v1/app";
 
@@ -18,6 +20,54 @@ pub enum Lease {
     Interval(Duration),
     /// The process with this number runs.
     Process(u32),
+}
+
+/// The answer of `GET /v1/app`: how the agent's application is, and what shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Application {
+    /// What shows that it lives; nothing for a mere word.
+    pub lease: Option<ShownLease>,
+    /// Since when it has been as it is, if anything was said of it.
+    #[serde(default, deserialize_with = "time::read_some")]
+    pub since: Option<SystemTime>,
+    app: Option<String>,
+    app_reason: Option<String>,
+}
+
+/// A lease as the agent shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum ShownLease {
+    /// It is taken again and again.
+    Interval {
+        /// Within this time.
+        #[serde(deserialize_with = "time::read_span")]
+        interval: Duration,
+        /// When the application is down, unless it is taken again.
+        #[serde(deserialize_with = "time::read")]
+        due: SystemTime,
+    },
+    /// A process shows it by running.
+    Process {
+        /// Its number.
+        pid: u32,
+    },
+    /// An open connection shows it.
+    Connection {
+        /// Always so.
+        connection: bool,
+    },
+    /// Something that a newer agent says.
+    Unknown {},
+}
+
+impl Application {
+    /// How it is, if anything was said of it.
+    pub fn app(&self) -> Option<App> {
+        App::of(self.app.clone(), self.app_reason.clone())
+    }
 }
 
 /// A lease that lasts as long as this does: dropping it says that the application is down.
@@ -34,6 +84,14 @@ pub enum LeaseEnd {
 }
 
 impl Client {
+    /// How the agent's application is, and which lease shows it.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn app(&self) -> Result<Answer<Application>, Error> {
+        self.ask((Method::GET, PATH), None, PATIENCE).await
+    }
+
     /// Takes a lease: the application is up from now on.
     ///
     /// # Errors

@@ -46,7 +46,7 @@ mod watch;
 pub use answer::{
     Answer, Counts, Joined, KeyHolder, KeySpread, Keyring, Left, Listing, Raised, Removed, Status,
 };
-pub use app::{HeldLease, Lease, LeaseEnd};
+pub use app::{Application, HeldLease, Lease, LeaseEnd, ShownLease};
 pub use error::Error;
 pub use filter::{Confidence, Filter, InvalidConfidence};
 pub use member::{App, Member, State, Suspicion, UnknownState};

@@ -2,7 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
-use super::keys;
+use super::{keys, outputs::SECTIONS};
+use crate::nearest::nearest;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,40 @@ pub enum ConfigError {
         /// Why there is no default.
         why: &'static str,
     },
+    /// A section is written as something else.
+    #[error("{name} ({origin}) is not a section")]
+    NotSections {
+        /// The section's name.
+        name: String,
+        /// Its line.
+        origin: Origin,
+    },
+    /// A section lacks a setting without which it is nothing.
+    #[error("[[{section}]] ({origin}) has no {key}")]
+    MissingSetting {
+        /// The section's name.
+        section: &'static str,
+        /// The setting.
+        key: &'static str,
+        /// Where the section begins.
+        origin: Origin,
+        /// A value as it is written.
+        example: &'static str,
+    },
+    /// A section has a setting that does not exist.
+    #[error("unknown key {key:?} in [[{section}]] ({origin})")]
+    UnknownSetting {
+        /// The section's name.
+        section: &'static str,
+        /// As written.
+        key: String,
+        /// Its line.
+        origin: Origin,
+        /// What it looks like most.
+        near: &'static str,
+        /// What there is.
+        all: String,
+    },
     /// The file sets something that does not exist.
     #[error("unknown key {key:?} ({}:{line})", path.display())]
     UnknownKey {
@@ -100,16 +135,22 @@ impl ConfigError {
             Self::Missing { key, .. } => {
                 format!("say --{key}, or set {}", keys::variable(key))
             }
-            Self::Syntax { message, .. } if message.contains("missing field") => {
-                "a [[hook]] has a command, a [[file]] a path and a template; README.md shows both"
-                    .into()
+            Self::NotSections { name, .. } => {
+                format!("write [[{name}]], in two brackets, on a line of its own")
+            }
+            Self::MissingSetting { key, example, .. } => format!("write {key} = {example}"),
+            Self::UnknownSetting { near, all, .. } => {
+                format!("did you mean `{near}`? The keys are {all}")
             }
             Self::Syntax { .. } => {
                 "write `key = \"value\"` lines; the keys are the long flags' names".into()
             }
             Self::UnknownKey { key, .. } => {
-                let (near, all) = (keys::nearest(key), keys::names().join(", "));
-                format!("did you mean `{near}`? The keys are {all}")
+                let known = keys::names().into_iter().chain(SECTIONS);
+                let near = nearest(key, known);
+                let (near, all) = (near.unwrap_or_default(), keys::names().join(", "));
+                let sections = SECTIONS.join(" and ");
+                format!("did you mean `{near}`? The keys are {all}; the sections {sections}")
             }
             Self::Unreadable { .. } => "name a readable TOML file with --config".into(),
         }

@@ -57,7 +57,8 @@ pub(super) const VARIABLE_PREFIX: &str = "HEADCOUNT_";
 /// The variable that names the file. It has no key, because a file cannot name itself.
 pub(super) const CONFIG_VARIABLE: &str = "HEADCOUNT_CONFIG";
 
-const fn one(name: &'static str, allowed: &'static str) -> Key {
+/// A key with one value.
+pub(super) const fn one(name: &'static str, allowed: &'static str) -> Key {
     Key {
         name,
         allowed,
@@ -116,8 +117,7 @@ pub(super) fn names() -> Vec<&'static str> {
 
 /// The name that looks most like `text`.
 pub(super) fn nearest(text: &str) -> &'static str {
-    let text = text.to_lowercase().replace('_', "-");
-    crate::nearest::nearest(&text, names()).expect("KEYS is not empty")
+    crate::nearest::nearest(text, names()).expect("KEYS is not empty")
 }
 
 /// The variable of the key called `name`.

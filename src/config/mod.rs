@@ -16,6 +16,7 @@ mod key_file;
 mod keys;
 mod outputs;
 mod secret;
+mod section;
 mod seed;
 mod sources;
 mod supervisor;
@@ -43,7 +44,7 @@ pub use supervisor::Supervisor;
 pub use surroundings::Surroundings;
 pub use times::{RESTART_ETA, restart_eta};
 
-use crate::swim::{Keys, Profile, Tags};
+use crate::swim::{Keys, Profile, Tags, Tuning};
 use sources::Values;
 
 /// The gossip port, unless an address names another.
@@ -96,6 +97,17 @@ pub struct Config {
     pub supervisor: Option<Supervisor>,
     /// Commands and files that follow the members.
     pub outputs: Outputs,
+}
+
+impl Config {
+    /// The numbers of its profile, but for those that it says itself.
+    pub fn tuning(&self) -> Tuning {
+        let numbers = Tuning::new(self.profile);
+        Tuning {
+            forget_after: self.forget_after.unwrap_or(numbers.forget_after),
+            ..numbers
+        }
+    }
 }
 
 /// How the agent logs on standard error.

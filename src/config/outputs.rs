@@ -1,11 +1,24 @@
 //! `[[hook]]` and `[[file]]`: what an agent does by itself when members change. They stand in the
 //! configuration file only.
 
-use std::{collections::BTreeMap, fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::{self, Component, Path, PathBuf},
+    time::Duration,
+};
 
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
+use toml::Value;
 
-use crate::feed::{Confidence, Filter, InvalidFilter, InvalidTaste, Taste};
+use super::{
+    ConfigError,
+    section::{self, Entry, Kind, Section, Setting, Source, setting},
+};
+use crate::{
+    feed::{Filter, Taste},
+    nearest::nearest,
+};
 
 /// How long a command may take.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
@@ -22,21 +35,127 @@ const TIMEOUT_MIN: Duration = Duration::from_millis(100);
 /// Who is shown in a file unless it says otherwise: whoever was not given up.
 const SHOWN: &str = "alive,suspect";
 
-/// What these sections are called.
-pub(super) const SECTIONS: [&str; 2] = ["file", "hook"];
+const COMMAND: &str = "a program and its arguments, or a line for /bin/sh";
+const NAME: Setting = setting(
+    "name",
+    "a member's name, or a list of them",
+    "[\"n1\", \"n2\"]",
+);
+const TAG: Setting = setting("tag", "a table of keys and texts", "{ role = \"web\" }");
+const TIMEOUT: Setting = setting(
+    "timeout",
+    "a time such as 300ms or 10s, 100ms to 1h",
+    "\"10s\"",
+);
+
+const HOOK: Kind = Kind {
+    name: "hook",
+    settings: &[
+        setting(
+            "command",
+            COMMAND,
+            "[\"/usr/local/bin/page\", \"--urgent\"]",
+        ),
+        setting(
+            "types",
+            "types of changes, one or a list",
+            "[\"failed\", \"left\"]",
+        ),
+        NAME,
+        TAG,
+        setting(
+            "confidence",
+            "suspect, failed or stable:TIME",
+            "\"stable:10s\"",
+        ),
+        TIMEOUT,
+        setting("retries", "a whole number, 0 to 10", "3"),
+        setting("concurrency", "a whole number, 1 to 64", "8"),
+    ],
+};
+
+const FILE: Kind = Kind {
+    name: "file",
+    settings: &[
+        setting("path", "the path of a file", "\"/run/members/hosts\""),
+        setting("template", BUILT_INS_ALLOWED, "\"hosts\""),
+        setting(
+            "template-file",
+            "the path of a template",
+            "\"/etc/headcount/web.jinja\"",
+        ),
+        setting(
+            "state",
+            "alive, suspect, failed or left, one or a list",
+            "[\"alive\"]",
+        ),
+        NAME,
+        TAG,
+        setting("with-app-down", "true or false", "true"),
+        setting("port", "a whole number, 1 to 65535", "8080"),
+        setting("port-tag", "the key of a tag", "\"port\""),
+        setting(
+            "upstream",
+            "a word of letters, digits, _, - and .",
+            "\"web\"",
+        ),
+        setting("reload", COMMAND, "[\"systemctl\", \"reload\", \"nginx\"]"),
+        TIMEOUT,
+        setting(
+            "min-interval",
+            "a time such as 300ms or 10s, 0s to 1h",
+            "\"1s\"",
+        ),
+        setting("settle", "a time such as 300ms or 10s, 0s to 1h", "\"2s\""),
+    ],
+};
+
+/// What the sections are called.
+pub(super) const SECTIONS: [&str; 2] = [FILE.name, HOOK.name];
+
+/// The sections, as the parser gives them.
+#[derive(Debug, Deserialize)]
+pub(super) struct Entries {
+    #[serde(default)]
+    hook: Vec<Entry>,
+    #[serde(default)]
+    file: Vec<Entry>,
+}
 
 /// Everything of the kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outputs {
     /// Commands for changes.
-    #[serde(default, rename = "hook")]
     pub hooks: Vec<Hook>,
     /// Files that show the members.
-    #[serde(default, rename = "file")]
     pub files: Vec<OutputFile>,
 }
 
 impl Outputs {
+    /// # Errors
+    /// Whatever is wrong first.
+    pub(super) fn read(entries: Entries, source: Source<'_>) -> Result<Self, ConfigError> {
+        let hooks = entries.hook.into_iter().map(|entry| {
+            let section = Section::new(&HOOK, source, entry)?;
+            Hook::read(&section)
+        });
+        let mut kept = BTreeMap::new();
+        let files = entries.file.into_iter().map(|entry| {
+            let section = Section::new(&FILE, source, entry)?;
+            let file = OutputFile::read(&section)?;
+            let other = kept.insert(resolved(&file.path), section.origin());
+            section.need("path", |_| match other {
+                Some(other) => Err(format!("is that of the [[file]] in {other}, too")),
+                None => Ok(()),
+            })?;
+            Ok(file)
+        });
+        Ok(Self {
+            hooks: hooks.collect::<Result<_, _>>()?,
+            files: files.collect::<Result<_, _>>()?,
+        })
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.hooks.is_empty() && self.files.is_empty()
@@ -61,24 +180,22 @@ impl fmt::Display for CommandLine {
     }
 }
 
-impl<'de> Deserialize<'de> for CommandLine {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let words = match OneOrMany::deserialize(from)? {
-            OneOrMany::One(line) => vec!["/bin/sh".into(), "-c".into(), line],
-            OneOrMany::Many(words) => words,
-        };
-        match words.iter().any(|word| word.contains('\0')) || words.iter().all(String::is_empty) {
-            true => Err(de::Error::custom(
-                "takes a program and its arguments, or a line for the shell",
-            )),
-            false => Ok(Self(words)),
+impl CommandLine {
+    fn read(value: &Value) -> Result<Self, &'static str> {
+        let words = section::words(value)?;
+        let is_told = words.first().is_some_and(|word| !word.trim().is_empty());
+        if !is_told || words.iter().any(|word| word.contains('\0')) {
+            return Err("names no program");
         }
+        Ok(Self(match value {
+            Value::String(line) => vec!["/bin/sh".into(), "-c".into(), line.clone()],
+            _ => words,
+        }))
     }
 }
 
 /// `[[hook]]`: a command for each matching change.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "HookEntry")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
     /// What is run, with the change's record on its standard input.
     pub command: CommandLine,
@@ -93,8 +210,7 @@ pub struct Hook {
 }
 
 /// `[[file]]`: a file that shows the members, replaced as a whole when they change.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "FileEntry")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputFile {
     /// Where it is.
     pub path: PathBuf,
@@ -130,8 +246,7 @@ pub enum Template {
 }
 
 /// A template of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuiltIn {
     /// A map for HAProxy: name, address and port of the application.
     HaproxyMap,
@@ -145,192 +260,163 @@ pub enum BuiltIn {
     Prometheus,
 }
 
-/// A text, or a list of them.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "takes a text or a list of texts")]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
+/// Those of ours, by name.
+const BUILT_INS: [(&str, BuiltIn); 5] = [
+    ("haproxy-map", BuiltIn::HaproxyMap),
+    ("hosts", BuiltIn::Hosts),
+    ("json", BuiltIn::Json),
+    ("nginx", BuiltIn::Nginx),
+    ("prometheus", BuiltIn::Prometheus),
+];
+const BUILT_INS_ALLOWED: &str = "haproxy-map, hosts, json, nginx or prometheus";
 
-impl Default for OneOrMany {
-    fn default() -> Self {
-        Self::Many(Vec::new())
+impl Hook {
+    fn read(section: &Section<'_>) -> Result<Self, ConfigError> {
+        let command = section.need("command", CommandLine::read)?;
+        let mut filter = filter(section)?;
+        section.read("types", |value| {
+            let list = section::texts(value)?.join(",");
+            filter.add_kinds(&list).map_err(wrong)
+        })?;
+        let confidence = section.read("confidence", |value| {
+            section::text(value)?.parse().map_err(wrong)
+        })?;
+        let retries = section.read("retries", section::number(0..=10))?;
+        let concurrency = section.read("concurrency", section::number(1..=64))?;
+        Ok(Self {
+            command,
+            taste: Taste {
+                filter,
+                confidence: confidence.unwrap_or_default(),
+                settle: None,
+            },
+            timeout: timeout(section)?,
+            retries: retries.unwrap_or(RETRIES_DEFAULT),
+            concurrency: concurrency.unwrap_or(CONCURRENCY_DEFAULT),
+        })
     }
 }
 
-impl OneOrMany {
-    fn all(self) -> Vec<String> {
-        match self {
-            Self::One(text) => vec![text],
-            Self::Many(texts) => texts,
+impl OutputFile {
+    fn read(section: &Section<'_>) -> Result<Self, ConfigError> {
+        let path = section.need("path", file_path)?;
+        let template = Template::read(section)?;
+        let mut filter = filter(section)?;
+        let states = section.read("state", |value| {
+            let list = section::texts(value)?.join(",");
+            filter.add_states(&list).map_err(wrong)
+        })?;
+        if states.is_none() {
+            filter.add_states(SHOWN).expect("our own words");
+        }
+        let span = |name| section.read(name, section::time(Duration::ZERO..=TIME_MAX));
+        let upstream = section.read("upstream", upstream)?;
+        Ok(Self {
+            path,
+            template,
+            filter,
+            with_app_down: section
+                .read("with-app-down", section::truth)?
+                .unwrap_or_default(),
+            port: section.read("port", section::number(1..=u16::MAX))?,
+            port_tag: section.read("port-tag", section::text)?,
+            upstream: upstream.unwrap_or_else(|| "headcount".into()),
+            reload: section.read("reload", CommandLine::read)?,
+            timeout: timeout(section)?,
+            min_interval: span("min-interval")?.unwrap_or(MIN_INTERVAL_DEFAULT),
+            settle: span("settle")?.unwrap_or(SETTLE_DEFAULT),
+        })
+    }
+}
+
+impl Template {
+    fn read(section: &Section<'_>) -> Result<Self, ConfigError> {
+        let built_in = section.read("template", built_in)?;
+        let file = section.read("template-file", |value| match built_in {
+            Some(_) => Err("stands beside template, which says the same"),
+            None => section::text(value),
+        })?;
+        match (built_in, file) {
+            (Some(built_in), _) => Ok(Self::BuiltIn(built_in)),
+            (None, Some(path)) => Ok(Self::File(path.into())),
+            (None, None) => Err(section.lacks("template")),
         }
     }
 }
 
-/// A time such as `10s`.
-#[derive(Clone, Copy)]
-struct Time(Duration);
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let expected = || de::Error::custom("takes a time such as 300ms, 10s or 2m, up to 1h");
-        let text = String::deserialize(from).map_err(|_: D::Error| expected())?;
-        let time = humantime::parse_duration(&text).ok();
-        let time = time.filter(|time| *time <= TIME_MAX).map(Time);
-        time.ok_or_else(expected)
+fn file_path(value: &Value) -> Result<PathBuf, &'static str> {
+    let path = PathBuf::from(section::text(value)?);
+    match path.is_dir() || path.file_name().is_none() {
+        true => Err("is a folder"),
+        false => Ok(path),
     }
+}
+
+/// The same for whatever leads to the same file, as far as that can be seen by now.
+fn resolved(path: &Path) -> PathBuf {
+    let whole = path::absolute(path).unwrap_or_else(|_| path.into());
+    let mut resolved = PathBuf::new();
+    for part in whole.components() {
+        match part {
+            Component::ParentDir => drop(resolved.pop()),
+            part => resolved.push(part),
+        }
+        // What is not there is no link.
+        resolved = fs::canonicalize(&resolved).unwrap_or(resolved);
+    }
+    resolved
+}
+
+fn built_in(value: &Value) -> Result<BuiltIn, String> {
+    let name = section::text(value)?;
+    let names = BUILT_INS.iter().map(|(name, _)| *name);
+    let near = nearest(&name, names).unwrap_or_default();
+    let mut found = BUILT_INS.iter().filter(|(known, _)| *known == name);
+    let found = found.next().map(|(_, built_in)| *built_in);
+    found.ok_or_else(|| format!("is none of ours, the nearest is {near}"))
 }
 
 /// Whom an output is about.
-fn filter(names: OneOrMany, tags: BTreeMap<String, String>) -> Result<Filter, InvalidFilter> {
+fn filter(section: &Section<'_>) -> Result<Filter, ConfigError> {
     let mut filter = Filter::default();
-    for name in names.all() {
+    let names = section.read("name", section::texts)?;
+    for name in names.unwrap_or_default() {
         filter.add_name(&name);
     }
-    for (key, value) in tags {
-        filter.add_tag(&format!("{key}={value}"))?;
-    }
+    section.read("tag", |value| {
+        section::pairs(value)?
+            .iter()
+            .try_for_each(|(key, value)| filter.add_tag(&format!("{key}={value}")))
+            .map_err(wrong)
+    })?;
     Ok(filter)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct HookEntry {
-    command: CommandLine,
-    #[serde(default)]
-    types: OneOrMany,
-    #[serde(default)]
-    name: OneOrMany,
-    #[serde(default)]
-    tag: BTreeMap<String, String>,
-    confidence: Option<String>,
-    timeout: Option<Time>,
-    retries: Option<u8>,
-    concurrency: Option<u8>,
-}
-
-impl TryFrom<HookEntry> for Hook {
-    type Error = String;
-
-    fn try_from(entry: HookEntry) -> Result<Self, String> {
-        let filter = filter(entry.name, entry.tag);
-        let mut filter = filter.map_err(|error| error.to_string())?;
-        for types in entry.types.all() {
-            let added = filter.add_kinds(&types);
-            added.map_err(|error| error.to_string())?;
-        }
-        Ok(Self {
-            command: entry.command,
-            taste: Taste {
-                filter,
-                confidence: confidence(entry.confidence.as_deref())?,
-                settle: None,
-            },
-            timeout: timeout(entry.timeout)?,
-            retries: within("retries", entry.retries.unwrap_or(RETRIES_DEFAULT), 0..=10)?,
-            concurrency: within(
-                "concurrency",
-                entry.concurrency.unwrap_or(CONCURRENCY_DEFAULT),
-                1..=64,
-            )?,
-        })
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct FileEntry {
-    path: PathBuf,
-    template: Option<BuiltIn>,
-    template_file: Option<PathBuf>,
-    state: Option<OneOrMany>,
-    #[serde(default)]
-    name: OneOrMany,
-    #[serde(default)]
-    tag: BTreeMap<String, String>,
-    #[serde(default)]
-    with_app_down: bool,
-    port: Option<u16>,
-    port_tag: Option<String>,
-    upstream: Option<String>,
-    reload: Option<CommandLine>,
-    timeout: Option<Time>,
-    min_interval: Option<Time>,
-    settle: Option<Time>,
-}
-
-impl TryFrom<FileEntry> for OutputFile {
-    type Error = String;
-
-    fn try_from(entry: FileEntry) -> Result<Self, String> {
-        let filter = filter(entry.name, entry.tag);
-        let mut filter = filter.map_err(|error| error.to_string())?;
-        let states = entry
-            .state
-            .map_or_else(|| SHOWN.into(), |states| states.all().join(","));
-        let added = filter.add_states(&states);
-        added.map_err(|error| error.to_string())?;
-        let or = |time: Option<Time>, default| time.map_or(default, |time| time.0);
-        Ok(Self {
-            path: entry.path,
-            template: template(entry.template, entry.template_file)?,
-            filter,
-            with_app_down: entry.with_app_down,
-            port: entry.port,
-            port_tag: entry.port_tag,
-            upstream: upstream(entry.upstream)?,
-            reload: entry.reload,
-            timeout: timeout(entry.timeout)?,
-            min_interval: or(entry.min_interval, MIN_INTERVAL_DEFAULT),
-            settle: or(entry.settle, SETTLE_DEFAULT),
-        })
-    }
-}
-
-fn template(built_in: Option<BuiltIn>, file: Option<PathBuf>) -> Result<Template, String> {
-    match (built_in, file) {
-        (Some(built_in), None) => Ok(Template::BuiltIn(built_in)),
-        (None, Some(path)) => Ok(Template::File(path)),
-        _ => Err("takes either template or template-file".into()),
-    }
+/// What somebody else says is wrong.
+fn wrong(error: impl fmt::Display) -> String {
+    format!("cannot be: {error}")
 }
 
 /// It stands in nginx's own configuration: nothing but a word may.
-fn upstream(name: Option<String>) -> Result<String, String> {
-    let name = name.unwrap_or_else(|| "headcount".into());
+fn upstream(value: &Value) -> Result<String, &'static str> {
+    let name = section::text(value)?;
     let is_word = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    match !name.is_empty() && name.chars().all(is_word) {
+    match name.chars().all(is_word) {
         true => Ok(name),
-        false => Err(format!(
-            "upstream {name:?} is not a word of letters, digits, _, - and ."
-        )),
+        false => Err("is not a word"),
     }
 }
 
-fn confidence(given: Option<&str>) -> Result<Confidence, String> {
-    let parse = |text: &str| {
-        text.parse()
-            .map_err(|error: InvalidTaste| error.to_string())
-    };
-    given.map_or_else(|| Ok(Confidence::default()), parse)
+fn timeout(section: &Section<'_>) -> Result<Duration, ConfigError> {
+    let given = section.read("timeout", section::time(TIMEOUT_MIN..=TIME_MAX))?;
+    Ok(given.unwrap_or(TIMEOUT_DEFAULT))
 }
 
-fn timeout(given: Option<Time>) -> Result<Duration, String> {
-    let timeout = given.map_or(TIMEOUT_DEFAULT, |time| time.0);
-    match timeout >= TIMEOUT_MIN {
-        true => Ok(timeout),
-        false => Err("timeout takes 100ms to 1h".into()),
-    }
-}
-
-fn within(key: &str, number: u8, range: RangeInclusive<u8>) -> Result<u8, String> {
-    match range.contains(&number) {
-        true => Ok(number),
-        false => Err(format!(
-            "{key} {number} is not in {} to {}",
-            range.start(),
-            range.end()
-        )),
+#[cfg(test)]
+impl Outputs {
+    /// Those of this file.
+    pub(crate) fn of(text: &str) -> Self {
+        let path = Path::new("test.toml");
+        super::sources::parse(text, path).unwrap().outputs
     }
 }

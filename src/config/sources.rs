@@ -9,6 +9,7 @@ use super::{
     ConfigError, Origin, Outputs, Surroundings,
     keys::{self, CONFIG_VARIABLE, KEYS, Key, Refusal, refusal},
     outputs::SECTIONS,
+    section::Source,
 };
 
 /// What was typed on the command line: key to values. An absent key was not given.
@@ -103,23 +104,21 @@ fn read(path: PathBuf, origin: Origin) -> Result<Values, ConfigError> {
 
 /// Reads a whole TOML file. Every key must be one of [`KEYS`] or begin a section.
 pub(super) fn parse(text: &str, path: &Path) -> Result<Values, ConfigError> {
-    let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
+    let source = Source { path, text };
     let refused = |error: toml::de::Error| ConfigError::Syntax {
         path: path.into(),
-        line: line(error.span().map_or(0, |span| span.start)),
+        line: source.line(error.span().map_or(0, |span| span.start)),
         message: error.message().into(),
     };
     let table: BTreeMap<toml::Spanned<String>, toml::Value> =
         toml::from_str(text).map_err(refused)?;
-    let mut values = Values {
-        outputs: toml::from_str(text).map_err(refused)?,
-        ..Values::default()
-    };
+    let mut values = Values::default();
     for (name, value) in table {
+        let line = source.line(name.span().start);
         if SECTIONS.contains(&name.get_ref().as_str()) {
+            are_sections(name.get_ref(), &value, &source.origin(line))?;
             continue;
         }
-        let line = line(name.span().start);
         let Some(key) = keys::find(name.get_ref()) else {
             return Err(ConfigError::UnknownKey {
                 key: name.into_inner(),
@@ -136,15 +135,29 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Values, ConfigError> {
         };
         values.given.insert(key.name, given);
     }
+    let entries = toml::from_str(text).map_err(refused)?;
+    values.outputs = Outputs::read(entries, source)?;
     Ok(values)
+}
+
+fn are_sections(name: &str, value: &toml::Value, origin: &Origin) -> Result<(), ConfigError> {
+    let list = value.as_array();
+    if list.is_some_and(|list| list.iter().all(toml::Value::is_table)) {
+        return Ok(());
+    }
+    Err(ConfigError::NotSections {
+        name: name.into(),
+        origin: origin.clone(),
+    })
 }
 
 /// A TOML value as the texts that flags would have given.
 fn texts(key: &Key, value: &toml::Value) -> Result<Vec<String>, Refusal> {
-    use toml::Value::{Array, Boolean, String, Table};
+    use toml::Value::{Array, Boolean, Integer, String, Table};
     match value {
         String(text) => Ok(vec![text.clone()]),
         Boolean(yes) if key.name == "insecure" => Ok(vec![yes.to_string()]),
+        Integer(number) if key.name == "max-members" => Ok(vec![number.to_string()]),
         Array(items) if key.many => items.iter().map(|item| text(key, item)).collect(),
         Table(pairs) if key.name == "tag" => {
             let pair = |(k, v)| Ok(format!("{k}={}", text(key, v)?));
@@ -162,6 +175,8 @@ fn text(key: &Key, value: &toml::Value) -> Result<String, Refusal> {
 fn wrong_type(key: &Key) -> Refusal {
     let example = match key.name {
         "insecure" => "insecure = true".into(),
+        "forget-after" | "restart-eta" => format!("{} = \"30s\"", key.name),
+        "max-members" => "max-members = 1000".into(),
         "join" => "join = [\"10.0.0.1:7946\"]".into(),
         "tag" => "tag = { role = \"web\" }".into(),
         name => format!("{name} = \"…\""),

@@ -324,3 +324,22 @@ fn a_service_manager_is_heard_of_by_its_variables() {
     assert_eq!(abstract_name, Some(("@headcount".to_owned(), None)));
     assert_eq!(found(&[("NOTIFY_SOCKET", "vsock:2:1")]), None);
 }
+
+#[test]
+fn the_unit_says_all_that_a_user_without_a_home_cannot_know() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/headcount.service");
+    let unit = std::fs::read_to_string(unit).unwrap();
+    let unit = unit.replace("%S", "/var/lib").replace("%t", "/run");
+    let said = unit
+        .lines()
+        .filter_map(|line| line.strip_prefix("Environment="));
+    let said: Vec<_> = said.filter_map(|pair| pair.split_once('=')).collect();
+    let around = Surroundings {
+        root: false,
+        ..around(&said)
+    };
+    let launch = load(Flags::default(), &around).unwrap();
+    // Where the socket unit listens.
+    assert_eq!(launch.config.socket, Path::new("/run/headcount.sock"));
+    assert_eq!(launch.config.data_dir, Path::new("/var/lib/headcount"));
+}

@@ -75,6 +75,15 @@ impl Entry {
         self.effect.as_ref()?.confirmed.as_ref()
     }
 
+    /// The stage that it begins counts as one that lasts from now on, unless it is over: the
+    /// journal cannot keep the entry until that is known.
+    pub(super) fn decide(&self) {
+        let confirmed = self.confirmed();
+        if let Some(confirmed) = confirmed.filter(|it| it.place == InStage::Begin) {
+            confirmed.stage.decide();
+        }
+    }
+
     /// What a consumer of this taste hears, if it hears anything.
     pub(super) fn heard(&self, taste: &Taste) -> Option<Bytes> {
         let (told, sides) = match taste.confidence {

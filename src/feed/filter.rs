@@ -86,6 +86,32 @@ impl Filter {
         Ok(())
     }
 
+    /// The changes that a list of these members can change with. Whatever their states: who is
+    /// shown in some only comes from another.
+    #[must_use]
+    pub fn of_list(&self) -> Self {
+        Self {
+            states: Vec::new(),
+            kinds: MEMBER_KINDS.map(Into::into).into(),
+            ..self.clone()
+        }
+    }
+
+    /// The same, and every change that the list of these members can change with.
+    #[must_use]
+    pub fn with_members(&self) -> Self {
+        let mut wider = self.clone();
+        if !wider.kinds.is_empty() {
+            wider.kinds.extend(MEMBER_KINDS.map(Into::into));
+        }
+        wider
+    }
+
+    /// Whether changes of this kind are among those asked for.
+    pub fn admits_kind(&self, kind: &str) -> bool {
+        self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted == kind)
+    }
+
     /// Whether the member is among those asked for.
     pub fn admits_member(&self, member: &Member) -> bool {
         let (view, card) = (&member.view, &member.view.card);
@@ -103,7 +129,7 @@ impl Filter {
             let mut sides = before.into_iter().chain([after]);
             sides.any(|member| self.admits_member(member))
         });
-        is_about_them && (self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted == kind))
+        is_about_them && self.admits_kind(kind)
     }
 
     /// Whether every change of the members asked for is asked for, too, so that a consumer can

@@ -18,6 +18,8 @@ use super::{
 const CHANGES_MAX: usize = 16_384;
 /// Bytes of lines kept for consumers that resume.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Of the journal, this part is decided together when it cannot wait for what lasts.
+const HURRY_DIVISOR: usize = 4;
 /// Changes looked at at once, so that a consumer far behind does not hold the feed for long.
 const CHUNK_CHANGES: u64 = 256;
 /// Bytes of lines handed out at once, but for the last line: all that waits for one consumer.
@@ -46,6 +48,8 @@ pub struct Feed {
     journal: VecDeque<Entry>,
     journal_bytes: usize,
     limits: Limits,
+    /// What lasts is told up to here, known to last or not: the journal cannot wait for it.
+    hurried: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +71,7 @@ impl Feed {
                 changes: CHANGES_MAX,
                 bytes: BYTES_MAX,
             },
+            hurried: 0,
         }
     }
 
@@ -207,8 +212,13 @@ impl Feed {
     }
 
     /// The number of the newest change that such a consumer may hear of by `now`. One that waits
-    /// for what lasts is behind; what the journal forgets before it is judged early.
+    /// for what lasts is behind.
     pub(super) fn horizon(&self, confidence: Confidence, now: Timestamp) -> u64 {
+        self.ripe(confidence, now).max(self.hurried)
+    }
+
+    /// The same, as long as the journal can wait.
+    fn ripe(&self, confidence: Confidence, now: Timestamp) -> u64 {
         match confidence {
             Confidence::Suspect | Confidence::Failed => self.seq,
             Confidence::Stable(seconds) => {
@@ -228,9 +238,11 @@ impl Feed {
         Some(self.range(seq).next()?.at + wait)
     }
 
-    /// Whether every change after `seq` is still in the journal.
-    pub(super) fn reaches(&self, seq: u64) -> bool {
-        seq <= self.seq && self.seq - seq <= self.journal.len() as u64
+    /// Whether such a consumer, who was told everything up to `seq`, can be told what follows,
+    /// each change in its time.
+    pub(super) fn reaches(&self, seq: u64, confidence: Confidence, now: Timestamp) -> bool {
+        let is_kept = seq <= self.seq && self.seq - seq <= self.journal.len() as u64;
+        is_kept && (seq >= self.hurried || self.ripe(confidence, now) >= self.hurried)
     }
 
     /// The changes after `seq` up to `to`, as many as make one chunk, those that a consumer of
@@ -262,6 +274,19 @@ impl Feed {
                 return;
             };
             self.journal_bytes -= oldest.len();
+            oldest.decide();
         }
+        let forgotten = self.seq - self.journal.len() as u64;
+        if forgotten > self.hurried {
+            self.hurry(forgotten);
+        }
+    }
+
+    /// Those who wait for what lasts and had not come by what was forgotten begin anew. Not right
+    /// behind it, or each further change would make them do so again.
+    fn hurry(&mut self, forgotten: u64) {
+        let ahead = self.journal.len() / HURRY_DIVISOR;
+        self.journal.range(..ahead).for_each(Entry::decide);
+        self.hurried = forgotten + ahead as u64;
     }
 }

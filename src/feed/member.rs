@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::swim::{AppStatus, MemberState, MemberView, Timestamp};
+use crate::swim::{AppStatus, MemberView, Timestamp};
 
 use super::{
     Digest,
@@ -48,8 +48,7 @@ impl Member {
     /// Whether `view` shows it as the process that it is, and not gone.
     fn is_of_life(&self, view: &MemberView) -> bool {
         let life = |view: &MemberView| (view.card.generation, view.incarnation);
-        let is_there = matches!(view.state, MemberState::Alive | MemberState::Suspect);
-        is_there && life(&self.view) == life(view)
+        view.state.is_active() && life(&self.view) == life(view)
     }
 
     /// Whether a consumer that hears of no suspicion need not hear of `view`: nothing but the

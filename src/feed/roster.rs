@@ -105,12 +105,7 @@ impl Roster {
     /// Notes until when a member is waited for that announced a restart.
     pub(super) fn await_restart(&mut self, id: MemberId, due: Timestamp) {
         // One that consumers were not told is back is not about to go.
-        let is_there = |held: &&mut Held| {
-            matches!(
-                held.now.view.state,
-                MemberState::Alive | MemberState::Suspect
-            )
-        };
+        let is_there = |held: &&mut Held| held.now.view.state.is_active();
         if let Some(held) = self.members.get_mut(&id).filter(is_there) {
             held.now = Arc::new(held.now.restarting(due));
             held.confirmed = Arc::new(held.confirmed.restarting(due));

@@ -15,7 +15,7 @@ use super::{Member, taste::STABLE_MAX_S};
 #[derive(Debug)]
 pub(super) struct Stage {
     began: Timestamp,
-    /// Whole seconds, once it is over: what lasted is asked for in whole seconds, too.
+    /// Whole seconds, once it is over or decided: what lasted is asked for in whole seconds, too.
     lasted: OnceLock<u64>,
     past: Option<Arc<Past>>,
 }
@@ -58,6 +58,11 @@ impl Stage {
             past: Some(Arc::new(past)),
             ..Self::first(at)
         }
+    }
+
+    /// Lets it count as one that lasts for however long, unless it is over.
+    pub(super) fn decide(&self) {
+        self.lasted.get_or_init(|| STABLE_MAX_S);
     }
 
     /// Whether it lasted for so many seconds, or is not over.

@@ -97,7 +97,7 @@ impl Subscriber {
 
     fn follow(&mut self, feed: &Feed, now: Timestamp, seq: u64) -> Batch {
         let horizon = feed.horizon(self.taste.confidence, now);
-        if !feed.reaches(seq) {
+        if !feed.reaches(seq, self.taste.confidence, now) {
             return self.begin(feed, now, Some((seq + 1, horizon)));
         }
         if horizon <= seq {

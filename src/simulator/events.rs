@@ -13,8 +13,7 @@ use rand::RngExt;
 
 use super::{Distribution, Fault, Plan, Promise, Slot, World, network::chance, whims::Whim};
 use crate::swim::{
-    EVENT_LIFETIME, EVENT_PAYLOAD_BYTES_MAX, Input, MemberId, MemberState, Node, Timestamp,
-    UserEvent,
+    EVENT_LIFETIME, EVENT_PAYLOAD_BYTES_MAX, Input, MemberId, Node, Timestamp, UserEvent,
 };
 
 /// What events are called in simulations.
@@ -191,8 +190,7 @@ impl World {
             let mut known = node.sketches();
             let sender = known.find(|sketch| node.id_of(sketch.member) == id);
             sender.is_some_and(|sketch| {
-                let is_active = matches!(sketch.state, MemberState::Alive | MemberState::Suspect);
-                is_active && sketch.life.generation() == generation
+                sketch.state.is_active() && sketch.life.generation() == generation
             })
         };
         let is_undisturbed = |at: &Slot| {

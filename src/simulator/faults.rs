@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Application, Conditions, End, Rule, RuleId, Slot, World, Zones, heap::What, slow::Timers,
-    time_text,
+    Application, Conditions, End, Rule, RuleId, Slot, World, Zones, heap::What, machine::Process,
+    slow::Timers, time_text,
 };
 use crate::swim::{Input, Tags};
 
@@ -285,11 +285,16 @@ impl World {
         }
         process.paused = false;
         process.resumed = Some(now);
-        let inbox = process.drain_inbox();
         if let Some(mut anomaly) = anomaly {
             self.carry_out(slot, &mut anomaly.withheld);
         }
-        for arrival in inbox {
+        self.take_what_waited(slot);
+    }
+
+    /// Hands a process that goes on all that reached it meanwhile; late deadlines come after it.
+    pub(super) fn take_what_waited(&mut self, slot: Slot) {
+        let waited = self.process_mut(slot).map(Process::drain_inbox);
+        for arrival in waited.unwrap_or_default() {
             self.deliver(slot, arrival);
         }
         self.rearm(slot);

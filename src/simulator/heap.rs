@@ -1,10 +1,11 @@
 //! `Heap`: what will happen, in the order it will.
 //!
 //! A calendar queue (Brown 1988): nearly all that is caused happens within a second or two, so it
-//! is put into buckets of a moment each, unsorted, and only the moment that is due is a heap. With
-//! a million processes a plain heap would miss the cache twenty times for each event.
+//! is put into buckets of a moment each, unsorted, and only the moment that is due is sorted. With
+//! a million processes a plain heap would miss the cache twenty times for each event, and it would
+//! not tell what happens after the next thing.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap, mem};
 
 use bytes::Bytes;
 
@@ -14,10 +15,12 @@ use super::{
 };
 use crate::swim::Timestamp;
 
-/// A moment is 2^7 µs.
-const MOMENT_BITS: u32 = 7;
-/// So many moments are in buckets, about two seconds; what happens later waits in a heap.
-const MOMENTS: usize = 1 << 14;
+/// A moment is 2^9 µs: long enough that a large world has many things in it, of which those after
+/// the next are known, and hardly longer than anything takes that one of them causes.
+const MOMENT_BITS: u32 = 9;
+/// So many moments are in buckets, just over the second after which a node probes again; what
+/// happens later waits in a heap.
+const MOMENTS: usize = 1 << 11;
 /// Room that a bucket keeps when it is empty.
 const KEPT_PER_MOMENT: usize = 8;
 
@@ -25,8 +28,10 @@ const KEPT_PER_MOMENT: usize = 8;
 /// never depends on how this is built.
 #[derive(Debug)]
 pub(super) struct Heap {
-    /// What happens in the moment that is due, and before.
-    due: BinaryHeap<Reverse<Occurrence>>,
+    /// What happens in the moment that is due, the next last.
+    due: Vec<Occurrence>,
+    /// What was caused for that moment when it had begun, or for one before.
+    late: BinaryHeap<Reverse<Occurrence>>,
     moment: u64,
     /// What happens in the moments after, each in the bucket of its number modulo their count.
     soon: Vec<Vec<Occurrence>>,
@@ -39,7 +44,8 @@ pub(super) struct Heap {
 impl Default for Heap {
     fn default() -> Self {
         Self {
-            due: BinaryHeap::new(),
+            due: Vec::new(),
+            late: BinaryHeap::new(),
             moment: 0,
             soon: std::iter::repeat_with(Vec::new).take(MOMENTS).collect(),
             soon_count: 0,
@@ -59,21 +65,32 @@ impl Heap {
 
     /// Takes out what happens next, unless it is after `end`.
     pub(super) fn pop_until(&mut self, end: Timestamp) -> Option<(Timestamp, What)> {
-        while self.due.is_empty() {
+        while self.due.is_empty() && self.late.is_empty() {
             self.turn()?;
         }
-        let Reverse(next) = self.due.peek()?;
+        let (due, late) = (self.due.last(), self.late.peek().map(|late| &late.0));
+        let is_late = late.is_some_and(|late| due.is_none_or(|due| late < due));
+        let next = if is_late { late? } else { due? };
         if next.at > end {
             return None;
         }
-        let Reverse(next) = self.due.pop()?;
+        let next = match is_late {
+            true => self.late.pop()?.0,
+            false => self.due.pop()?,
+        };
         Some((next.at, next.what))
+    }
+
+    /// What happens after so many other things, if it is in the moment that is due and nothing is
+    /// caused that comes before it.
+    pub(super) fn ahead(&self, others: usize) -> Option<&What> {
+        self.due.iter().rev().nth(others).map(|next| &next.what)
     }
 
     fn place(&mut self, occurrence: Occurrence) {
         let moment = occurrence.moment();
         if moment <= self.moment {
-            self.due.push(Reverse(occurrence));
+            self.late.push(Reverse(occurrence));
         } else if moment - self.moment < MOMENTS as u64 {
             self.soon[bucket(moment)].push(occurrence);
             self.soon_count += 1;
@@ -99,7 +116,8 @@ impl Heap {
         }
         let bucket = &mut self.soon[bucket(self.moment)];
         self.soon_count -= bucket.len();
-        self.due.extend(bucket.drain(..).map(Reverse));
+        mem::swap(&mut self.due, bucket);
+        self.due.sort_unstable_by(|one, other| other.cmp(one));
         // A storm would leave its room behind in every bucket that it passed.
         bucket.shrink_to(KEPT_PER_MOMENT);
         Some(())
@@ -221,6 +239,24 @@ mod tests {
             caused -= 1;
         }
         assert_eq!(caused, 0);
+    }
+
+    #[test]
+    fn what_is_ahead_in_a_moment_is_what_happens_then() {
+        let mut heap = Heap::default();
+        let due = [10, 3, 7, 3].map(|after| Timestamp::from_micros(5_000 + after));
+        (0..)
+            .zip(due)
+            .for_each(|(number, at)| heap.push(at, wake(number)));
+        let process = |what: &What| match what {
+            What::Wake { process, .. } => *process,
+            _ => unreachable!("only wakes are pushed"),
+        };
+        let pop = |heap: &mut Heap| process(&heap.pop_until(due[0]).unwrap().1);
+        assert_eq!(pop(&mut heap), 1);
+        let ahead: Vec<_> = (0..4).map_while(|n| heap.ahead(n)).map(process).collect();
+        assert_eq!(ahead, [3, 2, 0]);
+        assert_eq!([(); 3].map(|()| pop(&mut heap)), ahead[..]);
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod machine;
 mod measures;
 mod network;
 mod outages;
+mod prefetch;
 mod promises;
 mod report;
 mod rumours;

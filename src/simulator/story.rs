@@ -148,6 +148,7 @@ impl World {
             Input::Remove { name } => format!("is told to forget {name}"),
             Input::Reconnect(addresses) => format!("remembers members at {addresses:?}"),
             Input::Tags(tags) => format!("is given tags of {} bytes", tags.size()),
+            Input::Tuning(_) => "is given other numbers".into(),
             Input::Refused { by } => format!("is refused by the host of {}", self.who_is(*by)),
             Input::StreamClosed { stream, end } => {
                 let how = match end {

@@ -37,10 +37,7 @@ impl World {
         if process.paused {
             return;
         }
-        for arrival in process.drain_inbox() {
-            self.deliver(slot, arrival);
-        }
-        self.rearm(slot);
+        self.take_what_waited(slot);
     }
 }
 

@@ -64,6 +64,10 @@ impl Trace {
                 self.0.write_u8(9);
                 self.tags(tags);
             }
+            Input::Tuning(tuning) => {
+                self.0.write_u8(13);
+                self.bytes(format!("{tuning:?}").as_bytes());
+            }
             Input::StreamFrame {
                 stream,
                 from,

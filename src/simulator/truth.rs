@@ -80,10 +80,8 @@ impl Truth {
     fn presumed_alive(&self, world: &World, slot: Slot) -> Option<Slot> {
         world.neighbours(slot)?;
         let node = world.node(slot)?;
-        let lives = |(id, _): &&(MemberId, Slot)| {
-            let held = node.believes(*id);
-            matches!(held, Some(MemberState::Alive | MemberState::Suspect))
-        };
+        let lives =
+            |(id, _): &&(MemberId, Slot)| node.believes(*id).is_some_and(MemberState::is_active);
         self.dead.iter().find(lives).map(|(_, of)| *of)
     }
 

@@ -35,7 +35,7 @@ const EVENTS_PER_INSTANT_MAX: u32 = 200_000;
 pub struct World {
     pub(super) seed: u64,
     now: Timestamp,
-    heap: Heap,
+    pub(super) heap: Heap,
     events_at_now: u32,
     pub(super) audits: u64,
     pub(super) machines: Vec<Machine>,
@@ -255,6 +255,7 @@ impl World {
         self.meter.pass(at, &self.measures);
         self.count_instant(at);
         self.now = at;
+        self.prefetch_next();
         self.happen(what);
         true
     }

@@ -83,6 +83,9 @@ pub enum Input<'a> {
     /// From now on we have these tags, which [`super::check_tags`] lets pass, in place of all that
     /// we had. Told everywhere at once; without effect once we are leaving.
     Tags(&'a Tags),
+    /// From now on these numbers count. What waits already waits as long as it was to, but for the
+    /// forgetting of members. Members may have different numbers, for a while or for ever.
+    Tuning(&'a Tuning),
     /// Forget this failed or departed member everywhere; [`Output::Removed`] follows when all
     /// living members have, after 3 s at the latest. Without effect unless
     /// [`super::Node::is_removable`].
@@ -142,7 +145,8 @@ pub enum Output {
         stream: StreamId,
         /// Where to.
         to: SocketAddr,
-        /// The first frame, to be preceded by its length.
+        /// The first frame, to be preceded by its length. At most [`super::OPENING_BYTES_MAX`]
+        /// bytes.
         frame: Bytes,
     },
     /// The generation changed: store it, so that the next start is greater.

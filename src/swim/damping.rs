@@ -11,7 +11,7 @@ use super::{
 };
 
 /// After this long without another return a member is as good as any.
-const CALM_AFTER: Duration = Duration::from_secs(600);
+pub(super) const CALM_AFTER: Duration = Duration::from_secs(600);
 /// The second return is held back for eight probe intervals, each further one twice as long.
 const HOLD_INTERVALS: u32 = 8;
 const DOUBLINGS_MAX: u8 = 3;
@@ -33,6 +33,8 @@ pub(super) struct Unrest {
     last: Timestamp,
     /// Who had accused it the last time.
     accuser: Option<MemberId>,
+    /// The cut that it was excused by last: one excuses nobody twice.
+    pub(super) excused_by: Option<Timestamp>,
 }
 
 impl Unrest {
@@ -40,12 +42,19 @@ impl Unrest {
         returns: 0,
         last: Timestamp::ZERO,
         accuser: None,
+        excused_by: None,
     };
 
-    /// It is back from `lost`. What one accuser says again and again, and nobody else, speaks
-    /// against the accuser and is not counted.
+    /// It is back from `lost`, to which it came by a cut or by itself. What one accuser says again
+    /// and again, and nobody else, speaks against the accuser and is not counted.
     #[must_use]
-    pub(super) fn back_from(self, lost: &Standing, now: Timestamp) -> Self {
+    pub(super) fn back_from(self, lost: &Standing, cut: Option<Timestamp>, now: Timestamp) -> Self {
+        if cut.is_some() && cut != self.excused_by {
+            return Self {
+                excused_by: cut,
+                ..self
+            };
+        }
         let Some(accuser) = lost.accusation().map(|accusation| accusation.by) else {
             return self;
         };
@@ -60,7 +69,13 @@ impl Unrest {
             returns,
             last: now,
             accuser: Some(accuser),
+            ..self
         }
+    }
+
+    /// Whether a return was counted since `earlier`.
+    pub(super) fn counts_more_than(self, earlier: Self) -> bool {
+        (self.returns, self.last) != (earlier.returns, earlier.last)
     }
 
     /// How long the last return must last; the first is believed at once.
@@ -112,7 +127,7 @@ mod tests {
         let failed = Standing::Failed(accusation(1));
         let mut unrest = Unrest::CALM;
         let holds = (1..8).map(|minute| {
-            unrest = unrest.back_from(&failed, at(60 * minute));
+            unrest = unrest.back_from(&failed, None, at(60 * minute));
             unrest.hold(INTERVAL).as_secs()
         });
         assert_eq!(holds.collect::<Vec<_>>(), [0, 8, 16, 32, 64, 64, 64]);
@@ -122,20 +137,31 @@ mod tests {
     fn calm_is_rewarded() {
         let failed = Standing::Failed(accusation(1));
         let restless = Unrest::CALM
-            .back_from(&failed, at(1))
-            .back_from(&failed, at(2));
-        let later = restless.back_from(&failed, at(602));
+            .back_from(&failed, None, at(1))
+            .back_from(&failed, None, at(2));
+        let later = restless.back_from(&failed, None, at(602));
         assert_eq!(later.hold(INTERVAL), Duration::ZERO);
     }
 
     #[test]
     fn a_single_accuser_makes_nobody_unstable_and_two_do() {
         let by_one = (1..9).fold(Unrest::CALM, |unrest, second| {
-            unrest.back_from(&suspect(1), at(second))
+            unrest.back_from(&suspect(1), None, at(second))
         });
         assert_eq!(by_one.hold(INTERVAL), Duration::ZERO);
-        let by_two = by_one.back_from(&suspect(2), at(9));
+        let by_two = by_one.back_from(&suspect(2), None, at(9));
         assert_eq!(by_two.hold(INTERVAL), INTERVAL * 8);
+    }
+
+    #[test]
+    fn a_cut_excuses_once() {
+        let failed = Standing::Failed(accusation(1));
+        let restless = Unrest::CALM.back_from(&failed, None, at(1));
+        let excused = restless.back_from(&failed, Some(at(20)), at(40));
+        assert!(!excused.counts_more_than(restless));
+        let again = excused.back_from(&failed, Some(at(20)), at(50));
+        assert!(again.counts_more_than(excused));
+        assert_eq!(again.hold(INTERVAL), INTERVAL * 8);
     }
 
     #[test]
@@ -143,6 +169,6 @@ mod tests {
         let left = Standing::Left {
             reason: String::new(),
         };
-        assert_eq!(Unrest::CALM.back_from(&left, at(1)), Unrest::CALM);
+        assert_eq!(Unrest::CALM.back_from(&left, None, at(1)), Unrest::CALM);
     }
 }

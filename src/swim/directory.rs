@@ -1,6 +1,6 @@
 //! `Directory`: the interner that turns names, ids and addresses into four-byte handles.
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::VecDeque, net::SocketAddr, rc::Rc, sync::Arc};
 
 use hashbrown::HashMap;
 
@@ -9,6 +9,11 @@ use super::{Card, MemberId};
 /// Cards of one member that are kept: its newest generations. Nodes of one simulation may know
 /// different ones at the same time.
 pub(super) const GENERATIONS_KEPT: usize = 16;
+
+/// Members that were forgotten and still have their handles. Only when so many others were
+/// forgotten after it may a member's handle come to mean another one: by then nothing speaks of it
+/// any more.
+const FORGOTTEN_MAX: usize = 65_536;
 
 /// A member's number within one process. Never sent.
 pub(super) type Handle = u32;
@@ -25,6 +30,11 @@ struct Entries {
     /// Looked into for every packet, never iterated: its order is random.
     handles: HashMap<MemberId, Handle>,
     members: Vec<Entry>,
+    /// Those without a card since they were forgotten, and which forgetting it was.
+    forgotten: VecDeque<(Handle, u64)>,
+    forgettings: u64,
+    /// Handles that mean nobody.
+    free: Vec<Handle>,
     /// Members with a card, and how many of those there may be.
     carded: usize,
     max: Option<usize>,
@@ -37,6 +47,8 @@ struct Entry {
     newest: Option<(u32, SocketAddr)>,
     /// Ordered by generation, the newest last.
     cards: Vec<Arc<Card>>,
+    /// Which forgetting took its cards, if one did.
+    forgotten: Option<u64>,
 }
 
 impl Directory {
@@ -65,6 +77,7 @@ impl Directory {
         let mut entries = self.0.borrow_mut();
         let entry = &mut entries.members[handle as usize];
         let is_new = entry.cards.is_empty();
+        entry.forgotten = None;
         entry.keep(card);
         entries.carded += usize::from(is_new);
         handle
@@ -73,14 +86,10 @@ impl Directory {
     /// The handle of `id`, which may have no card yet.
     pub(super) fn reserve(&self, id: MemberId) -> Handle {
         let mut entries = self.0.borrow_mut();
-        let next = Handle::try_from(entries.members.len()).expect("under 2^32 members by memory");
-        let handle = *entries.handles.entry(id).or_insert(next);
-        if handle == next {
-            let cards = Vec::new();
-            let newest = None;
-            entries.members.push(Entry { id, newest, cards });
+        match entries.handles.get(&id) {
+            Some(handle) => *handle,
+            None => entries.enter(id),
         }
-        handle
     }
 
     /// The handle of `id`, if we ever heard of it.
@@ -114,14 +123,10 @@ impl Directory {
     }
 
     /// Drops the cards of a member that is forgotten, unless others use this directory too. The
-    /// handle stays, so that it never comes to mean another member.
+    /// handle stays, so that it does not come to mean another member soon.
     pub(super) fn release(&self, handle: Handle) {
         if Rc::strong_count(&self.0) == 1 {
-            let mut entries = self.0.borrow_mut();
-            let entry = &mut entries.members[handle as usize];
-            let was_carded = !entry.cards.is_empty();
-            (entry.newest, entry.cards) = (None, Vec::new());
-            entries.carded -= usize::from(was_carded);
+            self.0.borrow_mut().release(handle);
         }
     }
 
@@ -138,6 +143,51 @@ impl Directory {
         let handle = self.handle(id)?;
         let entries = self.0.borrow();
         Some(entries.members[handle as usize].cards.last()?.name.clone())
+    }
+}
+
+impl Entries {
+    fn enter(&mut self, id: MemberId) -> Handle {
+        let entry = Entry {
+            id,
+            newest: None,
+            cards: Vec::new(),
+            forgotten: None,
+        };
+        let handle = if let Some(handle) = self.free.pop() {
+            self.members[handle as usize] = entry;
+            handle
+        } else {
+            self.members.push(entry);
+            Handle::try_from(self.members.len() - 1).expect("under 2^32 members by memory")
+        };
+        self.handles.insert(id, handle);
+        handle
+    }
+
+    fn release(&mut self, handle: Handle) {
+        self.forgettings += 1;
+        let entry = &mut self.members[handle as usize];
+        let was_carded = !entry.cards.is_empty();
+        (entry.newest, entry.cards) = (None, Vec::new());
+        entry.forgotten = Some(self.forgettings);
+        self.carded -= usize::from(was_carded);
+        self.forgotten.push_back((handle, self.forgettings));
+        if self.forgotten.len() > FORGOTTEN_MAX {
+            self.free_oldest();
+        }
+    }
+
+    /// Takes the handle from whoever was forgotten longest ago, unless it has come back since.
+    fn free_oldest(&mut self) {
+        let Some((handle, forgetting)) = self.forgotten.pop_front() else {
+            return;
+        };
+        let entry = &self.members[handle as usize];
+        if entry.forgotten == Some(forgetting) {
+            self.handles.remove(&entry.id);
+            self.free.push(handle);
+        }
     }
 }
 
@@ -164,5 +214,49 @@ impl Entry {
         }
         let newest = self.cards.last();
         self.newest = newest.map(|card| (card.generation, card.address));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::swim::Tags;
+
+    fn numbered(number: usize) -> Card {
+        let name = format!("n{number}");
+        Card {
+            id: MemberId::new("blue", &name),
+            name,
+            generation: 1,
+            address: ([10, 0, 0, 1], 7946).into(),
+            tags: Tags::default(),
+        }
+    }
+
+    #[test]
+    fn numbers_of_the_forgotten_are_limited_and_rest_before_they_mean_another() {
+        let directory = Directory::new();
+        let stays = directory.intern(numbered(0));
+        let gone = directory.intern(numbered(1));
+        directory.release(gone);
+        assert_eq!(directory.intern(numbered(1)), gone, "it is back");
+        for number in 2..2 + FORGOTTEN_MAX {
+            let handle = directory.intern(numbered(number));
+            assert_eq!(handle as usize, number, "nobody's before");
+            directory.release(handle);
+        }
+        for number in 0..3 * FORGOTTEN_MAX {
+            directory.release(directory.intern(numbered(FORGOTTEN_MAX + 2 + number)));
+        }
+        let entries = directory.0.borrow();
+        assert!(entries.members.len() <= FORGOTTEN_MAX + 4);
+        assert_eq!(
+            entries.members.len(),
+            entries.handles.len() + entries.free.len()
+        );
+        for (number, handle) in [(0, stays), (1, gone)] {
+            assert_eq!(entries.handles[&numbered(number).id], handle);
+            assert_eq!(entries.members[handle as usize].cards.len(), 1);
+        }
     }
 }

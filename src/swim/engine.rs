@@ -21,6 +21,7 @@ use super::{
     identity::Identity,
     list::List,
     mail::Mail,
+    prefetch::{LINE_BYTES, prefetch},
 };
 
 /// foca with our types filled in, and what it asked for since it was last looked at.
@@ -87,6 +88,13 @@ impl Engine {
 
     pub(super) const fn mail(&mut self) -> &mut Mail {
         &mut self.effects.mail
+    }
+
+    /// See [`prefetch()`].
+    pub(super) fn prefetch(&self) {
+        const IN_A_LINE: usize = LINE_BYTES / size_of::<Member<Identity>>();
+        self.members().step_by(IN_A_LINE).for_each(prefetch);
+        self.effects.mail.prefetch();
     }
 
     /// Active members, ourselves not counted.
@@ -174,6 +182,20 @@ impl Engine {
         self.foca.gossip(&mut self.effects)
     }
 
+    /// Follows other numbers. foca keeps the pace of its probes: the node has its timers wait.
+    pub(super) fn tune(
+        &mut self,
+        tuning: &Tuning,
+        packet_bytes_max: usize,
+    ) -> Result<(), foca::Error> {
+        self.tuning = Tuning {
+            probe_interval: self.tuning.probe_interval,
+            probe_timeout: self.tuning.probe_timeout,
+            ..tuning.clone()
+        };
+        self.configure(packet_bytes_max)
+    }
+
     /// Follows the cluster's size. Errors are impossible: only what may change changes.
     pub(super) fn retune(
         &mut self,
@@ -185,8 +207,12 @@ impl Engine {
             return Ok(());
         }
         self.transmissions = transmissions;
-        self.foca
-            .set_config(config(&self.tuning, transmissions, packet_bytes_max))
+        self.configure(packet_bytes_max)
+    }
+
+    fn configure(&mut self, packet_bytes_max: usize) -> Result<(), foca::Error> {
+        let config = config(&self.tuning, self.transmissions, packet_bytes_max);
+        self.foca.set_config(config)
     }
 
     /// The next thing foca wants to be woken for, in the order it asked.

@@ -19,6 +19,12 @@ impl Health {
         Self { score: 0, max }
     }
 
+    /// From now on the score is at most `max`.
+    pub(super) fn limit(&mut self, max: u8) {
+        self.max = max;
+        self.score = self.score.min(max);
+    }
+
     pub(super) const fn score(self) -> u8 {
         self.score
     }

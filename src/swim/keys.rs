@@ -40,8 +40,18 @@ impl fmt::Display for KeyId {
 
 /// The text is no key's id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no key's id: ids are 8 hexadecimal digits, as `headcount keys list` shows them")]
+#[error("{0} is no key's id: ids are 8 hexadecimal digits, as `headcount keys list` shows them")]
 pub struct InvalidKeyId(String);
+
+impl InvalidKeyId {
+    /// A longer text may be a key, which is not repeated.
+    fn new(text: &str) -> Self {
+        Self(match text.chars().count() {
+            ..=16 => format!("{text:?}"),
+            length => format!("a text of {length} characters"),
+        })
+    }
+}
 
 impl FromStr for KeyId {
     type Err = InvalidKeyId;
@@ -50,7 +60,7 @@ impl FromStr for KeyId {
         let is_hex = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let bits = u32::from_str_radix(text, 16).ok().filter(|_| is_hex);
         bits.and_then(Self::from_bits)
-            .ok_or_else(|| InvalidKeyId(text.into()))
+            .ok_or_else(|| InvalidKeyId::new(text))
     }
 }
 

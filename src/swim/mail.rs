@@ -10,8 +10,9 @@ use bytes::{BufMut, Bytes};
 use serde::Serialize;
 
 use super::{
-    Junk, KeyId, Keys, Life, MemberId, Output, PACKET_BYTES_MAX, StreamId,
+    Junk, KeyId, Keys, Life, MemberId, OPENING_BYTES_MAX, Output, PACKET_BYTES_MAX, StreamId,
     envelope::{Context, ENVELOPE_BYTES_MAX, Envelope, Kind, Sealer, Unopened},
+    prefetch,
     replay::Heard,
     wire,
 };
@@ -77,6 +78,11 @@ impl Mail {
             bytes: 0,
             next_stream: 0,
         }
+    }
+
+    /// See [`prefetch()`].
+    pub(super) fn prefetch(&self) {
+        prefetch(self.outputs.as_slices().0);
     }
 
     /// What our seals are called; `None` where all is plain text.
@@ -235,6 +241,7 @@ impl Mail {
         let stream = StreamId(self.next_stream);
         let context = self.context(to.into());
         let frame = self.seal_frame(sender, (stream, context), frame);
+        debug_assert!(frame.len() <= OPENING_BYTES_MAX, "{} bytes", frame.len());
         self.push(Output::OpenStream { stream, to, frame });
         stream
     }

@@ -152,6 +152,11 @@ impl MemberState {
             Self::Suspect => "suspect",
         }
     }
+
+    /// Whether the member is taken for one that runs: alive, or suspected only.
+    pub const fn is_active(self) -> bool {
+        matches!(self, Self::Alive | Self::Suspect)
+    }
 }
 
 /// What an accuser saw.

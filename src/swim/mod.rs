@@ -26,11 +26,13 @@ mod health;
 mod identity;
 mod keys;
 mod list;
+mod losses;
 mod mail;
 mod member;
 mod node;
 mod orders;
 mod parts;
+mod prefetch;
 mod replay;
 mod roster;
 mod stats;
@@ -62,6 +64,7 @@ pub use member::{
 #[cfg(all(feature = "agent", any(test, feature = "fuzzing")))]
 pub(crate) use node::fuzzing;
 pub use node::{KeyRing, Load, Node, Outputs, Sketch};
+pub(crate) use prefetch::prefetch;
 pub use stats::{Junk, Stats};
 pub use time::Timestamp;
 pub use tuning::{Profile, Tuning, UnknownProfile};
@@ -71,5 +74,8 @@ pub use view::{Enrolled, Memory, Scope, View};
 pub const WIRE_VERSION: u8 = 1;
 /// Largest datagram we send or accept, in bytes.
 pub const PACKET_BYTES_MAX: usize = 1_400;
+/// Largest frame that opens a stream, in bytes. It holds what one member says of itself, tags of
+/// 16 KiB included, or sixty-four ids: whoever opens a stream is not known yet.
+pub const OPENING_BYTES_MAX: usize = 32 * 1024;
 /// Largest stream frame we send or accept, in bytes. About 150,000 members fit.
 pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;

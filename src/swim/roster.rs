@@ -13,6 +13,7 @@ use super::{
     damping::{Held, Unrest},
     directory::Handle,
     doubt::Doubt,
+    prefetch,
 };
 
 /// Who says that a member is not there, and what they saw.
@@ -165,6 +166,13 @@ impl Roster {
             view,
             records: BTreeMap::new(),
         }
+    }
+
+    /// See [`prefetch()`].
+    pub(super) fn prefetch(&self) {
+        prefetch(&self.known[..]);
+        self.view.iter().for_each(View::prefetch);
+        self.records.values().next().map(prefetch);
     }
 
     /// Whether anything was ever told of this member, and not forgotten since. Never of a member

@@ -2,7 +2,10 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, net::SocketAddr, time::Duration};
 
-use super::{StreamId, Timestamp, directory::Handle, health::Errand, identity::Identity};
+use super::{StreamId, Timestamp, directory::Handle, health::Errand, identity::Identity, prefetch};
+
+/// The top three levels of the heap.
+const PREFETCHED_MAX: usize = 7;
 
 /// Something that was scheduled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +111,12 @@ impl Timers {
             _ => Some(entry),
         };
         self.heap.extend(entry.map(Reverse));
+    }
+
+    /// See [`prefetch()`]. Of many the first will do: what is below them is hardly looked at.
+    pub(super) fn prefetch(&self) {
+        let entries = self.heap.as_slice();
+        prefetch(&entries[..entries.len().min(PREFETCHED_MAX)]);
     }
 
     /// Alarms that are waited for.

@@ -9,6 +9,7 @@ use std::{fmt, rc::Rc};
 use super::{
     Card, MemberId,
     directory::{Directory, Handle},
+    prefetch,
 };
 
 /// A member's place in one [`Directory`].
@@ -76,6 +77,11 @@ impl View {
     /// Whether `member` is in it.
     pub fn contains(&self, member: Enrolled) -> bool {
         self.position(member.0).is_some()
+    }
+
+    /// See [`prefetch()`].
+    pub(super) fn prefetch(&self) {
+        prefetch(&self.0[..]);
     }
 
     /// Everybody in it.

@@ -62,7 +62,7 @@ fn an_agent_that_is_seen_elsewhere_than_it_says_complains() {
     assert_eq!(status["address"], said.to_string());
     assert_ne!(status["seen_as"], said.to_string());
     let words = ["WARN", "sees us at", "but we advertise", &said.to_string()];
-    until("it says so", || (agent.logged(&words) == 1).then_some(()));
+    agent.await_logged(&words);
     agent.await_metric("headcount_seen_elsewhere ", |is_so| is_so == 1.0);
     assert_eq!(seed.metric("headcount_seen_elsewhere "), 0.0);
 }

@@ -65,9 +65,7 @@ fn who_is_not_back_from_its_restart_in_time_has_failed() {
         assert_eq!(failed["member"]["reason"], "restart overdue", "{failed:#}");
         assert_eq!(watch.story("n4"), ["join", "failed"]);
     }
-    until("the log says why", || {
-        (agents[0].logged(&["INFO", "failed", "n4", "restart overdue"]) == 1).then_some(())
-    });
+    agents[0].await_logged(&["INFO", "failed", "n4", "restart overdue"]);
     agents.push(restless.kill().start());
     for watch in &watches {
         until("it joins again", || {

@@ -108,6 +108,32 @@ fn heartbeats_in_time_hold_the_lease() {
 }
 
 #[test]
+fn what_is_said_of_the_application_and_what_shows_it_can_be_asked() {
+    let lab = Lab::new();
+    let agent = lab.agent("n1").start();
+    let shown = || {
+        let mut answer = agent.get("/v1/app").json();
+        let since = answer.as_object_mut().expect("an object").remove("since");
+        (answer, since)
+    };
+    let nothing = (json!({"app": null, "lease": null}), None);
+    assert_eq!(shown(), nothing);
+    let pid = std::process::id();
+    put(&agent, &json!({"pid": pid}));
+    let (answer, since) = shown();
+    assert_eq!(answer, json!({"app": "up", "lease": {"pid": pid}}));
+    let held = connect(&agent);
+    let connected = json!({"app": "up", "lease": {"connection": true}});
+    assert_eq!(shown(), (connected, since), "it was up all the time");
+    drop(held);
+    let reason = "its connection closed";
+    let down = json!({"app": "down", "app_reason": reason, "lease": null});
+    until("its end is shown", || (shown().0 == down).then_some(()));
+    agent.request("DELETE", "/v1/app", "");
+    assert_eq!(shown(), nothing);
+}
+
+#[test]
 fn the_end_of_a_connection_is_the_end_of_the_application() {
     let lab = Lab::new();
     let (agents, watches) = three(&lab);

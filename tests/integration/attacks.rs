@@ -5,7 +5,10 @@ use std::{
     collections::BTreeMap,
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -19,6 +22,8 @@ use crate::{
 
 /// Of each kind of attack on single datagrams.
 const DATAGRAMS: usize = 12;
+/// Connections that a stranger keeps open: more than twice as many as an agent lets wait.
+const BESIEGERS: usize = 300;
 
 /// What was heard.
 #[derive(Debug, Default)]
@@ -104,6 +109,52 @@ fn pass_stream(mut near: TcpStream, number: usize, heard: &Arc<Mutex<Heard>>) ->
         }
     });
     Ok(())
+}
+
+/// A stranger that keeps so many connections to an agent open, says the same on each of them and
+/// opens another one for each that is closed, until it is dropped.
+struct Siege {
+    is_over: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Siege {
+    fn lay(to: SocketAddr, said: Vec<u8>) -> Self {
+        let is_over = Arc::<AtomicBool>::default();
+        let over = is_over.clone();
+        let open = move || {
+            let mut stream = TcpStream::connect(to).expect("it accepts");
+            // It may be closed before it has said all.
+            let _ = stream.write_all(&said);
+            stream.set_nonblocking(true).expect("a mode");
+            stream
+        };
+        let thread = thread::spawn(move || {
+            let mut streams: Vec<_> = (0..BESIEGERS).map(|_| open()).collect();
+            while !over.load(Ordering::Relaxed) {
+                for stream in &mut streams {
+                    let heard = stream.read(&mut [0; 16]);
+                    if !heard.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+                        *stream = open();
+                    }
+                }
+                thread::yield_now();
+            }
+        });
+        Self {
+            is_over,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Siege {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        let thread = self.thread.take().expect("it is dropped once");
+        // An agent that refused it has failed the test already.
+        let _ = thread.join();
+    }
 }
 
 /// Two agents with a key, of which the first can be reached through the tap only, that have talked
@@ -256,20 +307,17 @@ fn what_is_made_with_another_key_or_for_another_cluster_does_nothing() {
     let stage = Stage::new();
     let other_key = key_file(&stage.lab, "other", &[&key()]);
     stage.holds(|stage| {
-        // As real agents say it, to an ear of ours.
-        let ear = UdpSocket::bind((stage.lab.host(), 0)).expect("a socket");
-        let at = ear.local_addr().expect("bound");
+        let named = |folder| stage.lab.agent("n2").folder(folder);
         let forgers = [
-            sealed(stage.lab.agent("n2").folder("forger").join(at), &other_key),
-            sealed(
-                stage.lab.agent("n2").folder("foreigner").join(at),
-                &stage.key_file,
-            )
-            .args(["--cluster", "other"]),
-            stage.lab.agent("n2").folder("plain").join(at),
+            sealed(named("forger"), &other_key),
+            sealed(named("foreigner"), &stage.key_file).args(["--cluster", "other"]),
+            named("plain"),
         ];
         for forger in forgers {
-            let _speaking = forger.start();
+            // As real agents say it, each to an ear of its own: a hello is said again and again.
+            let ear = UdpSocket::bind((stage.lab.host(), 0)).expect("a socket");
+            let at = ear.local_addr().expect("bound");
+            let _speaking = forger.join(at).start();
             let mut bytes = [0; 2_000];
             let size = ear.recv(&mut bytes).expect("a hello");
             stage.send(stage.door, &[bytes[..size].to_vec()]);
@@ -306,6 +354,33 @@ fn a_flood_of_junk_costs_no_probe_and_no_memory() {
     let watch = stage.agents[0].watch();
     stage.agents[1].signal(Signal::KILL);
     watch.wait_for("failed", "n2");
+}
+
+#[test]
+fn a_stranger_who_holds_connections_keeps_nobody_from_joining_and_takes_no_memory() {
+    let lab = Lab::new();
+    let key_file = key_file(&lab, "key", &[&key()]);
+    let local = ["--profile", "local"];
+    let mut agents = vec![sealed(lab.agent("n1").args(local), &key_file).start()];
+    let door = agents[0].address();
+    let before = rss_kib(&agents[0]);
+    let unsaid = |length: u32, said| [&length.to_be_bytes()[..], &vec![7; said]].concat();
+    for said in [
+        Vec::new(),
+        unsaid(0x000f_ffff, 0),
+        unsaid(0x00ff_ffff, 1_000_000),
+        unsaid(0x0000_7fff, 0x7ffe),
+    ] {
+        let _siege = Siege::lay(door, said);
+        let name = format!("n{}", agents.len() + 1);
+        let joiner = lab.agent(&name).args(local).join(door);
+        agents.push(sealed(joiner, &key_file).start());
+        await_members(&agents, "alive", agents.len());
+    }
+    let grown = rss_kib(&agents[0]).saturating_sub(before);
+    assert!(grown < 16 * 1_024, "{grown} KiB");
+    agents[0].await_metric("headcount_streams_gave_way_total", |count| count > 0.0);
+    agents[0].await_logged(&["WARN", "gossip port", "127.0.0.1", "to make room"]);
 }
 
 fn rss_kib(agent: &Agent) -> u64 {

@@ -109,18 +109,14 @@ fn another_cluster_and_a_future_version_are_counted_by_name() {
         send_junk(&agent, &[foreign.clone(), foreign.clone()])
     });
     assert!(agent.metric("headcount_junk_total{reason=\"cluster\"") >= 2.0);
-    until("it is told", || {
-        (agent.logged(&["\"red\""]) == 1).then_some(())
-    });
+    agent.await_logged(&["\"red\""]);
     let mut future = hello(&lab, "blue");
     future[1] = 99;
     changes_nothing(&agent, || {
         send_junk(&agent, &[future.clone(), future.clone()])
     });
     assert!(agent.metric("headcount_junk_total{reason=\"version\"") >= 2.0);
-    until("it is told", || {
-        (agent.logged(&["format 99"]) == 1).then_some(())
-    });
+    agent.await_logged(&["format 99"]);
 }
 
 #[test]
@@ -330,9 +326,7 @@ fn a_data_directory_that_cannot_be_written_is_a_warning() {
     let lab = Lab::new();
     let folder = "/proc/headcount";
     let agent = lab.agent("n1").args(["--data-dir", folder]).start();
-    until("it is said", || {
-        (agent.logged(&["WARN", folder]) == 1).then_some(())
-    });
+    agent.await_logged(&["WARN", folder]);
     let status = agent.status();
     assert_eq!(
         (&status["generation"], &status["health"]),

@@ -3,7 +3,8 @@
 use std::{fs, future::Future, process::id, time::Duration};
 
 use headcount::client::{
-    App, Client, Error, Filter, HeldLease, Lease, LeaseEnd, Record, State, Told, What,
+    Answer, App, Application, Client, Error, Filter, HeldLease, Lease, LeaseEnd, Record,
+    ShownLease, State, Told, What,
 };
 
 use crate::support::{Agent, Lab, PATIENCE, Relay, until};
@@ -87,6 +88,27 @@ fn leases_are_taken_held_and_replaced() {
         assert_eq!(app().await, Some(App::Up));
         asked.release_lease().await.expect("released");
         assert_eq!(app().await, None);
+        assert_eq!(asked.app().await.expect("an answer").lease, None);
+        let interval = Duration::from_secs(3600);
+        asked
+            .lease(Lease::Interval(interval))
+            .await
+            .expect("a lease");
+        let first = asked.app().await.expect("an answer");
+        asked
+            .lease(Lease::Interval(interval))
+            .await
+            .expect("a lease");
+        let second = asked.app().await.expect("an answer");
+        assert_eq!((second.app(), second.since), (Some(App::Up), first.since));
+        let due = |answer: &Answer<Application>| match answer.lease {
+            Some(ShownLease::Interval {
+                interval: shown,
+                due,
+            }) if shown == interval => due,
+            ref other => panic!("{other:?}"),
+        };
+        assert!(due(&second) >= due(&first), "{}", second.json());
         let never = asked.lease(Lease::Interval(Duration::ZERO)).await;
         assert!(refusal(never).1.contains("100ms to 24h"));
         let mut held = asked.hold_lease().await.expect("a lease");

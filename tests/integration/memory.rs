@@ -152,14 +152,13 @@ fn a_full_disk_is_a_warning_and_a_metric_until_there_is_room() {
         return;
     };
     let agent = launch.under(under).start();
-    let told = |words: &[&str]| until(words[1], || (agent.logged(words) == 1).then_some(()));
-    told(&["WARN", "cannot write to the data directory"]);
+    agent.await_logged(&["WARN", "cannot write to the data directory"]);
     agent.await_metric("headcount_data_dir_failing ", |is_so| is_so == 1.0);
     agent.await_metric("headcount_data_dir_failures_total ", |count| count >= 1.0);
     let pid = agent.status()["pid"].as_u64().expect("a number");
     // As the agent sees it.
     fs::remove_file(format!("/proc/{pid}/root{dir}/ballast")).expect("root may");
-    told(&["INFO", "can be written to again"]);
+    agent.await_logged(&["INFO", "can be written to again"]);
     agent.await_metric("headcount_data_dir_failing ", |is_so| is_so == 0.0);
     let stored = fs::read_to_string(format!("/proc/{pid}/root{dir}/generation"));
     assert!(stored.expect("a file").contains("\"generation\":1"));

@@ -43,7 +43,7 @@ fn a_network_is_refused_with_line_key_value_and_range() {
             ["2s..1s", "begins with the shorter"],
         ),
         ("latency = \"-2s\"", ["-2s", "0s to 31d"]),
-        ("link = 1", ["link = 1", "string"]),
+        ("link = 1", ["link = 1", "takes a text in quotes"]),
         (
             "link = \"1Gb\"",
             ["\"1Gb\"", "\"1kbit/s\" to \"1000Gbit/s\""],
@@ -73,10 +73,7 @@ fn a_network_is_refused_with_line_key_value_and_range() {
             "bursts = { share = 0.5, mean = \"0s\" }",
             ["mean = \"0s\"", "1ms to 31d"],
         ),
-        (
-            "bursts = { share = 0.5 }",
-            ["share = 0.5", "missing field `mean`"],
-        ),
+        ("bursts = { share = 0.5 }", ["share = 0.5", "lacks `mean`"]),
     ] {
         refused(&network(line), &words);
         refused(&network(line), &["mine.toml:5"]);

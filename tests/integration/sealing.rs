@@ -224,9 +224,7 @@ fn a_key_comes_from_a_file_and_who_is_missing_or_cannot_write_is_named() {
         let line = listed.stdout.lines().find(|line| line.starts_with(id))?;
         line.contains("2/2").then_some(())
     });
-    until("n2 says that its file cannot be written", || {
-        (agents[1].logged(&["key file could not be written", id]) == 1).then_some(())
-    });
+    agents[1].await_logged(&["key file could not be written", id]);
     agents[1].await_metric("headcount_key_file_behind ", |is_so| is_so == 1.0);
     assert_eq!(ids(&two).len(), 1);
     fs::set_permissions(&two, fs::Permissions::from_mode(0o600)).expect("our own file");
@@ -321,4 +319,23 @@ fn a_key_file_that_cannot_be_used_is_refused_by_name_and_line() {
     fs::set_permissions(&open, fs::Permissions::from_mode(0o644)).expect("our own file");
     refused(&open, &["0644", "chmod 600"]);
     refused(&lab.dir().join("nowhere"), &["cannot be read"]);
+}
+
+#[test]
+fn a_key_in_the_wrong_place_is_not_repeated() {
+    let lab = Lab::new();
+    let key = key();
+    let agent = sealed(lab.agent("n1"), &key_file(&lab, "keys", &[&key])).start();
+    let key = key.trim();
+    let no_id = "a text of 64 characters is no key's id";
+    for (step, said) in [("use", no_id), ("remove", no_id), ("add", "that is a key")] {
+        let finished = keys(&agent, &[step, key]);
+        finished.refused(2, &[said]);
+        assert!(!finished.stderr.contains(key), "{finished:#?}");
+    }
+    let answer = agent.request("DELETE", &format!("/v1/keys/{key}"), "");
+    assert_eq!(answer.status, 400);
+    let body = String::from_utf8_lossy(&answer.body);
+    assert!(!body.contains(key), "{body}");
+    assert!(!agent.log().contains(key), "{}", agent.log());
 }

@@ -1,4 +1,4 @@
-//! `PUT /v1/app` and `DELETE /v1/app`: the application's lease.
+//! `GET`, `PUT` and `DELETE /v1/app`: the application's lease.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     agent::{
-        app::{self, Ended, Lease, Process},
+        app::{self, Claim, Ended, Lease, Process, Sign},
         shared::Shared,
     },
     nearest::nearest,
@@ -37,23 +37,24 @@ const PID_MAX: i32 = 1 << 22;
 /// The reason of an application that gave none.
 const REASON: &str = "said so itself";
 
-/// What a request asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Wish {
-    /// The request is repeated so often, for as long as the application lives.
-    Heartbeat(Duration),
-    /// The application lives as long as this process.
-    Process(Pid),
-    /// The application lives as long as the connection.
-    Connection,
-    /// The application says it in so many words.
-    Word(AppStatus),
-}
-
 impl From<Ended> for Problem {
     fn from(_: Ended) -> Self {
         Self::ending()
     }
+}
+
+/// `GET /v1/app`.
+pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let held = shared.leases.borrow().clone();
+    let mut answer = shown(&held.claim);
+    if held.claim.status.is_some() {
+        answer["since"] = held.since.to_rfc3339().into();
+    }
+    if let Some(Sign::Heartbeat(interval)) = held.claim.sign {
+        let due = held.heard + interval + app::grace(interval);
+        answer["lease"]["due"] = due.to_rfc3339().into();
+    }
+    Json(answer)
 }
 
 /// `PUT /v1/app`.
@@ -61,30 +62,33 @@ pub(super) async fn put(
     State(shared): State<Arc<Shared>>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let wish = Wish::read(&query::json(request).await?)?;
-    let answer = Json(wish.answer());
-    match wish {
-        Wish::Connection => return connection(shared).await,
-        Wish::Heartbeat(interval) => {
-            let lease = shared.lease(Some(AppStatus::Up)).await?;
+    let claim = read(&query::json(request).await?)?;
+    let answer = Json(shown(&claim));
+    match claim.sign {
+        Some(Sign::Connection) => return connection(shared, claim).await,
+        Some(Sign::Heartbeat(interval)) => {
+            let (lease, said) = shared.lease(claim).await?;
             let silence = app::silence(shared.clock, interval);
             tokio::spawn(app::watch(shared, lease, silence));
+            said.heard().await?;
         }
-        Wish::Process(pid) => {
+        Some(Sign::Process(pid)) => {
             let process = Process::open(pid).map_err(|error| unwatched(pid, &error))?;
-            let lease = shared.lease(Some(AppStatus::Up)).await?;
+            let (lease, said) = shared.lease(claim).await?;
             tokio::spawn(app::watch(shared, lease, process.end()));
+            said.heard().await?;
         }
-        // Nobody may take this word back but whoever says another.
-        Wish::Word(status) => drop(shared.lease(Some(status)).await?),
+        None => shared.claim(claim).await?,
     }
     Ok(answer.into_response())
 }
 
 /// `DELETE /v1/app`: there is no application to speak of any more, and none died.
 pub(super) async fn delete(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
-    shared.lease(None).await?;
-    Ok(Json(json!({"app": null, "lease": null})).into_response())
+    let nothing = Claim::default();
+    let answer = Json(shown(&nothing));
+    shared.claim(nothing).await?;
+    Ok(answer.into_response())
 }
 
 fn unwatched(pid: Pid, error: &io::Error) -> Problem {
@@ -101,12 +105,13 @@ fn unwatched(pid: Pid, error: &io::Error) -> Problem {
 /// The answer does not end before the application, or the lease, does. Between its first line and
 /// its last there is nothing: an application need not read, and one that does not would be cut off
 /// for it once the socket is full.
-async fn connection(shared: Arc<Shared>) -> Result<Response, Problem> {
-    let lease = shared.lease(Some(AppStatus::Up)).await?;
+async fn connection(shared: Arc<Shared>, claim: Claim) -> Result<Response, Problem> {
+    let first = line(&shown(&claim));
     let (sender, body) = mpsc::channel(2);
-    let first = line(&Wish::Connection.answer());
     sender.try_send(first).expect("nothing is in it yet");
+    let (lease, said) = shared.lease(claim).await?;
     tokio::spawn(hold(shared, lease, sender));
+    said.heard().await?;
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
     Ok((kind, Body::new(TaskBody(body))).into_response())
 }
@@ -124,78 +129,77 @@ fn line(record: &Value) -> Bytes {
     format!("{record}\n").into()
 }
 
-impl Wish {
-    fn read(body: &Map<String, Value>) -> Result<Self, Problem> {
-        if let Some(key) = body.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            return Err(unknown(key));
-        }
-        let mut kinds = KINDS
-            .iter()
-            .filter_map(|kind| Some((*kind, body.get(*kind)?)));
-        let (Some((kind, value)), None) = (kinds.next(), kinds.next()) else {
-            let detail = format!("give exactly one of {}", KINDS.join(", "));
-            return Err(Problem::bad_request(detail));
-        };
-        let wish = match kind {
-            "interval" => value.as_str().and_then(heartbeat),
-            "pid" => value.as_i64().and_then(process),
-            "connection" => (*value == Value::Bool(true)).then_some(Self::Connection),
-            _ => value.as_str().and_then(word),
-        };
-        let wish = wish.ok_or_else(|| refused(kind, value))?;
-        match body.get("reason") {
-            None => Ok(wish),
-            Some(reason) => wish.because(reason),
-        }
+/// What a request asks for.
+fn read(body: &Map<String, Value>) -> Result<Claim, Problem> {
+    if let Some(key) = body.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        return Err(unknown(key));
     }
-
-    fn because(self, reason: &Value) -> Result<Self, Problem> {
-        match (self, reason.as_str()) {
-            (Self::Word(AppStatus::Down(_)), Some(text)) => Ok(Self::Word(AppStatus::down(text))),
-            (Self::Word(AppStatus::Down(_)), None) => Err(refused("reason", reason)),
-            _ => Err(Problem::bad_request(
-                "reason goes with \"state\": \"down\" only",
-            )),
-        }
-    }
-
-    /// What holds from now on.
-    fn answer(&self) -> Value {
-        let text = |time| humantime::format_duration(time).to_string();
-        match self {
-            Self::Heartbeat(interval) => {
-                let grace = text(app::grace(*interval));
-                let lease = json!({"interval": text(*interval), "grace": grace});
-                json!({"app": "up", "lease": lease})
-            }
-            Self::Process(pid) => json!({"app": "up", "lease": {"pid": pid.as_raw_nonzero()}}),
-            Self::Connection => json!({"app": "up", "lease": {"connection": true}}),
-            Self::Word(AppStatus::Up) => json!({"app": "up", "lease": null}),
-            Self::Word(AppStatus::Down(reason)) => {
-                json!({"app": "down", "app_reason": reason.as_str(), "lease": null})
-            }
-        }
+    let mut kinds = KINDS
+        .iter()
+        .filter_map(|kind| Some((*kind, body.get(*kind)?)));
+    let (Some((kind, value)), None) = (kinds.next(), kinds.next()) else {
+        let detail = format!("give exactly one of {}", KINDS.join(", "));
+        return Err(Problem::bad_request(detail));
+    };
+    let claim = match kind {
+        "interval" => value.as_str().and_then(heartbeat).map(Claim::shown_by),
+        "pid" => value.as_i64().and_then(process).map(Claim::shown_by),
+        "connection" => (*value == Value::Bool(true)).then_some(Claim::shown_by(Sign::Connection)),
+        _ => value.as_str().and_then(word).map(Claim::word),
+    };
+    let claim = claim.ok_or_else(|| refused(kind, value))?;
+    match body.get("reason") {
+        None => Ok(claim),
+        Some(reason) => because(&claim, reason),
     }
 }
 
-fn heartbeat(text: &str) -> Option<Wish> {
+fn because(claim: &Claim, reason: &Value) -> Result<Claim, Problem> {
+    match (&claim.status, reason.as_str()) {
+        (Some(AppStatus::Down(_)), Some(text)) => Ok(Claim::word(AppStatus::down(text))),
+        (Some(AppStatus::Down(_)), None) => Err(refused("reason", reason)),
+        _ => Err(Problem::bad_request(
+            "reason goes with \"state\": \"down\" only",
+        )),
+    }
+}
+
+/// A claim as it is answered.
+fn shown(claim: &Claim) -> Value {
+    let text = |time| humantime::format_duration(time).to_string();
+    let lease = match claim.sign {
+        None => Value::Null,
+        Some(Sign::Connection) => json!({"connection": true}),
+        Some(Sign::Process(pid)) => json!({"pid": pid.as_raw_nonzero()}),
+        Some(Sign::Heartbeat(interval)) => {
+            json!({"interval": text(interval), "grace": text(app::grace(interval))})
+        }
+    };
+    let mut answer = json!({"app": claim.status.as_ref().map(AppStatus::as_str), "lease": lease});
+    if let Some(reason) = claim.status.as_ref().and_then(AppStatus::reason) {
+        answer["app_reason"] = reason.into();
+    }
+    answer
+}
+
+fn heartbeat(text: &str) -> Option<Sign> {
     let interval = humantime::parse_duration(text).ok()?;
     let allowed = INTERVAL_MIN..=INTERVAL_MAX;
     allowed
         .contains(&interval)
-        .then_some(Wish::Heartbeat(interval))
+        .then_some(Sign::Heartbeat(interval))
 }
 
-fn process(number: i64) -> Option<Wish> {
+fn process(number: i64) -> Option<Sign> {
     let number = i32::try_from(number).ok()?;
     let number = (1..=PID_MAX).contains(&number).then_some(number)?;
-    Pid::from_raw(number).map(Wish::Process)
+    Pid::from_raw(number).map(Sign::Process)
 }
 
-fn word(state: &str) -> Option<Wish> {
+fn word(state: &str) -> Option<AppStatus> {
     match state {
-        "up" => Some(Wish::Word(AppStatus::Up)),
-        "down" => Some(Wish::Word(AppStatus::down(REASON))),
+        "up" => Some(AppStatus::Up),
+        "down" => Some(AppStatus::down(REASON)),
         _ => None,
     }
 }
@@ -226,34 +230,43 @@ fn unknown(key: &str) -> Problem {
 mod tests {
     use super::*;
 
-    fn read(body: &Value) -> Result<Wish, String> {
+    fn read(body: &Value) -> Result<Claim, String> {
         let body = body.as_object().expect("an object");
-        Wish::read(body).map_err(|problem| String::from_utf8_lossy(&problem.json()).into_owned())
+        super::read(body).map_err(|problem| String::from_utf8_lossy(&problem.json()).into_owned())
     }
 
     #[test]
     fn each_kind_of_lease_is_read() {
         let pid = Pid::from_raw(42).expect("not zero");
-        for (body, wish) in [
+        for (body, claim) in [
             (
                 json!({"interval": "5s"}),
-                Wish::Heartbeat(Duration::from_secs(5)),
+                Claim::shown_by(Sign::Heartbeat(Duration::from_secs(5))),
             ),
-            (json!({"interval": "100ms"}), Wish::Heartbeat(INTERVAL_MIN)),
-            (json!({"interval": "24h"}), Wish::Heartbeat(INTERVAL_MAX)),
-            (json!({"pid": 42}), Wish::Process(pid)),
-            (json!({"connection": true}), Wish::Connection),
-            (json!({"state": "up"}), Wish::Word(AppStatus::Up)),
+            (
+                json!({"interval": "100ms"}),
+                Claim::shown_by(Sign::Heartbeat(INTERVAL_MIN)),
+            ),
+            (
+                json!({"interval": "24h"}),
+                Claim::shown_by(Sign::Heartbeat(INTERVAL_MAX)),
+            ),
+            (json!({"pid": 42}), Claim::shown_by(Sign::Process(pid))),
+            (
+                json!({"connection": true}),
+                Claim::shown_by(Sign::Connection),
+            ),
+            (json!({"state": "up"}), Claim::word(AppStatus::Up)),
             (
                 json!({"state": "down"}),
-                Wish::Word(AppStatus::down(REASON)),
+                Claim::word(AppStatus::down(REASON)),
             ),
             (
                 json!({"state": "down", "reason": "drained"}),
-                Wish::Word(AppStatus::down("drained")),
+                Claim::word(AppStatus::down("drained")),
             ),
         ] {
-            assert_eq!(read(&body), Ok(wish), "{body}");
+            assert_eq!(read(&body), Ok(claim), "{body}");
         }
     }
 

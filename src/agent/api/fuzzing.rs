@@ -94,7 +94,6 @@ pub(in crate::agent) fn shared_with(key_file: Option<PathBuf>, keys: Keys) -> Ar
         id: MemberId::new("blue", "n0"),
         name: "n0".into(),
         cluster: "blue".into(),
-        profile: Profile::Lan,
         bind,
         key_file,
         restart_eta: None,
@@ -102,7 +101,7 @@ pub(in crate::agent) fn shared_with(key_file: Option<PathBuf>, keys: Keys) -> Ar
         http: None,
     };
     let feed = Feed::new(Epoch(1), clock.now(), &own);
-    let (shared, commands) = Shared::new(clock, (facts, keys), feed);
+    let (shared, commands) = Shared::new(clock, (facts, keys, Profile::Lan), feed);
     drop(commands);
     shared
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::agent::{key_file::KeyFile, shared::Shared};
+use crate::agent::shared::Shared;
 
 /// Whoever is locked out tries again more often, and hears then what it cannot read.
 const LOCKED_OUT: Duration = Duration::from_secs(120);
@@ -21,7 +21,6 @@ impl Health {
             let feed = shared.feed();
             (feed.isolated(), feed.degraded())
         };
-        let is_behind = shared.key_file.as_ref().is_some_and(KeyFile::is_behind);
         let reasons = [
             (isolated, "no other member is reached"),
             (degraded, "it was stopped or hears too few answers"),
@@ -34,7 +33,7 @@ impl Health {
                 "the data directory cannot be written to",
             ),
             (
-                is_behind,
+                shared.key_file_is_behind(),
                 "the key file could not be written: the next start would have other keys",
             ),
         ];

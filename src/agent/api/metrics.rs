@@ -12,7 +12,7 @@ use axum::{
 };
 
 use crate::{
-    agent::{key_file::KeyFile, outputs::Tally, shared::Shared},
+    agent::{outputs::Tally, shared::Shared},
     swim::Junk,
 };
 
@@ -106,6 +106,8 @@ fn traffic(page: &mut Page, shared: &Shared) {
     );
     let help = "Streams this agent opened";
     page.counter("streams_opened_total", help, vitals.streams_opened);
+    let help = "Connections that had not said who they are, closed to make room for others";
+    page.counter("streams_gave_way_total", help, vitals.streams_gave_way);
 }
 
 fn outputs(page: &mut Page, tally: &Tally) {
@@ -113,6 +115,8 @@ fn outputs(page: &mut Page, tally: &Tally) {
     page.counter("hooks_run_total", help, tally.hooks_run.get());
     let help = "Runs of hooks that failed or took too long";
     page.counter("hooks_failed_total", help, tally.hooks_failed.get());
+    let help = "Of those, runs whose command was not there or may not be run";
+    page.counter("hooks_absent_total", help, tally.hooks_absent.get());
     let help = "Files of members that were replaced";
     page.counter("files_written_total", help, tally.files_written.get());
     let help = "Files of members that could not be replaced, and reloads that failed";
@@ -128,9 +132,12 @@ fn protocol(page: &mut Page, shared: &Shared) {
     page.counter("refutations_total", help, node.refutations);
     let help = "Claims of members thrown away as there were max-members";
     page.counter("members_refused_total", help, node.members_refused);
-    let is_behind = shared.key_file.as_ref().is_some_and(KeyFile::is_behind);
     let help = "1 while the key file lacks what became of this agent's keys";
-    page.gauge("key_file_behind", help, u8::from(is_behind));
+    page.gauge(
+        "key_file_behind",
+        help,
+        u8::from(shared.key_file_is_behind()),
+    );
     let help = "State exchanges completed";
     page.counter("exchanges_total", help, node.exchanges);
     let help = "False failures of this agent that it outlived";

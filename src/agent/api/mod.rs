@@ -44,7 +44,7 @@ const REQUEST_BYTES_MAX: usize = 64 * 1024;
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/metrics", get(metrics::show))
-        .route("/v1/app", put(app::put).delete(app::delete))
+        .route("/v1/app", get(app::show).put(app::put).delete(app::delete))
         .route("/v1/events", post(events::raise))
         .route("/v1/join", post(commands::join))
         .route("/v1/keys", get(keys::list).post(keys::add))

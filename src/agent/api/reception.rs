@@ -110,7 +110,8 @@ impl Drop for Ticket {
     }
 }
 
-async fn read_head<T>(stream: &mut T, heard: &mut BytesMut) -> Result<(), Unheard>
+/// Reads until a whole head is heard, or what cannot be one.
+pub(super) async fn read_head<T>(stream: &mut T, heard: &mut BytesMut) -> Result<(), Unheard>
 where
     T: AsyncRead + Unpin,
 {

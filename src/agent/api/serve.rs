@@ -9,6 +9,7 @@ use std::{
 };
 
 use axum::{Router, http::StatusCode, middleware};
+use bytes::BytesMut;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -36,7 +37,7 @@ use super::{
     access::{self, Door},
     patience::Patient,
     problem::PROBLEM_TYPE,
-    reception::{HEAD_BYTES_MAX, HEADERS_MAX, Reception, Unheard},
+    reception::{HEAD_BYTES_MAX, HEADERS_MAX, Reception, Unheard, read_head},
     router,
 };
 
@@ -50,7 +51,7 @@ const KERNEL_BUFFER_BYTES: usize = 64 * 1024;
 const STUCK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the last answers may take once the agent ended.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a refusal may take.
+/// How long a refusal may take, and the request before it.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Refusals at once. Whoever is refused needs no right, and must not use up our file descriptors.
 const REFUSALS_MAX: u32 = 64;
@@ -123,7 +124,7 @@ impl House {
                         let detail = "the socket is for root, the agent's user, and its group or \
                             those whom --allow and --allow-read name";
                         let problem = Problem::new(StatusCode::FORBIDDEN, detail);
-                        self.refusals.refuse(stream, problem);
+                        self.refusals.turn_away(stream, problem);
                     }
                 },
                 Err(error) => pause(error).await,
@@ -170,7 +171,7 @@ impl House {
         if place.is_err() && !self.reception.make_room() {
             let detail = format!("{CONNECTIONS_MAX} connections are open already");
             let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
-            return self.refusals.refuse(stream, problem);
+            return self.refusals.turn_away(stream, problem);
         }
         let house = self.clone();
         tokio::spawn(async move {
@@ -271,17 +272,35 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    /// Refuses for as long as that may take. One too many is closed without a word.
+    /// Refuses one whose request was heard, or will not come.
     fn refuse<T>(&self, stream: T, problem: Problem)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        self.spend_time(refuse(stream, problem));
+    }
+
+    /// Refuses whatever will be asked. Clients take an answer that comes before they have asked for
+    /// a broken connection.
+    fn turn_away<T>(&self, mut stream: T, problem: Problem)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.spend_time(async move {
+            // One that cannot be read is refused as well.
+            let _ = read_head(&mut stream, &mut BytesMut::new()).await;
+            refuse(stream, problem).await
+        });
+    }
+
+    /// Refuses for as long as that may take. One too many is closed without a word.
+    fn spend_time(&self, refusal: impl Future<Output = io::Result<()>> + Send + 'static) {
         let Ok(place) = self.0.clone().try_acquire_owned() else {
             return;
         };
         tokio::spawn(async move {
             // One who does not listen any more needs no answer.
-            let _ = timeout(REFUSAL_TIMEOUT, refuse(stream, problem)).await;
+            let _ = timeout(REFUSAL_TIMEOUT, refusal).await;
             drop(place);
         });
     }
@@ -308,7 +327,12 @@ where
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+    use std::future::ready;
+
+    use tokio::{
+        io::{AsyncReadExt, DuplexStream, duplex},
+        task::yield_now,
+    };
 
     use super::*;
 
@@ -318,21 +342,48 @@ mod tests {
         text
     }
 
+    const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    async fn asked(mut stream: DuplexStream) -> String {
+        stream.write_all(HEAD).await.unwrap();
+        told(stream).await
+    }
+
     #[tokio::test]
     async fn refusals_are_bounded_and_end() {
         let refusals = Refusals::default();
         let refused = || {
             let (theirs, ours) = duplex(1_024);
-            refusals.refuse(ours, Problem::new(StatusCode::FORBIDDEN, "no"));
+            refusals.turn_away(ours, Problem::new(StatusCode::FORBIDDEN, "no"));
             theirs
         };
         let lingering: Vec<_> = (0..REFUSALS_MAX).map(|_| refused()).collect();
         assert_eq!(told(refused()).await, "");
         for stream in lingering {
-            assert!(told(stream).await.starts_with("HTTP/1.1 403 Forbidden"));
+            assert!(asked(stream).await.starts_with("HTTP/1.1 403 Forbidden"));
         }
         // Every place is free again.
         drop(refusals.0.acquire_many(REFUSALS_MAX).await.unwrap());
-        assert!(told(refused()).await.starts_with("HTTP/1.1 403 Forbidden"));
+        assert!(asked(refused()).await.starts_with("HTTP/1.1 403 Forbidden"));
+        // Whoever asks nothing is told nothing.
+        assert_eq!(told(refused()).await, "");
+    }
+
+    #[tokio::test]
+    async fn nobody_is_refused_before_the_whole_head_is_there() {
+        let refusals = Refusals::default();
+        let (mut theirs, ours) = duplex(1_024);
+        refusals.turn_away(ours, Problem::new(StatusCode::FORBIDDEN, "no"));
+        let (start, end) = HEAD.split_at(HEAD.len() - 2);
+        theirs.write_all(start).await.unwrap();
+        // It reads that, and would answer if it did not wait for more.
+        yield_now().await;
+        tokio::select! {
+            biased;
+            early = theirs.read_u8() => panic!("{early:?} came early"),
+            () = ready(()) => {}
+        }
+        theirs.write_all(end).await.unwrap();
+        assert!(told(theirs).await.starts_with("HTTP/1.1 403 Forbidden"));
     }
 }

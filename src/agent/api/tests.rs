@@ -20,7 +20,9 @@ use crate::{
         shared::{Command, Facts, Raising, Removal},
     },
     feed::{Epoch, Feed},
-    swim::{Card, Change, Keys, MemberId, MemberState, MemberView, Profile, Removed, Tags},
+    swim::{
+        AppStatus, Card, Change, Keys, MemberId, MemberState, MemberView, Profile, Removed, Tags,
+    },
 };
 
 struct Desk {
@@ -37,7 +39,6 @@ impl Desk {
             id: MemberId::new("test", "n1"),
             name: "n1".into(),
             cluster: "test".into(),
-            profile: Profile::Lan,
             bind: address,
             key_file: None,
             socket: "/tmp/s".into(),
@@ -46,7 +47,7 @@ impl Desk {
         };
         let own = view("n1", MemberState::Alive);
         let feed = Feed::new(Epoch(0xe), clock.now(), &own).with_journal_limits(4, 1 << 20);
-        let (shared, commands) = Shared::new(clock, (facts, Keys::default()), feed);
+        let (shared, commands) = Shared::new(clock, (facts, Keys::default(), Profile::Lan), feed);
         tokio::spawn(shared.clone().relay());
         Self {
             router: router(shared.clone()),
@@ -506,4 +507,21 @@ async fn joining_ourselves_is_pointless() {
     let body = r#"{"addresses":["127.0.0.1"]}"#;
     let (_, problem) = desk.ask("POST", "/v1/join", body).await;
     assert_eq!(problem["detail"], "127.0.0.1:7946 is this agent itself");
+}
+
+#[tokio::test]
+async fn an_application_that_goes_before_its_answer_is_missed() {
+    let mut desk = Desk::new();
+    let asks = request("PUT", "/v1/app", r#"{"connection":true}"#);
+    let asking = tokio::spawn(desk.router.clone().call(asks));
+    let Some(Command::App { status, reply }) = desk.commands.recv().await else {
+        panic!("a word about the application");
+    };
+    assert_eq!(status, Some(AppStatus::Up));
+    asking.abort();
+    let Some(Command::App { status, .. }) = desk.commands.recv().await else {
+        panic!("another one");
+    };
+    assert_eq!(status, Some(AppStatus::down("its connection closed")));
+    drop(reply);
 }

@@ -4,7 +4,7 @@ use std::{
     fs::{self, Permissions},
     io,
     os::unix::fs::PermissionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -16,14 +16,19 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{LAST_WORDS, command::Run, template::Renderer};
+use super::{
+    LAST_WORDS,
+    command::Run,
+    template::{Mistagged, Renderer},
+};
 use crate::{
     agent::{
         app::Ended,
-        replace::replace,
+        replace::{Rights, replace},
         shared::{Pulse, Shared},
     },
     config::OutputFile,
+    feed::{Batch, Subscriber, Taste},
 };
 
 /// The first file does not wait longer for a cluster that never settles.
@@ -43,6 +48,8 @@ pub(super) struct Keeper {
     owes_reload: bool,
     /// The last turn failed.
     is_failing: bool,
+    /// Those that were said.
+    mistagged: Mistagged,
 }
 
 /// What decides a file's text besides the members, and what is done with it.
@@ -69,6 +76,7 @@ impl Keeper {
             renderer,
             owes_reload: true,
             is_failing: false,
+            mistagged: Mistagged::new(),
         }
     }
 
@@ -82,29 +90,30 @@ impl Keeper {
     /// Follows the feed until nothing more comes, or it is stopped. A command that runs when the
     /// agent ends has a while to end, too.
     pub(super) async fn run(mut self, shared: Arc<Shared>, stopped: oneshot::Receiver<()>) {
-        let mut pulse = shared.pulse.subscribe();
+        let mut news = News::of(&self.file, &shared);
         let end = async {
             shared.ended().await;
             sleep(LAST_WORDS).await;
         };
         tokio::select! {
-            () = self.follow(&shared, &mut pulse) => {}
+            () = self.follow(&shared, &mut news) => {}
             () = end => {}
             _ = stopped => {}
         }
     }
 
-    async fn follow(&mut self, shared: &Arc<Shared>, pulse: &mut watch::Receiver<Pulse>) {
-        if self.settle(pulse).await.is_ok() {
-            while self.turn(shared, pulse).await.is_ok() {}
+    async fn follow(&mut self, shared: &Arc<Shared>, news: &mut News) {
+        if self.settle(shared, news).await.is_ok() {
+            while self.turn(shared, news).await.is_ok() {}
         }
     }
 
     /// Waits until the agent knows its cluster: one that just started knows only itself.
-    async fn settle(&self, pulse: &mut watch::Receiver<Pulse>) -> Result<(), Ended> {
+    async fn settle(&self, shared: &Shared, news: &mut News) -> Result<(), Ended> {
         let settle = self.file.settle;
+        news.skip(shared);
         let quiet = async {
-            while let Ok(changed) = timeout(settle, changed(pulse)).await {
+            while let Ok(changed) = timeout(settle, news.wait(shared)).await {
                 changed?;
             }
             Ok(())
@@ -117,12 +126,8 @@ impl Keeper {
 
     /// Brings the file and its reader up to date, then waits until there is news, or for another
     /// attempt.
-    async fn turn(
-        &mut self,
-        shared: &Arc<Shared>,
-        pulse: &mut watch::Receiver<Pulse>,
-    ) -> Result<(), Ended> {
-        pulse.borrow_and_update();
+    async fn turn(&mut self, shared: &Arc<Shared>, news: &mut News) -> Result<(), Ended> {
+        news.skip(shared);
         if let Err(error) = self.bring_up_to_date(shared).await {
             self.is_failing = true;
             shared.outputs.files_failed.add_one();
@@ -133,10 +138,10 @@ impl Keeper {
             info!(path = %self.file.path.display(), "a file of members is kept again");
         }
         self.pause(self.file.min_interval, shared).await?;
-        changed(pulse).await
+        news.wait(shared).await
     }
 
-    /// Waits at another place in the pulse than the turns: what changes meanwhile stays news.
+    /// What changes meanwhile stays news.
     async fn pause(&self, span: Duration, shared: &Shared) -> Result<(), Ended> {
         tokio::select! {
             () = sleep(span) => Ok(()),
@@ -158,15 +163,32 @@ impl Keeper {
     }
 
     /// Rendering is work and disks are slow: neither holds up another output.
-    async fn update(&self, shared: &Arc<Shared>) -> Result<Outcome, String> {
+    async fn update(&mut self, shared: &Arc<Shared>) -> Result<Outcome, String> {
         let snapshot = shared.feed().snapshot(&self.file.filter);
         let (renderer, path) = (self.renderer.clone(), self.file.path.clone());
-        let work = move || {
-            let text = renderer.render(&snapshot.members)?;
-            put(&path, text.as_bytes()).map_err(|error| error.to_string())
+        let work = move || -> Result<_, String> {
+            let rendered = renderer.render(&snapshot.members)?;
+            let outcome = put(&path, rendered.text.as_bytes());
+            let outcome = outcome.map_err(|error| error.to_string())?;
+            Ok((outcome, rendered.mistagged))
         };
-        let outcome = tokio::task::spawn_blocking(work).await;
-        outcome.map_err(|error| error.to_string())?
+        let done = tokio::task::spawn_blocking(work).await;
+        let (outcome, mistagged) = done.map_err(|error| error.to_string())??;
+        self.complain(mistagged);
+        Ok(outcome)
+    }
+
+    /// Says of each tag once that it is no port, as long as it stays so.
+    fn complain(&mut self, mistagged: Mistagged) {
+        for (member, value) in mistagged.difference(&self.mistagged) {
+            let (tag, port) = (&self.file.port_tag, self.file.port);
+            let becomes = port.map_or_else(|| "left out".into(), |port| format!("port {port}"));
+            warn!(
+                member, tag, value, becomes, path = %self.file.path.display(),
+                "a member's tag is not a port from 1 to 65535"
+            );
+        }
+        self.mistagged = mistagged;
     }
 
     async fn reload(&self, shared: &Shared) -> Result<(), String> {
@@ -187,29 +209,143 @@ impl Keeper {
     }
 }
 
-async fn changed(pulse: &mut watch::Receiver<Pulse>) -> Result<(), Ended> {
-    let changed = pulse.changed().await;
-    match changed.is_ok() && !pulse.borrow().ended {
-        true => Ok(()),
-        false => Err(Ended),
+/// Changes that can change the file. An application's events, and members that the file never
+/// shows, neither put off the first one nor wake anybody.
+#[derive(Debug)]
+struct News {
+    subscriber: Subscriber,
+    pulse: watch::Receiver<Pulse>,
+}
+
+impl News {
+    fn of(file: &OutputFile, shared: &Shared) -> Self {
+        let taste = Taste {
+            filter: file.filter.of_list(),
+            ..Taste::default()
+        };
+        Self {
+            subscriber: Subscriber::new(taste, None, shared.clock.now()),
+            pulse: shared.pulse.subscribe(),
+        }
+    }
+
+    /// Takes in all there is. Gives whether there was any.
+    fn skip(&mut self, shared: &Shared) -> bool {
+        let mut is_new = false;
+        loop {
+            let batch = self.subscriber.pull(&shared.feed(), shared.clock.now());
+            match batch {
+                Batch::Nothing { .. } => return is_new,
+                Batch::Changes(lines) => is_new |= !lines.is_empty(),
+                Batch::Snapshot { .. } => is_new = true,
+            }
+        }
+    }
+
+    /// Waits until there is some.
+    async fn wait(&mut self, shared: &Shared) -> Result<(), Ended> {
+        loop {
+            if self.pulse.borrow_and_update().ended {
+                return Err(Ended);
+            }
+            if self.skip(shared) {
+                return Ok(());
+            }
+            self.pulse.changed().await.map_err(|_| Ended)?;
+        }
     }
 }
 
-/// Replaces the file, unless it says just that. Readers see the old one or the new one.
+/// Replaces the file, unless it says just that. Readers see the old one or the new one, which has
+/// the old one's owner and mode. A symbolic link stays one.
 fn put(path: &Path, text: &[u8]) -> io::Result<Outcome> {
+    let held = match fs::metadata(path) {
+        Ok(held) => Some(held),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        // Such as a link of somebody else's in a folder that everybody may write to.
+        Err(error) => return Err(error),
+    };
     // What cannot be read is replaced.
     if fs::read(path).is_ok_and(|held| held == text) {
         return Ok(Outcome::Same);
     }
-    let mode =
-        fs::metadata(path).map_or_else(|_| Permissions::from_mode(MODE), |m| m.permissions());
-    replace(path, text, Some(mode))?;
+    let rights = held.as_ref().map(Rights::of);
+    let rights = rights.unwrap_or_else(|| Rights::own(Permissions::from_mode(MODE)));
+    replace(&target(path)?, text, rights)?;
     Ok(Outcome::Written)
+}
+
+/// Where a symbolic link leads, whether anything is there or not; else the path itself.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    match (fs::canonicalize(path), fs::read_link(path)) {
+        (Err(error), Ok(link)) if error.kind() == io::ErrorKind::NotFound => {
+            // Its end is not there: those who lead in a circle are another error.
+            target(&path.parent().unwrap_or(path).join(link))
+        }
+        (real, Ok(_)) => real,
+        (_, Err(_)) => Ok(path.into()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{MetadataExt, chown, symlink};
+
     use super::*;
+    use crate::{
+        agent::fuzzing,
+        config::Outputs,
+        feed::Filter,
+        swim::{Card, Change, MemberId, MemberState, MemberView, UserEvent},
+    };
+
+    #[test]
+    fn only_what_can_change_a_file_is_news_to_it() {
+        let shared = fuzzing::shared();
+        let file = "[[file]]\npath = '/members'\ntemplate = 'hosts'\ntag = { role = 'web' }";
+        let mut news = News::of(&Outputs::of(file).files[0], &shared);
+        assert!(news.skip(&shared) && !news.skip(&shared));
+        let own = shared.feed().snapshot(&Filter::default()).members.remove(0);
+        let member = |name: &str, role: &str, state| MemberView {
+            card: Arc::new(Card {
+                id: MemberId::new("test", name),
+                name: name.into(),
+                tags: [("role".into(), role.into())].into_iter().collect(),
+                ..(*own.view.card).clone()
+            }),
+            state,
+            ..own.view.clone()
+        };
+        let joined = |name, role| Change::Join {
+            member: member(name, role, MemberState::Alive),
+            previous: None,
+        };
+        let event = Change::User(UserEvent {
+            from: own.view.card.id,
+            from_name: "n1".into(),
+            generation: 1,
+            number: 1,
+            name: "deploy".into(),
+            payload: "".into(),
+        });
+        for (change, is_news) in [
+            (joined("db", "db"), false),
+            (joined("web", "web"), true),
+            (event, false),
+            (
+                Change::Failed(member("web", "web", MemberState::Failed)),
+                true,
+            ),
+            (
+                Change::Failed(member("db", "db", MemberState::Failed)),
+                false,
+            ),
+            (Change::Isolated, false),
+        ] {
+            shared.publish(shared.clock.now(), &change);
+            assert_eq!(news.skip(&shared), is_news, "{change:?}");
+        }
+    }
 
     #[test]
     fn a_file_is_replaced_only_by_another_and_keeps_its_mode() {
@@ -232,11 +368,51 @@ mod tests {
     }
 
     #[test]
+    fn a_file_keeps_its_owner_and_group_where_we_may_give_it_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("members");
+        fs::write(&path, "a").unwrap();
+        let other = 65_534;
+        // Whoever is not root may give nothing away, and finds its own file as it was.
+        let _ = chown(&path, Some(other), Some(other));
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        let rights = || {
+            let held = fs::metadata(&path).unwrap();
+            (held.uid(), held.gid(), held.mode())
+        };
+        let before = rights();
+        assert_eq!(put(&path, b"b").unwrap(), Outcome::Written);
+        assert_eq!(rights(), before);
+        assert_eq!(before.0 == other, rustix::process::geteuid().is_root());
+    }
+
+    #[test]
+    fn a_link_stays_one_and_what_it_leads_to_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("far")).unwrap();
+        symlink("second", at("first")).unwrap();
+        symlink("far/members", at("second")).unwrap();
+        for text in ["a", "b"] {
+            assert_eq!(
+                put(&at("first"), text.as_bytes()).unwrap(),
+                Outcome::Written
+            );
+            assert_eq!(fs::read_to_string(at("far/members")).unwrap(), text);
+            assert!(at("first").is_symlink() && at("second").is_symlink());
+            assert_eq!(fs::read_dir(at("far")).unwrap().count(), 1);
+        }
+        symlink("circle", at("circle")).unwrap();
+        put(&at("circle"), b"a").unwrap_err();
+        assert!(at("circle").is_symlink());
+    }
+
+    #[test]
     fn a_template_of_the_operators_is_as_before_until_its_text_is_another() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("template");
-        let entry = serde_json::json!({"path": "/members", "template-file": path});
-        let file: OutputFile = serde_json::from_value(entry).unwrap();
+        let entry = format!("[[file]]\npath = '/members'\ntemplate-file = {path:?}");
+        let file = Outputs::of(&entry).files.remove(0);
         let manner = |text: &str| {
             fs::write(&path, text).unwrap();
             Keeper::new(file.clone(), Renderer::new(&file).unwrap()).manner()

@@ -6,6 +6,8 @@ mod command;
 mod files;
 mod hooks;
 mod jobs;
+mod presence;
+mod shown;
 mod template;
 
 use std::{sync::Arc, time::Duration};
@@ -19,7 +21,10 @@ use super::{
     Error,
     shared::{Count, Shared},
 };
-use crate::config::{Hook, Outputs};
+use crate::{
+    config::{Hook, Outputs},
+    feed::{Filter, Snapshot},
+};
 use template::Renderer;
 
 /// How long commands may still run when the agent has ended.
@@ -30,6 +35,8 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 pub(super) struct Tally {
     pub(super) hooks_run: Count,
     pub(super) hooks_failed: Count,
+    /// Of those, the ones whose command was not there.
+    pub(super) hooks_absent: Count,
     pub(super) files_written: Count,
     pub(super) files_failed: Count,
 }
@@ -65,16 +72,19 @@ impl Prepared {
         })
     }
 
-    /// Follows the feed until nothing more comes. Those that arrive at `reloads` take the place of
-    /// those before them.
-    pub(super) async fn follow(self, shared: Arc<Shared>, mut reloads: mpsc::Receiver<Self>) {
+    /// Follows the feed until nothing more comes. Those that arrive at `successors` take the place
+    /// of those before them.
+    pub(super) async fn follow(
+        self,
+        shared: Arc<Shared>,
+        mut successors: mpsc::Receiver<Successors>,
+    ) {
         let mut running = Running::default();
-        running.take_over(self, 0, &shared);
+        running.take_over(self, &start(&shared), &shared);
         loop {
             tokio::select! {
-                Some(next) = reloads.recv() => {
-                    let seq = shared.feed().seq();
-                    running.take_over(next, seq, &shared);
+                Some(Successors { outputs, since }) = successors.recv() => {
+                    running.take_over(outputs, &since, &shared);
                 }
                 Some(_) = running.tasks.join_next() => {}
                 () = shared.ended() => break,
@@ -82,6 +92,25 @@ impl Prepared {
         }
         while running.tasks.join_next().await.is_some() {}
     }
+}
+
+/// The members before the first change of this run: ourselves.
+fn start(shared: &Shared) -> Snapshot {
+    let mut own = Filter::default();
+    own.add_name(&shared.facts.name);
+    Snapshot {
+        seq: 0,
+        ..shared.feed().snapshot(&own)
+    }
+}
+
+/// Outputs that take over from others.
+#[derive(Debug)]
+pub(super) struct Successors {
+    pub(super) outputs: Prepared,
+    /// They are told what happens to these members and after this change. It is noted before
+    /// anything else of the configuration is taken up, as they must hear of what that brings.
+    pub(super) since: Snapshot,
 }
 
 /// What is followed now, and what stops it by being dropped.
@@ -94,14 +123,14 @@ struct Running {
 
 impl Running {
     /// What is as before goes on where it is: a hook is not told again what it was told. New hooks
-    /// are told what happens after change number `seq`.
-    fn take_over(&mut self, next: Prepared, seq: u64, shared: &Arc<Shared>) {
+    /// are told what happens after `since`.
+    fn take_over(&mut self, next: Prepared, since: &Snapshot, shared: &Arc<Shared>) {
         let mut held = std::mem::take(&mut self.hooks);
         for hook in next.hooks {
             let same = held.iter().position(|(held, _)| held == hook.hook());
             let kept = match same {
                 Some(at) => held.swap_remove(at),
-                None => self.begin_hook(hook, seq, shared),
+                None => self.begin_hook(hook, since, shared),
             };
             self.hooks.push(kept);
         }
@@ -120,12 +149,13 @@ impl Running {
     fn begin_hook(
         &mut self,
         hook: hooks::Dispatcher,
-        seq: u64,
+        since: &Snapshot,
         shared: &Arc<Shared>,
     ) -> (Arc<Hook>, oneshot::Sender<()>) {
         let (stop, stopped) = oneshot::channel();
         let entry = hook.hook().clone();
-        self.tasks.spawn(hook.run(shared.clone(), seq, stopped));
+        self.tasks
+            .spawn(hook.run(shared.clone(), since.clone(), stopped));
         (entry, stop)
     }
 

@@ -132,7 +132,7 @@ impl Seeds {
             shared: self.shared.clone(),
             news: self.news.clone(),
             quiet: Duration::ZERO,
-            is_failing: false,
+            failing: None,
         };
         let task = match &seed {
             Seed::File(path) => tokio::spawn(follower.follow_file(path.clone())),
@@ -169,8 +169,8 @@ struct Follower {
     news: mpsc::Sender<(Seed, Found)>,
     /// How long nothing is to be said of failures yet.
     quiet: Duration,
-    /// The last attempt failed.
-    is_failing: bool,
+    /// How the last attempt failed.
+    failing: Option<io::ErrorKind>,
 }
 
 impl Follower {
@@ -240,8 +240,8 @@ impl Follower {
     }
 
     fn complain(&mut self, what: &str, error: &io::Error) {
-        self.is_failing = true;
-        if self.quiet.is_zero() {
+        let is_another = self.failing.replace(error.kind()) != Some(error.kind());
+        if is_another || self.quiet.is_zero() {
             warn!(seed = %self.seed, %error, "{what}");
             self.quiet = WARN_EVERY;
         }
@@ -250,7 +250,7 @@ impl Follower {
     /// Whoever was told of a failure is told that it is over.
     fn relent(&mut self, what: &str) {
         self.quiet = Duration::ZERO;
-        if std::mem::take(&mut self.is_failing) {
+        if self.failing.take().is_some() {
             info!(seed = %self.seed, "{what}");
         }
     }

@@ -134,12 +134,11 @@ impl Store {
     }
 
     fn recall(&mut self) -> Result<(), Foreign> {
-        // Before anything is put aside: all of it may be somebody else's.
-        page::refuse_foreign::<Generation>(&self.dir, &self.owner)?;
-        page::refuse_foreign::<Peers>(&self.dir, &self.owner)?;
-        let held: Option<Generation> = page::read(&self.dir, &self.owner)?;
-        self.peers = page::read(&self.dir, &self.owner)?.unwrap_or_default();
-        self.generation = held.map_or(0, |held| held.generation);
+        let held = page::read::<Generation>(&self.dir, &self.owner)?;
+        let peers = page::read::<Peers>(&self.dir, &self.owner)?;
+        // Only now is anything put aside: all of it might have been somebody else's.
+        self.generation = held.or_put_aside().map_or(0, |held| held.generation);
+        self.peers = peers.or_put_aside().unwrap_or_default();
         Ok(())
     }
 

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use tracing::warn;
 
-use crate::agent::replace::replace;
+use crate::agent::replace::{Rights, replace};
 
 /// The format that we write.
 const FORMAT: &str = "1";
@@ -78,45 +78,43 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The page in `dir`. One that cannot be used is put aside, with a warning.
-///
-/// # Errors
-/// A good page of somebody else. It stays as it is.
-pub(super) fn read<T: Content>(dir: &Path, owner: &Owner) -> Result<Option<T>, Foreign> {
-    let path = path::<T>(dir);
-    match load(&path, owner) {
-        Ok(content) => Ok(content),
-        Err(Fault::Foreign(owner)) => Err(Foreign { path, owner }),
-        Err(fault) => {
-            put_aside(&path, &fault);
-            Ok(None)
-        }
-    }
+/// A page that was read and is nobody else's; what is wrong with it is not yet acted upon.
+#[derive(Debug)]
+pub(super) struct Page<T> {
+    path: PathBuf,
+    content: Result<Option<T>, Fault>,
 }
 
-/// Changes nothing.
+/// The page in `dir`. Changes nothing.
 ///
 /// # Errors
 /// A good page of somebody else.
-pub(super) fn refuse_foreign<T: Content>(dir: &Path, owner: &Owner) -> Result<(), Foreign> {
+pub(super) fn read<T: Content>(dir: &Path, owner: &Owner) -> Result<Page<T>, Foreign> {
     let path = path::<T>(dir);
-    match load::<T>(&path, owner) {
-        Err(Fault::Foreign(owner)) => Err(Foreign { path, owner }),
-        _ => Ok(()),
-    }
-}
-
-fn load<T: Content>(path: &Path, owner: &Owner) -> Result<Option<T>, Fault> {
-    match read_file(path) {
+    let content = match read_file(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Fault::Unreadable(error)),
         Ok(bytes) => decode(&bytes, owner).map(Some),
+    };
+    match content {
+        Err(Fault::Foreign(owner)) => Err(Foreign { path, owner }),
+        content => Ok(Page { path, content }),
+    }
+}
+
+impl<T> Page<T> {
+    /// What the page says, if there is one. One that cannot be used is put aside, with a warning.
+    pub(super) fn or_put_aside(self) -> Option<T> {
+        self.content.unwrap_or_else(|fault| {
+            put_aside(&self.path, &fault);
+            None
+        })
     }
 }
 
 /// Replaces the page in `dir`: after a crash it is the old one or the new one.
 pub(super) fn write<T: Content>(dir: &Path, owner: &Owner, content: T) -> io::Result<()> {
-    replace(&path::<T>(dir), &encode(owner, content), None)
+    replace(&path::<T>(dir), &encode(owner, content), Rights::private())
 }
 
 fn path<T: Content>(dir: &Path) -> PathBuf {
@@ -125,6 +123,10 @@ fn path<T: Content>(dir: &Path) -> PathBuf {
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    // To open a pipe would take until somebody writes to it.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let file = File::open(path)?;
     file.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -179,6 +181,8 @@ pub(super) fn forged<T: Content>(owner: &Owner, body: &[u8]) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     use super::*;
 
     #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,18 +210,22 @@ mod tests {
         }
     }
 
+    fn taken(dir: &Path, owner: &Owner) -> Result<Option<Number>, Foreign> {
+        read(dir, owner).map(Page::or_put_aside)
+    }
+
     #[test]
     fn a_page_is_read_as_it_was_written_and_by_its_owner_only() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(read::<Number>(dir.path(), &owner("n1")), Ok(None));
+        assert_eq!(taken(dir.path(), &owner("n1")), Ok(None));
         write(dir.path(), &owner("n1"), Number { number: 7 }).unwrap();
         let foreign = Foreign {
             path: dir.path().join("number"),
             owner: owner("n1"),
         };
-        assert_eq!(read::<Number>(dir.path(), &owner("n2")), Err(foreign));
+        assert_eq!(taken(dir.path(), &owner("n2")), Err(foreign));
         for _ in 0..2 {
-            let held = read(dir.path(), &owner("n1"));
+            let held = taken(dir.path(), &owner("n1"));
             assert_eq!(held, Ok(Some(Number { number: 7 })), "and is still there");
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
@@ -248,11 +256,20 @@ mod tests {
     fn what_cannot_be_read_is_put_aside() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("number")).unwrap();
-        assert_eq!(read::<Number>(dir.path(), &owner("n1")), Ok(None));
+        assert_eq!(taken(dir.path(), &owner("n1")), Ok(None));
         write(dir.path(), &owner("n1"), Number { number: 1 }).unwrap();
         let huge = vec![b'\n'; 2 * 1024 * 1024];
         fs::remove_dir(dir.path().join("number.damaged")).unwrap();
         fs::write(dir.path().join("number"), huge).unwrap();
-        assert_eq!(read::<Number>(dir.path(), &owner("n1")), Ok(None));
+        assert_eq!(taken(dir.path(), &owner("n1")), Ok(None));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_pipe_to_be_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("number");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert_eq!(taken(dir.path(), &owner("n1")), Ok(None));
+        assert!(dir.path().join("number.damaged").exists());
     }
 }

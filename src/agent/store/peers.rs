@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::page::Content;
 use crate::{
     feed::Member,
-    swim::{MemberId, MemberState, Timestamp},
+    swim::{MemberId, Timestamp},
 };
 
 /// Peers that are remembered; those not seen for longest give way.
@@ -53,7 +53,7 @@ impl Peers {
         });
         let mut named: BTreeMap<_, _> = held.map(|peer| (peer.name.clone(), peer)).collect();
         let here = members.iter().map(|member| &member.view);
-        for view in here.filter(|view| is_here(view.state) && view.card.id != own) {
+        for view in here.filter(|view| view.state.is_active() && view.card.id != own) {
             let (name, address) = (view.card.name.clone(), view.card.address);
             if !address.ip().is_unspecified() {
                 let peer = Peer {
@@ -89,10 +89,6 @@ impl Peers {
     }
 }
 
-const fn is_here(state: MemberState) -> bool {
-    matches!(state, MemberState::Alive | MemberState::Suspect)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -100,7 +96,7 @@ mod tests {
     use super::*;
     use crate::{
         feed::{Epoch, Feed, Filter},
-        swim::{Card, Change, MemberView, Tags},
+        swim::{Card, Change, MemberState, MemberView, Tags},
     };
 
     const HOUR: Duration = Duration::from_secs(3_600);

@@ -9,7 +9,7 @@ use super::{
 use crate::cli::{
     Output,
     moment::Stopwatch,
-    progress::{Bar, left},
+    progress::{Bar, about, left},
 };
 
 /// Counts what is done in the time that it was thought to take.
@@ -46,7 +46,7 @@ impl<'a> Meter<'a> {
         let spent = self.began.elapsed();
         // Before anything is measured its own guess is the best.
         let left = match repetition {
-            1 => about(self.all.saturating_sub(spent)),
+            1 => about(self.all.saturating_sub(spent).as_secs()),
             _ => left(share, spent),
         };
         let (side, phase, all) = (side.as_str(), phase.as_str(), plan.repetitions);
@@ -68,9 +68,4 @@ impl<'a> Meter<'a> {
     pub(super) fn end(self) {
         self.bar.end();
     }
-}
-
-fn about(rest: Duration) -> String {
-    let rest = humantime::format_duration(Duration::from_secs(rest.as_secs()));
-    format!(", about {rest} left")
 }

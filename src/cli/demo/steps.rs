@@ -11,6 +11,7 @@ use crate::{
         members,
         output::strong,
         story::{Story, about},
+        tag_list::Extent,
     },
     client::{Client, Filter, Record, State, Told, Watch, What},
 };
@@ -125,7 +126,7 @@ impl<'a> Steps<'a> {
         self.say(&format!("Who there is now, as {OBSERVER} knows it:"))?;
         let client = Client::new(self.cluster.socket(OBSERVER));
         let listing = client.members(&Filter::default(), &[]).await?;
-        for line in members::table(&listing) {
+        for line in members::table(&listing, Extent::Column) {
             self.output.data(format_args!("   {line}"))?;
         }
         Ok(())
@@ -158,9 +159,7 @@ impl<'a> Steps<'a> {
             if let Ok(found) = timeout(LOOK_EVERY, self.show_until(&mut look)).await {
                 return found;
             }
-            if let Some(failure) = self.cluster.processes.casualty() {
-                return Err(failure);
-            }
+            self.cluster.processes.all_run()?;
         }
         let seconds = (LOOK_EVERY * LOOKS_MAX).as_secs();
         let text = format!("{OBSERVER} did not tell {what} within {seconds} s");

@@ -298,9 +298,9 @@ struct Life {
 }
 
 impl Life {
-    fn new(seed: u64, changes_kept: usize) -> Self {
+    fn new(seed: u64, changes_kept: usize, bytes_kept: usize) -> Self {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let feed = feed().with_journal_limits(changes_kept, 1 << 20);
+        let feed = feed().with_journal_limits(changes_kept, bytes_kept);
         let own = feed.snapshot(&Filter::default()).members.remove(0);
         let own = named(&serde_json::to_value(&*own).unwrap());
         let taste = tastes(&mut random);
@@ -324,7 +324,11 @@ impl Life {
     fn step(&mut self) {
         self.now = self.now + Duration::from_millis(self.random.random_range(0..1_500));
         let change = random_change(&mut self.random);
-        let seq = self.feed.publish(self.now, &change);
+        self.publish(&change);
+    }
+
+    fn publish(&mut self, change: &Change) {
+        let seq = self.feed.publish(self.now, change);
         self.history
             .records
             .push((self.now, lines(&self.feed, seq - 1).remove(0)));
@@ -361,7 +365,7 @@ impl Life {
 #[test]
 fn what_a_consumer_was_told_is_what_its_taste_sees() {
     for seed in 0..1_000 {
-        let mut life = Life::new(seed, CHANGES);
+        let mut life = Life::new(seed, CHANGES, 1 << 20);
         for _ in 0..100 {
             life.step();
             match life.random.random_range(0..12) {
@@ -379,12 +383,26 @@ fn what_a_consumer_was_told_is_what_its_taste_sees() {
 
 #[test]
 fn a_consumer_that_is_too_slow_is_told_of_the_gap_and_ends_up_in_step() {
+    gaps(6, 1 << 20);
+}
+
+/// A large change makes the journal forget several small ones, which leaves room for others.
+#[test]
+fn so_is_one_of_a_journal_that_is_full_of_bytes() {
+    gaps(CHANGES, 4_000);
+}
+
+fn gaps(changes_kept: usize, bytes_kept: usize) {
     let mut gaps = 0;
     for seed in 0..500 {
-        let mut life = Life::new(seed, 6);
+        let mut life = Life::new(seed, changes_kept, bytes_kept);
         let is_patient = matches!(life.taste.confidence, Confidence::Stable(_));
         for _ in 0..100 {
             life.step();
+            if life.random.random_range(0..8) == 0 {
+                let payload = "x".repeat(life.random.random_range(0..3_000));
+                life.publish(&event(&payload));
+            }
             if life.random.random_range(0..6) == 0 {
                 life.read();
                 // What the journal forgot before it was known to last was told early.

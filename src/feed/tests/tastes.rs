@@ -131,6 +131,32 @@ fn what_is_not_yet_known_to_last_is_due_when_it_will_be() {
 }
 
 #[test]
+fn more_changes_than_the_journal_holds_are_told_by_a_gap_now_and_then() {
+    let mut feed = feed().with_journal_limits(64, 1 << 20);
+    let at = |change: u64| NOW + Duration::from_millis(change);
+    let mut subscriber = Subscriber::new(taste("stable:10m"), None, NOW);
+    subscriber.pull(&feed, NOW);
+    let mut gaps = Vec::new();
+    for change in 1..=640 {
+        feed.publish(at(change), &join(&format!("m{change}")));
+        match subscriber.pull(&feed, at(change)) {
+            Batch::Nothing { .. } => {}
+            Batch::Changes(_) => panic!("nothing lasted for ten minutes"),
+            Batch::Snapshot { gap, snapshot } => {
+                let (from, to) = gap.expect("it was told before");
+                assert_eq!((to, to + 1), (snapshot.seq, snapshot.members.len() as u64));
+                gaps.push((from, to));
+            }
+        }
+    }
+    assert!(
+        gaps.is_sorted_by(|one, other| one.1 + 1 == other.0),
+        "{gaps:?}"
+    );
+    assert_eq!(gaps.len(), 34, "every 17 changes once the journal is full");
+}
+
+#[test]
 fn a_snapshot_waits_until_the_cluster_has_settled_but_not_for_ever() {
     let mut feed = feed();
     let settling = Taste {

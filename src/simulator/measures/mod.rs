@@ -140,5 +140,5 @@ fn takes_back(change: &Change) -> bool {
 fn shows_present(change: &Change) -> Option<bool> {
     let state = change.member()?.state;
     let removed = matches!(change, Change::Removed(_));
-    Some(!removed && matches!(state, MemberState::Alive | MemberState::Suspect))
+    Some(!removed && state.is_active())
 }

@@ -53,6 +53,11 @@ impl Senders {
         }
     }
 
+    /// The machine is about to send.
+    pub(in super::super) fn prefetch(&self, slot: Slot) {
+        crate::swim::prefetch(&self.0[slot.index()]);
+    }
+
     /// A datagram leaves the machine.
     pub(in super::super) fn datagram(&mut self, slot: Slot, bytes: usize) {
         let sender = &mut self.0[slot.index()];

@@ -63,7 +63,62 @@ impl ScenarioError {
                     None => error,
                 }
             }
-            _ => Self::new(place, format!("{line}: {}", message.replace('\n', " "))),
+            _ => Self::new(place, format!("{line}: {}", plainly(message))),
+        }
+    }
+}
+
+/// What the parser says, in words for whoever wrote the scenario.
+fn plainly(message: &str) -> String {
+    if let Some(key) = message.strip_prefix("missing field ") {
+        return format!("lacks {key}");
+    }
+    let wanted = match message.rsplit_once("expected ") {
+        Some((_, "u16" | "u32" | "u64" | "usize")) => "a whole number that is not negative",
+        Some((_, "i64")) => "a whole number",
+        Some((_, "f32" | "f64")) => "a number",
+        Some((_, "a boolean")) => "true or false",
+        Some((_, "a string")) => "a text in quotes",
+        Some((_, "a sequence")) => "a list, or sections such as [[fault]]",
+        Some((_, wanted)) if wanted.starts_with("struct ") => "a section such as [network]",
+        _ if message == "wanted string or table" => "a word in quotes",
+        _ => return message.replace('\n', " "),
+    };
+    format!("takes {wanted}")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::simulator::Scenario;
+
+    #[test]
+    fn the_parsers_words_are_not_shown() {
+        let cases = [
+            ("nodes = '8'", "F:1: nodes = '8': takes a whole number"),
+            ("nodes = -1", "takes a whole number that is not negative"),
+            (
+                "nodes = 5\nnetwork = 3",
+                "F:2: network = 3: takes a section",
+            ),
+            (
+                "nodes = 5\nfault = 3",
+                "takes a list, or sections such as [[fault]]",
+            ),
+            ("nodes = 5\n[expect]\nfalse_positives = 'none'", "F:3"),
+            (
+                "nodes = 5\n[[fault]]\nat = '1s'",
+                "F:2: [[fault]]: lacks `kind`",
+            ),
+            (
+                "nodes = 5\n[[fault]]\nkind = 7\nat = '1s'",
+                "takes a word in quotes",
+            ),
+        ];
+        for (text, said) in cases {
+            let error = Scenario::parse("F", text).expect_err(text).to_string();
+            assert!(error.contains(said), "{text}: {error}");
+            let foreign = ["u32", "u64", "struct", "sequence", "invalid", "missing"];
+            assert!(!foreign.iter().any(|word| error.contains(word)), "{error}");
         }
     }
 }

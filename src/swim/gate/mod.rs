@@ -22,13 +22,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use foca::{Member, State};
 
 use super::{
-    Card, Junk, Life, MemberId, Scope, Timestamp,
+    Card, Junk, Life, MemberId, Scope, Timestamp, Tuning,
     broadcasts::About,
     directory::{Directory, Handle},
     events::{EventBook, Heard as HeardEvent},
     facts::{FactBook, Lacking, Stated},
     health::{Errand, Probe},
     identity::Identity,
+    prefetch,
     roster::{Accusation, Claim, Record, Roster, Standing},
     wire::{Over, Update, WireCard},
 };
@@ -189,12 +190,23 @@ impl Gate {
         }
     }
 
+    /// See [`prefetch()`].
+    pub(super) fn prefetch(&self) {
+        self.roster.prefetch();
+        prefetch(&*self.card);
+    }
+
     /// The member's card for that life, if this node may speak of it.
     pub(super) fn card_of(&self, identity: Identity) -> Option<Arc<Card>> {
         if identity.handle == self.me.handle {
             return Some(self.card.clone());
         }
         self.card(identity.handle, identity.life.generation())
+    }
+
+    /// Follows other numbers.
+    pub(super) const fn tune(&mut self, tuning: &Tuning) {
+        (self.corroborate, self.buddy) = (tuning.corroborate, tuning.buddy);
     }
 
     /// Members that are failed, gone or removed, with the card of the life that is over.

@@ -4,10 +4,11 @@ use foca::Member;
 
 use super::Node;
 use crate::swim::{
-    MemberState, Timestamp,
+    Evidence, MemberId, MemberState, Timestamp,
     damping::{Held, Unrest},
     identity::Identity,
-    roster::{Record, Standing},
+    losses::{is_loss, is_return},
+    roster::{Accusation, Record, Standing},
     timers::Alarm,
 };
 
@@ -32,12 +33,17 @@ impl Node {
         if !self.tuning.damping {
             return (Unrest::CALM, None);
         }
+        let interval = self.tuning.probe_interval;
         let unrest = match next {
-            Standing::Alive => prior.unrest.back_from(&prior.standing, self.now),
+            Standing::Alive if self.is_accused_by_the_other_side(prior) => prior.unrest,
+            Standing::Alive => {
+                let excuse = self.losses.excuse(prior.since, interval);
+                prior.unrest.back_from(&prior.standing, excuse, self.now)
+            }
             _ => prior.unrest,
         };
-        let returned = unrest != prior.unrest;
-        let until = self.now + unrest.hold(self.tuning.probe_interval);
+        let returned = unrest.counts_more_than(prior.unrest);
+        let until = self.now + unrest.hold(interval);
         let held = match next {
             Standing::Alive if returned => Some(Held {
                 told: Box::new(prior.told().clone()),
@@ -51,6 +57,42 @@ impl Node {
         };
         let lasts = |held: &Held| *next != Standing::Alive || self.now < held.until;
         (unrest, held.filter(lasts))
+    }
+
+    /// Whether those who accused it were cut off from it: each side of a cut fails the other, and
+    /// says so when the two meet.
+    fn is_accused_by_the_other_side(&self, prior: &Record) -> bool {
+        let is_theirs = |accusation: Accusation| {
+            accusation.evidence == Evidence::HeldFailed || self.was_cut_off(accusation.by)
+        };
+        let interval = self.tuning.probe_interval;
+        prior.standing.accusation().is_some_and(is_theirs)
+            && self.losses.has_other_side(self.now, interval)
+    }
+
+    /// Whether we have lost that member, or it came back from the last cut.
+    fn was_cut_off(&self, member: MemberId) -> bool {
+        let gate = self.gate.borrow();
+        let handle = gate.directory.handle(member);
+        let record = handle.and_then(|handle| gate.roster.record(handle));
+        record.is_some_and(|record| {
+            record.standing != Standing::Alive || self.losses.has_excused(record.unrest)
+        })
+    }
+
+    /// A member is lost or back: others may be so with it.
+    pub(super) fn note_trouble(&mut self, prior: Option<&Record>, next: &Record) {
+        let Some(prior) = prior else { return };
+        let (times, interval) = ((prior.since, self.now), self.tuning.probe_interval);
+        if is_loss(&prior.standing, &next.standing) {
+            let size = self.cluster_size();
+            self.losses.note(times, size, interval);
+        } else if is_return(&prior.standing, &next.standing)
+            && self.losses.note_return(times, interval)
+            && self.tuning.last_calls
+        {
+            self.ask_suspects();
+        }
     }
 
     /// Consumers are told of a return that has lasted.

@@ -27,9 +27,12 @@ use crate::swim::{
 
 /// An exchange that takes longer is given up.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
-/// After news of members, one exchange more comes after this and a share for each member: for one
-/// newcomer the cluster makes at most fifty a second together, for many as many times more.
-const FOLLOW_UP: Duration = Duration::from_secs(1);
+/// After news of members, one exchange more comes when gossip is over, which takes a small cluster
+/// less long, and a share for each member later: for one newcomer the cluster makes at most fifty a
+/// second together, for many as many times more.
+const FOLLOW_UP: Duration = Duration::from_millis(8);
+const FOLLOW_UP_MIN: Duration = Duration::from_millis(200);
+const FOLLOW_UP_MAX: Duration = Duration::from_secs(1);
 const FOLLOW_UP_SHARE: Duration = Duration::from_millis(20);
 /// `healed` is told once in this time, not for every member that comes back.
 const HEALED_PAUSE: Duration = Duration::from_secs(30);
@@ -63,8 +66,12 @@ pub(super) struct FollowUp {
 
 impl FollowUp {
     fn at(self, cluster_size: usize) -> Timestamp {
-        let share = FOLLOW_UP_SHARE.mul_f64(cluster_size as f64 / f64::from(self.news));
-        self.since + FOLLOW_UP + share.mul_f64(self.luck)
+        let members = cluster_size as f64;
+        let gossip = FOLLOW_UP
+            .mul_f64(members)
+            .clamp(FOLLOW_UP_MIN, FOLLOW_UP_MAX);
+        let share = FOLLOW_UP_SHARE.mul_f64(members / f64::from(self.news));
+        self.since + gossip + share.mul_f64(self.luck)
     }
 }
 
@@ -103,7 +110,7 @@ impl Node {
                     luck,
                     news: 1,
                 });
-                self.schedule(FOLLOW_UP, Alarm::FollowUp);
+                self.schedule(FOLLOW_UP_MIN, Alarm::FollowUp);
             }
         }
     }
@@ -118,7 +125,7 @@ impl Node {
             self.follow_up = None;
             self.exchange_at_random();
         } else {
-            let look = at.min(self.now + FOLLOW_UP);
+            let look = at.min(self.now + FOLLOW_UP_MAX);
             self.timers.schedule(look, Alarm::FollowUp);
         }
     }
@@ -392,7 +399,14 @@ impl Node {
         };
         // An isolated node tells of its healing when it has company again.
         let was_lost = !self.isolated && self.was_lost(envelope);
-        let held = self.held(updates);
+        let about: Vec<_> = {
+            let gate = self.gate.borrow();
+            updates
+                .iter()
+                .map(|update| update.id(&gate.cluster))
+                .collect()
+        };
+        let held = self.held(&about);
         let mut members = Vec::with_capacity(updates.len());
         let mut disputes = Vec::new();
         {
@@ -403,8 +417,8 @@ impl Node {
                     life: envelope.life,
                 };
             }
-            for update in updates {
-                let handle = gate.directory.handle(update.id(&gate.cluster));
+            for (update, id) in updates.iter().zip(about) {
+                let handle = gate.directory.handle(id);
                 let listed = handle.and_then(|handle| held.get(&handle).cloned());
                 let presumed = handle.filter(|handle| gate.is_beyond(*handle));
                 let held = listed.or_else(|| Some(gate.presumed(presumed?)));
@@ -432,11 +446,11 @@ impl Node {
         }
     }
 
-    /// What the list holds of those whom the updates are about. One look through the list.
-    fn held(&self, updates: &[Update<'_>]) -> BTreeMap<Handle, Member<Identity>> {
+    /// What the list holds of these members. One look through the list.
+    fn held(&self, about: &[MemberId]) -> BTreeMap<Handle, Member<Identity>> {
         let gate = self.gate.borrow();
-        let about = updates.iter().map(|update| update.id(&gate.cluster));
-        let about: BTreeSet<_> = about.filter_map(|id| gate.directory.handle(id)).collect();
+        let about = about.iter().filter_map(|id| gate.directory.handle(*id));
+        let about: BTreeSet<_> = about.collect();
         let members = self.engine.members();
         let held = members.filter(|held| about.contains(&held.id().handle));
         held.map(|held| (held.id().handle, held.clone())).collect()

@@ -12,7 +12,7 @@ use crate::swim::{
     broadcasts::About,
     directory::Handle,
     facts::{Facts, Ring, Stated},
-    gate::Gate,
+    gate::{Gate, Touch},
     identity::Identity,
     member::PACKET_TAG_BYTES_MAX,
     roster::{Record, Standing},
@@ -92,6 +92,28 @@ impl Node {
             me
         };
         self.spread_facts(me);
+    }
+
+    /// Notes what was heard in this turn of members that are told of for the first time now, or in
+    /// a new generation: nobody should be shown them with tags that they have no more.
+    pub(super) fn note_facts_of_newcomers(&self, touched: &[Touch]) {
+        let mut gate = self.gate.borrow_mut();
+        let gate = &mut *gate;
+        for stated in &gate.stated {
+            let handle = stated.handle;
+            let is_first = |touch: &Touch| {
+                let replaces = touch.replaces.map(Life::generation);
+                let is_newer = replaces.is_some_and(|replaced| replaced < stated.generation);
+                touch.handle == handle && (is_newer || !gate.roster.knows(handle))
+            };
+            if handle != gate.me.handle
+                && gate.facts.is_news(stated)
+                && touched.iter().any(is_first)
+            {
+                let facts = stated.facts.clone();
+                gate.facts.note(handle, stated.generation, facts);
+            }
+        }
     }
 
     /// Takes in what was heard in this turn, once the claims that came with it are told.

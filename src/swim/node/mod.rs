@@ -7,7 +7,8 @@
 //! what members say of themselves, `fetch` gets what was too large for that, `events` passes on
 //! what their applications raise, `keys` replaces what all seal with, `tell` turns what foca
 //! believes into changes, `look` shows it and `load` how much there is, `recall` starts from what
-//! is remembered, `removal` counts who has forgotten a member, and `part` says goodbye.
+//! is remembered, `removal` counts who has forgotten a member, `tune` takes other numbers, `part`
+//! says goodbye, and `prefetch` asks for a node's memory before it is needed.
 
 mod beyond;
 mod damp;
@@ -25,6 +26,7 @@ mod keys;
 mod load;
 mod look;
 mod part;
+mod prefetch;
 mod recall;
 mod receive;
 mod reconnect;
@@ -33,6 +35,7 @@ mod spread;
 mod sums;
 mod suspect;
 mod tell;
+mod tune;
 mod turn;
 
 use std::{
@@ -52,6 +55,7 @@ use super::{
     gate::{Gate, Goodbye},
     health::Health,
     identity::Identity,
+    losses::Losses,
     mail::{Addressee, Mail, SWIM_BYTES_MAX, Sender},
     timers::{Alarm, Timers},
 };
@@ -108,8 +112,7 @@ pub struct Node {
     contacts: BTreeMap<SocketAddr, Contact>,
     reconnects: u32,
     reconnect_at: Timestamp,
-    /// When a member last failed.
-    lost_at: Option<Timestamp>,
+    losses: Losses,
     forgotten: VecDeque<(Timestamp, SocketAddr)>,
     /// Addresses from a former life that nobody was greeted at in this one, the latest last.
     untried: Vec<SocketAddr>,
@@ -168,7 +171,7 @@ impl Node {
         }
         let mut gate = Gate::new(settings.cluster, settings.directory, settings.scope, card);
         Self::begin_with_facts(&mut gate, ring);
-        (gate.corroborate, gate.buddy) = (settings.tuning.corroborate, settings.tuning.buddy);
+        gate.tune(&settings.tuning);
         let told = (gate.me.life, 0);
         let gate = Rc::new(RefCell::new(gate));
         let engine_rng = Xoshiro256PlusPlus::seed_from_u64(rng.random());
@@ -196,7 +199,7 @@ impl Node {
             contacts: BTreeMap::new(),
             reconnects: 0,
             reconnect_at: Timestamp::ZERO,
-            lost_at: None,
+            losses: Losses::default(),
             forgotten: VecDeque::new(),
             untried: Vec::new(),
             exchanges: BTreeMap::new(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use foca::{Member, State, Timer};
+use foca::{Member, State};
 
 use super::{Node, exchange::Exchange};
 use crate::swim::{
@@ -120,12 +120,5 @@ impl Node {
         if is_beyond {
             self.tell_claim(&gone);
         }
-    }
-
-    /// A member has been down for long enough.
-    pub(super) fn forget(&mut self, identity: Identity) {
-        let result = self.engine.timer(Timer::RemoveDown(identity));
-        self.check(result);
-        self.gate.borrow_mut().touch(identity.handle);
     }
 }

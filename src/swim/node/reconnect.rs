@@ -91,7 +91,7 @@ impl Node {
     /// A member failed: from now on the lost are contacted more often.
     pub(super) fn note_loss(&mut self) {
         let had_lost_lately = self.lost_lately();
-        self.lost_at = Some(self.now);
+        self.losses.last_failure = Some(self.now);
         if !had_lost_lately && !self.is_alone() {
             self.schedule_reconnect();
         }
@@ -99,7 +99,8 @@ impl Node {
 
     fn lost_lately(&self) -> bool {
         let span = self.tuning.reconnect_interval * INTERVALS_LATELY;
-        self.lost_at.is_some_and(|at| self.now - at < span)
+        let last = self.losses.last_failure;
+        last.is_some_and(|at| self.now - at < span)
     }
 
     /// We had company once, or expect some, and have none.

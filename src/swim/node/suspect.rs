@@ -9,6 +9,7 @@ use super::Node;
 use crate::swim::{
     Patience, Timestamp,
     broadcasts::About,
+    directory::Handle,
     doubt::Doubt,
     identity::Identity,
     roster::{Accusation, Record},
@@ -127,6 +128,30 @@ impl Node {
                 self.call(suspect, incarnation);
             }
             self.last_call_by_stream(suspect);
+        }
+    }
+
+    /// A member that was given up is back, and what kept it away may have kept others whom we only
+    /// suspect: the accusation has not reached them, and they would hear of it with the next probe.
+    pub(super) fn ask_suspects(&mut self) {
+        let suspects: Vec<_> = {
+            let gate = self.gate.borrow();
+            let records = gate.roster.records();
+            let suspect = |(handle, record): (Handle, &Record)| {
+                let Record {
+                    life, incarnation, ..
+                } = *record;
+                record
+                    .standing
+                    .doubt()
+                    .map(|_| (Identity { handle, life }, incarnation))
+            };
+            records.filter_map(suspect).collect()
+        };
+        for (suspect, incarnation) in suspects {
+            if self.is_drawn_to_call() {
+                self.call(suspect, incarnation);
+            }
         }
     }
 

@@ -1,7 +1,5 @@
 //! One turn of the node: an input or an alarm is taken apart, and every conclusion drawn.
 
-use std::time::Duration;
-
 use super::Node;
 use crate::swim::{
     Input, Notice, Timestamp, engine::Note, gate::Sighting, identity::Identity,
@@ -28,6 +26,7 @@ impl Node {
                 bytes,
             } => self.stream_frame(stream, from, bytes),
             Input::Tags(tags) => self.set_tags(tags),
+            Input::Tuning(tuning) => self.tune(tuning),
             Input::StreamClosed { stream, end } => self.stream_closed(stream, end),
         }
     }
@@ -88,6 +87,7 @@ impl Node {
             if is_last {
                 break;
             }
+            self.note_facts_of_newcomers(&found.touched);
             self.tell(&found.touched);
             self.tell_beyond(found.beyond);
             for sighting in found.sightings {
@@ -123,24 +123,13 @@ impl Node {
     fn pump(&mut self) {
         loop {
             while let Some((after, timer)) = self.engine.next_timer() {
-                let after = self.stretched(&timer, after);
+                let after = self.pace(&timer, after);
                 self.await_timer(self.now + after, timer);
             }
             let Some(note) = self.engine.next_note() else {
                 break;
             };
             self.noted(note);
-        }
-    }
-
-    /// How long to wait for a timer of foca's: its probes take the longer the less we trust
-    /// ourselves.
-    fn stretched(&self, timer: &foca::Timer<Identity>, after: Duration) -> Duration {
-        match timer {
-            foca::Timer::ProbeRandomMember(_) | foca::Timer::SendIndirectProbe { .. } => {
-                self.health.stretch(after)
-            }
-            _ => after,
         }
     }
 

@@ -198,3 +198,29 @@ fn a_member_may_start_with_tags_too_large_for_its_card() {
     few.run(SECOND * 2);
     assert!((0..3).all(|at| shown_tags(&few, at, "n2").as_ref() == Some(&large)));
 }
+
+#[test]
+fn a_newcomer_is_never_shown_the_tags_that_a_member_was_started_with() {
+    let mut few = Few::new(3);
+    let [started, now] = [tags(&[("role", "web")]), tags(&[("role", "db")])];
+    few.nodes[1] = Some(Node::new(Settings {
+        tags: started,
+        ..settings("n1", 1, 1, 7)
+    }));
+    few.input(1, Input::Join(&[address(0)]));
+    few.run(SECOND);
+    few.input(1, Input::Tags(&now));
+    few.run(SECOND);
+    few.input(2, Input::Join(&[address(0)]));
+    few.run(SECOND);
+    let told = few.changes[2].iter();
+    let shown = told.filter_map(|change| match change {
+        Change::Join { member, .. } | Change::Update(member) => Some(&member.card),
+        _ => None,
+    });
+    let of_n1: Vec<_> = shown.filter(|card| card.name == "n1").collect();
+    assert!(
+        !of_n1.is_empty() && of_n1.iter().all(|card| card.tags == now),
+        "{of_n1:?}"
+    );
+}

@@ -193,6 +193,12 @@ impl Agent {
             .count()
     }
 
+    /// Waits until exactly one line of the log holds all of `words`.
+    pub(crate) fn await_logged(&self, words: &[&str]) {
+        let what = format!("{words:?} in the log");
+        until(&what, || (self.logged(words) == 1).then_some(()));
+    }
+
     /// A watch on everything from now on.
     pub(crate) fn watch(&self) -> Watch {
         Watch::open(self.name(), &self.socket())

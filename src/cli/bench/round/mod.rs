@@ -104,7 +104,7 @@ impl<'a, 'b, P: Peer> Round<'a, 'b, P> {
             Phase::Event | Phase::Crash | Phase::Restart | Phase::Leave => self.blows(phase).await,
         }?;
         // An agent that ended by itself costs nothing, and tells of no failure.
-        self.peer.processes_mut().casualty().map_or(Ok(()), Err)
+        self.peer.processes_mut().all_run()
     }
 
     fn note(&mut self, metric: Metric, value: f64) {
@@ -219,9 +219,7 @@ impl<'a, 'b, P: Peer> Round<'a, 'b, P> {
 
     /// Whether it is worth waiting for what was begun to be waited for then.
     fn check(&mut self, begun: Duration, late: impl FnOnce() -> String) -> Result<(), Failure> {
-        if let Some(casualty) = self.peer.processes_mut().casualty() {
-            return Err(casualty);
-        }
+        self.peer.processes_mut().all_run()?;
         match self.clock.elapsed() - begun > PATIENCE {
             true => {
                 let (late, seconds) = (late(), PATIENCE.as_secs());

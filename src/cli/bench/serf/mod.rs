@@ -102,9 +102,7 @@ impl Peer for Serf {
         self.processes
             .start(name, command, |command| host.spawn(command))?;
         while seed.is_none() && host.connect(*api).is_err() {
-            if let Some(casualty) = self.processes.casualty() {
-                return Err(casualty);
-            }
+            self.processes.all_run()?;
             sleep(LOOK_EVERY).await;
         }
         Ok(())
