@@ -6,6 +6,8 @@
 #[expect(dead_code, reason = "nothing has a name here")]
 #[path = "../arguments/mod.rs"]
 mod arguments;
+#[path = "../program/mod.rs"]
+mod program;
 mod promises;
 
 use std::process::{Command, ExitCode, Stdio};
@@ -46,8 +48,5 @@ fn measure(repetitions: u64) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_headcount"));
     command.args(["bench", "--json", "--nodes", NODES, "--phases", PHASES]);
     command.args(["--repetitions", &repetitions.to_string()]);
-    let output = command.stderr(Stdio::inherit()).output();
-    let output = output.expect("the program starts");
-    assert!(output.status.success(), "the bench failed");
-    serde_json::from_slice(&output.stdout).expect("one object")
+    program::answer(command.stderr(Stdio::inherit()))
 }
