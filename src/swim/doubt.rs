@@ -93,6 +93,11 @@ impl Doubt {
         self.accusations.iter().any(|known| known.by == member)
     }
 
+    /// Whether nobody else accuses.
+    pub(super) fn is_only_by(&self, member: MemberId) -> bool {
+        self.accusations.len() == 1 && self.is_by(member)
+    }
+
     /// Accusers that were refused.
     pub(super) fn refusals(&self) -> usize {
         let refused = |known: &&Accusation| known.evidence == Evidence::Refused;
@@ -141,6 +146,11 @@ impl Doubt {
         self.since = self.since + span;
         self.deadline = self.deadline + span;
         self.patient = self.patient + span;
+    }
+
+    /// The clock begins again.
+    pub(super) fn begin_anew(&mut self, now: Timestamp) {
+        self.hold(now - self.since);
     }
 
     /// Further accusations that were taken, oldest first.

@@ -13,6 +13,7 @@ use super::{
     damping::{Held, Unrest},
     directory::Handle,
     doubt::Doubt,
+    identity::Identity,
     prefetch,
 };
 
@@ -236,14 +237,37 @@ impl Roster {
         }
     }
 
-    /// The time of this suspicion is what it is without refusals. Gives the new deadline.
-    pub(super) fn slow_down(&mut self, handle: Handle) -> Option<Timestamp> {
+    /// The clocks begin anew of those whom only `accuser` accuses. Who they are, and in which
+    /// incarnation.
+    pub(super) fn accuse_anew(
+        &mut self,
+        accuser: MemberId,
+        now: Timestamp,
+    ) -> Vec<(Identity, u16, Doubt)> {
+        let mut anew = Vec::new();
+        for (handle, record) in &mut self.records {
+            if let Standing::Suspect(doubt) = &mut record.standing
+                && doubt.is_only_by(accuser)
+            {
+                doubt.begin_anew(now);
+                let identity = Identity {
+                    handle: *handle,
+                    life: record.life,
+                };
+                anew.push((identity, record.incarnation, doubt.clone()));
+            }
+        }
+        anew
+    }
+
+    /// The time of this suspicion is what it is without refusals.
+    pub(super) fn slow_down(&mut self, handle: Handle) -> Option<Doubt> {
         let record = self.records.get_mut(&handle)?;
         let Standing::Suspect(doubt) = &mut record.standing else {
             return None;
         };
         doubt.slow_down();
-        Some(doubt.deadline)
+        Some(doubt.clone())
     }
 
     /// Members that are suspect and were refused, by whomever.

@@ -236,13 +236,9 @@ impl Node {
     }
 
     pub(super) fn slow_down(&mut self, suspect: Identity, incarnation: u16) {
-        let deadline = self.gate.borrow_mut().roster.slow_down(suspect.handle);
-        if let Some(deadline) = deadline {
-            let alarm = Alarm::Suspicion {
-                identity: suspect,
-                incarnation,
-            };
-            self.timers.schedule(deadline, alarm);
+        let slowed = self.gate.borrow_mut().roster.slow_down(suspect.handle);
+        if let Some(doubt) = slowed {
+            self.await_end_of_suspicion(suspect, incarnation, &doubt);
         }
     }
 

@@ -81,6 +81,20 @@ impl Node {
         self.mention(about, &update);
     }
 
+    /// Has the clock of a suspicion looked at when its time is over.
+    pub(super) fn await_end_of_suspicion(
+        &mut self,
+        suspect: Identity,
+        incarnation: u16,
+        doubt: &Doubt,
+    ) {
+        let alarm = Alarm::Suspicion {
+            identity: suspect,
+            incarnation,
+        };
+        self.timers.schedule(doubt.deadline, alarm);
+    }
+
     /// The suspicion's time may be over: a confirmation may have shortened it since the alarm was
     /// set, and whoever doubts itself makes it longer.
     pub(super) fn end_suspicion(&mut self, suspect: Identity, incarnation: u16) {
@@ -152,6 +166,17 @@ impl Node {
             if self.is_drawn_to_call() {
                 self.call(suspect, incarnation);
             }
+        }
+    }
+
+    /// Nobody listened while we were held down, so that whom we accuse alone has not heard of it. It
+    /// is told again, and has as much time for an answer as if we accused it now.
+    pub(super) fn accuse_again(&mut self) {
+        let (me, now) = (self.id(), self.now);
+        let unheard = self.gate.borrow_mut().roster.accuse_anew(me, now);
+        for (suspect, incarnation, doubt) in unheard {
+            self.await_end_of_suspicion(suspect, incarnation, &doubt);
+            self.relay(suspect, incarnation, doubt.first());
         }
     }
 

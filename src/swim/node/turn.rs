@@ -162,6 +162,7 @@ impl Node {
             Note::Renewed => {
                 self.stats.renewals += 1;
                 self.follow_life();
+                self.accuse_again();
                 let result = self.engine.reconnect();
                 self.check(result);
             }

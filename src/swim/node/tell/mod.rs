@@ -158,11 +158,7 @@ impl Node {
         match &next.standing {
             Standing::Alive => {}
             Standing::Suspect(doubt) => {
-                let alarm = Alarm::Suspicion {
-                    identity,
-                    incarnation: next.incarnation,
-                };
-                self.timers.schedule(doubt.deadline, alarm);
+                self.await_end_of_suspicion(identity, next.incarnation, doubt);
                 self.schedule_last_call(identity, doubt);
             }
             Standing::Restarting { due } => {
