@@ -121,9 +121,7 @@ fn a_captured_datagram_changes_nothing_in_another_cluster_with_the_same_key() {
         cluster: "green".into(),
         ..sealed(3, 1, &[1])
     };
-    few.nodes.push(Some(Node::new(green)));
-    few.changes.push(Vec::new());
-    few.notices.push(Vec::new());
+    few.add(Node::new(green));
     let captured = datagrams(&few);
     changes_nothing(&mut few, |few| {
         for (from, _, bytes) in &captured {

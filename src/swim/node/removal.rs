@@ -304,8 +304,7 @@ mod tests {
     fn a_newcomer_that_never_heard_of_it_has_nothing_to_forget() {
         let mut few = with_a_dead_one(3);
         remove(&mut few, "n2");
-        few.nodes.push(Some(node("n3", 3, 1, 9)));
-        few.changes.push(Vec::new());
+        few.add(node("n3", 3, 1, 9));
         few.input(3, Input::Join(&[address(0)]));
         few.run(SECOND * 2);
         assert_eq!(answers(&few), [(3, vec![])]);

@@ -143,9 +143,7 @@ fn a_newcomer_learns_what_was_ordered_before_it_came() {
     few.run(SECOND * 60);
     // With the first file and the newest one, which the others have made of it.
     for (at, file) in [(3, &[1][..]), (4, &[2, 1])] {
-        few.nodes.push(Some(Node::new(sealed(at, 1, file))));
-        few.changes.push(Vec::new());
-        few.notices.push(Vec::new());
+        few.add(Node::new(sealed(at, 1, file)));
         few.input(at, Input::Join(&[address(1)]));
         few.run(SECOND * 5);
         all_hold(&mut few, &[2, 1]);

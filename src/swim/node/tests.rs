@@ -97,6 +97,12 @@ impl Few {
         few
     }
 
+    pub(super) fn add(&mut self, node: Node) {
+        self.nodes.push(Some(node));
+        self.changes.push(Vec::new());
+        self.notices.push(Vec::new());
+    }
+
     /// All join through the first.
     pub(super) fn meet(&mut self) {
         for at in 1..self.nodes.len() {
@@ -364,8 +370,7 @@ fn a_restart_without_its_memory_takes_the_next_generation() {
 #[test]
 fn a_second_process_with_a_taken_name_stops() {
     let mut few = Few::joined(3);
-    few.nodes.push(Some(node("n2", 3, 1, 99)));
-    few.changes.push(Vec::new());
+    few.add(node("n2", 3, 1, 99));
     few.input(3, Input::Join(&[address(0)]));
     few.run(Duration::from_secs(10));
     assert_eq!(
