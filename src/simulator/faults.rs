@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Application, Conditions, End, Rule, RuleId, Slot, World, Zones, heap::What, machine::Process,
-    slow::Timers, time_text,
+    slow::First, time_text,
 };
 use crate::swim::{Input, Tags};
 
@@ -81,8 +81,9 @@ pub enum Fault<N = Slot> {
     /// For a while the process blocks whenever it is about to send something or has received
     /// something, until the while is over: Lifeguard's anomaly.
     Slow(N, #[serde(with = "time_text")] Duration),
-    /// The same in a process of many threads: what it would send waits and what arrives is not
-    /// taken in until the while is over, but its timers fire in time.
+    /// The same in a process of many threads: what arrives is not taken in until the while is over
+    /// either, and the first that would send blocks; but its timers come before what arrived, as
+    /// if they had fired in time.
     Choke(N, #[serde(with = "time_text")] Duration),
     /// A process starts, if none runs.
     Start(N),
@@ -162,8 +163,8 @@ impl World {
             Fault::Remove(slot, name) => self.input(slot, Input::Remove { name: &name }),
             Fault::Restart(slot, to, data) => self.restart(slot, to, data),
             Fault::Resume(slot) => self.resume(slot),
-            Fault::Choke(slot, span) => self.slow_down(slot, span, Timers::Run),
-            Fault::Slow(slot, span) => self.slow_down(slot, span, Timers::Stand),
+            Fault::Choke(slot, span) => self.slow_down(slot, span, First::Timers),
+            Fault::Slow(slot, span) => self.slow_down(slot, span, First::Arrivals),
             Fault::Start(slot) => self.start(slot),
             Fault::Tags(slot, tags) => self.input(slot, Input::Tags(&tags)),
         }
@@ -272,7 +273,7 @@ impl World {
     }
 
     /// What a slow process could not send leaves first, then it gets what waited in the sockets;
-    /// late deadlines come after it.
+    /// late deadlines come after it, unless threads of their own waited for them.
     fn resume(&mut self, slot: Slot) {
         let now = self.now();
         self.stopped_until.remove(&slot);
@@ -287,6 +288,9 @@ impl World {
         process.resumed = Some(now);
         if let Some(mut anomaly) = anomaly {
             self.carry_out(slot, &mut anomaly.withheld);
+            if anomaly.first == First::Timers {
+                self.input(slot, Input::Deadline);
+            }
         }
         self.take_what_waited(slot);
     }

@@ -5,19 +5,23 @@
 //! what arrived is handled late; once it is blocked its timers are late too. A paused process
 //! decides nothing while it is stopped, a slow one has: the clock of a probe runs whose ping has
 //! not left.
+//!
+//! Where the loop that probes has a thread of its own, as in the agents that were measured, the one
+//! send that blocks it ends its probe, too: memberlist looks at the clock of the probe before the
+//! answer that waits in the socket (`state.go`, `probeNode`).
 
 use std::time::Duration;
 
 use super::{Slot, World};
 use crate::swim::Output;
 
-/// Whether a process that is blocked notices what time it is.
+/// Which of what waited for a blocked process comes first when it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Timers {
-    /// It has one thread, as an agent has.
-    Stand,
-    /// Others of its threads wait for them, as in the agents that were measured.
-    Run,
+pub(super) enum First {
+    /// What arrived: it has one thread, as an agent has.
+    Arrivals,
+    /// Its timers: threads of their own waited for them. Only sending blocks it.
+    Timers,
 }
 
 /// An anomaly that is on.
@@ -25,23 +29,23 @@ pub(super) enum Timers {
 pub(super) struct Anomaly {
     /// What the process is about to do, in order, beginning with what it could not send.
     pub(super) withheld: Vec<Output>,
-    timers: Timers,
+    pub(super) first: First,
 }
 
 impl Anomaly {
     /// Whether a process that has just received something does nothing more.
     pub(super) fn stops(&self) -> bool {
-        self.timers == Timers::Stand
+        self.first == First::Arrivals
     }
 }
 
 impl World {
     /// The process is slow for `span`, if one runs.
-    pub(super) fn slow_down(&mut self, slot: Slot, span: Duration, timers: Timers) {
+    pub(super) fn slow_down(&mut self, slot: Slot, span: Duration, first: First) {
         if let Some(process) = self.process_mut(slot) {
             process.anomaly.get_or_insert_with(|| {
                 let withheld = Vec::new();
-                Box::new(Anomaly { withheld, timers })
+                Box::new(Anomaly { withheld, first })
             });
             self.stop_for(slot, span);
         }
@@ -56,16 +60,9 @@ impl World {
         let Some(anomaly) = &mut process.anomaly else {
             return;
         };
-        match anomaly.timers {
-            Timers::Run => anomaly
-                .withheld
-                .extend(outputs.extract_if(.., |out| sends(out))),
-            Timers::Stand => {
-                if let Some(first) = outputs.iter().position(sends) {
-                    anomaly.withheld.extend(outputs.drain(first..));
-                    process.paused = true;
-                }
-            }
+        if let Some(first) = outputs.iter().position(sends) {
+            anomaly.withheld.extend(outputs.drain(first..));
+            process.paused = true;
         }
     }
 }
