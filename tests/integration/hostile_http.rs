@@ -112,6 +112,13 @@ fn a_head_that_cannot_be_read_is_a_problem() {
     is_problem(&ask(many), 431, &["64 headers"]);
     is_problem(&ask("how many are you?\r\n\r\n".into()), 400, &["HTTP/1.1"]);
     is_problem(&ask("\u{16}\u{3}\u{1}".into()), 400, &["HTTP/1.1"]);
+    let framed = |framing: &str| ask(format!("PUT /v1/tags HTTP/1.1\r\n{framing}\r\n\r\n"));
+    is_problem(&framed("Content-Length: much"), 400, &["Content-Length"]);
+    is_problem(
+        &framed("Transfer-Encoding: gzip"),
+        400,
+        &["Transfer-Encoding"],
+    );
 }
 
 #[test]

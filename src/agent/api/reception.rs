@@ -7,11 +7,12 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use bytes::{Bytes, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
@@ -134,15 +135,60 @@ where
 /// Whether `heard` holds a whole head.
 fn is_whole(heard: &[u8]) -> Result<bool, Unheard> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    match httparse::Request::new(&mut headers).parse(heard) {
+    let mut request = httparse::Request::new(&mut headers);
+    match request.parse(heard) {
+        Ok(httparse::Status::Partial) => Ok(false),
         Ok(httparse::Status::Complete(size)) if size > HEAD_BYTES_MAX => Err(too_large()),
-        Ok(status) => Ok(status.is_complete()),
+        Ok(httparse::Status::Complete(_)) => match flaw(&request) {
+            Some(flaw) => Err(malformed(flaw)),
+            None => Ok(true),
+        },
         Err(httparse::Error::TooManyHeaders) => Err(too_large()),
-        Err(error) => {
-            let detail = format!("this is not HTTP/1.1: {error}");
-            Err(Unheard::Refused(Problem::bad_request(detail)))
-        }
+        Err(error) => Err(malformed(error)),
     }
+}
+
+/// What hyper would refuse in a head that can be read: its target, and how long its body is
+/// (RFC 9112, 3.2 and 6).
+fn flaw(request: &httparse::Request<'_, '_>) -> Option<&'static str> {
+    let is_target = |path: &str| path.parse::<Uri>().is_ok();
+    if !request.path.is_some_and(is_target) {
+        return Some("what it asks for is no URI");
+    }
+    let mut lengths = values(request, "content-length").map(length);
+    let first = lengths.next();
+    if first == Some(None) || lengths.any(|other| Some(other) != first) {
+        return Some("Content-Length must be one number");
+    }
+    let coding = values(request, "transfer-encoding").last()?;
+    let is_chunked = coding
+        .to_ascii_lowercase()
+        .trim_ascii()
+        .ends_with(b"chunked");
+    let is_fine = is_chunked && request.version == Some(1) && first.is_none();
+    (!is_fine)
+        .then_some("Transfer-Encoding must end with chunked, and stand without Content-Length")
+}
+
+fn values<'a>(
+    request: &'a httparse::Request<'_, '_>,
+    name: &'a str,
+) -> impl Iterator<Item = &'a [u8]> {
+    let named = request.headers.iter();
+    named
+        .filter(move |header| header.name.eq_ignore_ascii_case(name))
+        .map(|header| header.value)
+}
+
+fn length(value: &[u8]) -> Option<u64> {
+    let is_number = value.iter().all(u8::is_ascii_digit);
+    let text = str::from_utf8(value).ok().filter(|_| is_number)?;
+    text.parse().ok()
+}
+
+fn malformed(flaw: impl Display) -> Unheard {
+    let detail = format!("this is not HTTP/1.1: {flaw}");
+    Unheard::Refused(Problem::bad_request(detail))
 }
 
 fn too_large() -> Unheard {
@@ -189,6 +235,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn heads_whose_bodies_have_a_length_are_heard() {
+        for framing in [
+            "Content-Length: 3",
+            "Content-Length: 3\r\nContent-Length: 3",
+            "Transfer-Encoding: chunked",
+            "transfer-encoding: gzip, Chunked",
+        ] {
+            let said = format!("PUT /v1/tags HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n");
+            assert_eq!(hear(said.as_bytes()).await.unwrap(), said.as_bytes());
+        }
+    }
+
+    #[tokio::test]
     async fn a_head_that_cannot_be_read_is_refused_with_a_reason() {
         let huge = format!(
             "GET / HTTP/1.1\r\nX: {}\r\n\r\n",
@@ -208,6 +267,27 @@ mod tests {
             (many.as_bytes(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
             (b"\x16\x03\x01", StatusCode::BAD_REQUEST),
             (b"hello?\r\n", StatusCode::BAD_REQUEST),
+            (b"GET :: HTTP/1.1\r\n\r\n", StatusCode::BAD_REQUEST),
+            (
+                b"PUT / HTTP/1.1\r\nContent-Length: 1x\r\n\r\n",
+                StatusCode::BAD_REQUEST,
+            ),
+            (
+                b"PUT / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+                StatusCode::BAD_REQUEST,
+            ),
+            (
+                b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
+                StatusCode::BAD_REQUEST,
+            ),
+            (
+                b"PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+                StatusCode::BAD_REQUEST,
+            ),
+            (
+                b"PUT / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+                StatusCode::BAD_REQUEST,
+            ),
         ] {
             let Err(Unheard::Refused(problem)) = hear(said).await else {
                 panic!("{said:?} is no request");
