@@ -170,13 +170,14 @@ impl Node {
     }
 
     /// Nobody listened while we were held down, so that whom we accuse alone has not heard of it.
-    /// It is told again, and has as much time for an answer as if we accused it now.
+    /// It is told again and asked, and has as much time for an answer as if we accused it now.
     pub(super) fn accuse_again(&mut self) {
         let (me, now) = (self.id(), self.now);
         let unheard = self.gate.borrow_mut().roster.accuse_anew(me, now);
         for (suspect, incarnation, doubt) in unheard {
             self.await_end_of_suspicion(suspect, incarnation, &doubt);
             self.relay(suspect, incarnation, doubt.first());
+            self.call(suspect, incarnation);
         }
     }
 
