@@ -34,6 +34,12 @@ pub(super) struct Addressee {
     address: SocketAddr,
 }
 
+impl Addressee {
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
 impl From<SocketAddr> for Addressee {
     fn from(address: SocketAddr) -> Self {
         Self { id: None, address }
@@ -218,10 +224,9 @@ impl Mail {
         &mut self,
         (kind, asked): (Kind, usize),
         sender: Sender,
-        to: impl Into<Addressee>,
+        to: Addressee,
         message: &impl Serialize,
     ) {
-        let to = to.into();
         let write = |out: &mut Vec<u8>| wire::put(out, message);
         let context = self.context(to);
         let bytes = self.sealer.seal(context, (kind, 0), sender, write);

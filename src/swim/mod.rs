@@ -8,6 +8,7 @@
 //! This is the only folder that names `foca::`. It reads no clock and draws no randomness but
 //! from the generator that [`Settings::seed`] starts, so the same inputs give the same outputs.
 
+mod allowance;
 mod broadcasts;
 mod change;
 mod codec;
@@ -43,6 +44,8 @@ mod varint;
 mod view;
 mod wire;
 
+#[cfg(feature = "agent")]
+pub(crate) use allowance::source;
 pub use change::Change;
 pub use contract::{
     Counts, Input, KeyChange, Notice, Output, RESTART_MAX, Removed, Settings, Status, StopReason,

@@ -85,6 +85,8 @@ pub struct Stats {
     pub probes_failed: u64,
     /// Claims of members that were thrown away because there were as many as may be.
     pub members_refused: u64,
+    /// Answers that strangers did not get, as there had been too many.
+    pub answers_withheld: u64,
     /// Times we refuted an accusation.
     pub refutations: u64,
     /// Times we outlived a false failure with a new life.

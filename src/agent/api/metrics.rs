@@ -95,6 +95,8 @@ fn traffic(page: &mut Page, shared: &Shared) {
     for reason in Junk::ALL {
         page.labelled("junk_total", ("reason", reason.as_str()), node.junk(reason));
     }
+    let help = "Answers to strangers that were not sent, as there had been too many";
+    page.counter("answers_withheld_total", help, node.answers_withheld);
     let help = "Errors of the gossip socket";
     page.head("socket_errors_total", "counter", help);
     page.labelled("socket_errors_total", received, vitals.receive_errors);

@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     future::pending,
     io,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -23,7 +23,7 @@ use tracing::{debug, warn};
 
 use crate::{
     agent::{clock::Clock, gossip::canonical, shared::Count},
-    swim::{OPENING_BYTES_MAX, Timestamp},
+    swim::{OPENING_BYTES_MAX, Timestamp, source},
 };
 
 use super::{
@@ -168,14 +168,6 @@ impl Entrance {
                 Err(error) => debug!(%from, %error, "nobody opened a stream"),
             }
         });
-    }
-}
-
-/// Whom a connection counts for: a host has as many addresses of its IPv6 network as it likes.
-fn source(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
     }
 }
 

@@ -279,6 +279,68 @@ fn a_hello_that_cannot_be_read_gets_no_more_bytes_than_it_had() {
     }
 }
 
+/// A hello of somebody with this key, or none, to the first of the cluster.
+fn hello(theirs: &[u8]) -> Vec<u8> {
+    let mut stranger = Few::of([sealed(0, 1, theirs), sealed(9, 1, theirs)]);
+    stranger.input(1, Input::Join(&[address(0)]));
+    datagrams(&stranger).remove(0).2
+}
+
+fn withheld(few: &Few, at: usize) -> u64 {
+    few.nodes[at].as_ref().unwrap().stats().answers_withheld
+}
+
+#[test]
+fn a_flood_of_strangers_gets_so_many_answers_and_keeps_no_newcomer_out() {
+    const FLOOD: u16 = 20_000;
+    let mut few = cluster();
+    let unread = hello(&[2]);
+    let victim = address(STRANGER);
+    let flood = |few: &mut Few, from: &dyn Fn(u16) -> SocketAddr| {
+        let sent = datagrams(few).len();
+        for number in 0..FLOOD {
+            let from = from(number);
+            few.input(
+                0,
+                Input::Datagram {
+                    from,
+                    bytes: &unread,
+                },
+            );
+        }
+        datagrams(few).len() - sent
+    };
+    // All to one victim, from whatever port.
+    let to_one = flood(&mut few, &|port| SocketAddr::new(victim.ip(), port));
+    assert_eq!(to_one, 1_000);
+    // To as many as there are.
+    let to_many = flood(&mut few, &|number| {
+        let [high, low] = number.to_be_bytes();
+        SocketAddr::from(([10, 9, high, low], 1))
+    });
+    assert_eq!(to_many, 15_000);
+    assert_eq!(withheld(&few, 0), 2 * u64::from(FLOOD) - 16_000);
+    let sent = datagrams(&few).len();
+    inject(&mut few, 0, STRANGER, &hello(&[1]));
+    assert_eq!(
+        datagrams(&few).len(),
+        sent + 1,
+        "a newcomer with the key is welcome"
+    );
+}
+
+#[test]
+fn who_says_hello_again_and_again_has_so_many_welcomes() {
+    let mut few = cluster_with(&[]);
+    let hello = hello(&[]);
+    let sent = datagrams(&few).len();
+    for _ in 0..2_000 {
+        inject(&mut few, 0, STRANGER, &hello);
+    }
+    assert_eq!(datagrams(&few).len() - sent, 1_000);
+    assert_eq!(withheld(&few, 0), 1_000);
+}
+
 /// The frames of each stream that were sent to a member, in order.
 fn streams(few: &Few) -> BTreeMap<(usize, StreamId), Vec<Vec<u8>>> {
     let mut streams = BTreeMap::<_, Vec<_>>::new();

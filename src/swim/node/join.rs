@@ -219,7 +219,8 @@ impl Node {
             Some((handle, holder)) => {
                 self.challenge_holder((envelope.sender, handle), holder, (from, hello.nonce));
             }
-            None => self.welcome(from, hello.nonce, envelope.sender),
+            None if self.may_answer(from) => self.welcome(from, hello.nonce, envelope.sender),
+            None => {}
         }
     }
 
@@ -324,7 +325,7 @@ impl Node {
             nonce: 0,
             cluster: &cluster,
         };
-        self.answer(Kind::Refused, from, &refused);
+        self.answer_unread(Kind::Refused, from, &refused);
     }
 
     pub(super) fn contact_of(&self, nonce: u64) -> Option<SocketAddr> {

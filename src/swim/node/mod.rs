@@ -1,7 +1,7 @@
 //! `Node`: one member's whole protocol behind three calls.
 //!
 //! `turn` takes inputs apart and settles what follows from them; `receive` opens datagrams,
-//! `beyond` those of members that are not in the list, `join` makes contact and `reconnect` renews
+//! `answer` limits what strangers get back, `beyond` opens those of members that are not in the list, `join` makes contact and `reconnect` renews
 //! it, `exchange` compares state, `sums` says where it differs, `evidence` looks closer at members
 //! that do not answer, `duel` deals with our own name, `spread` sends news on, `facts` passes on
 //! what members say of themselves, `fetch` gets what was too large for that, `events` passes on
@@ -10,6 +10,7 @@
 //! is remembered, `removal` counts who has forgotten a member, `tune` takes other numbers, `part`
 //! says goodbye, and `prefetch` asks for a node's memory before it is needed.
 
+mod answer;
 mod beyond;
 mod damp;
 mod duel;
@@ -59,6 +60,7 @@ use super::{
     mail::{Addressee, Mail, SWIM_BYTES_MAX, Sender},
     timers::{Alarm, Timers},
 };
+use answer::Allowances;
 use duel::Challenged;
 use events::Events;
 use evidence::StreamProbe;
@@ -131,6 +133,7 @@ pub struct Node {
     conflicts: BTreeMap<SocketAddr, Timestamp>,
     /// Length of the datagram being handled: no answer to it is longer.
     asked: usize,
+    allowances: Allowances,
     /// When twins were last told of each other.
     introduced: BTreeMap<Handle, Timestamp>,
     spread: Spread,
@@ -212,6 +215,7 @@ impl Node {
             challenges: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             asked: 0,
+            allowances: Allowances::default(),
             introduced: BTreeMap::new(),
             spread: Spread::default(),
             events: Events::default(),
@@ -340,13 +344,6 @@ impl Node {
         let sender = self.sender();
         let mail = self.engine.mail();
         mail.message((kind, bytes_min), sender, to, message);
-    }
-
-    /// Answers the datagram being handled, never with more bytes than it had.
-    fn answer(&mut self, kind: Kind, to: impl Into<Addressee>, message: &impl serde::Serialize) {
-        let (sender, asked) = (self.sender(), self.asked);
-        let mail = self.engine.mail();
-        mail.answer((kind, asked), sender, to, message);
     }
 
     /// `duration` give or take a tenth, so that nodes started together drift apart.

@@ -1,0 +1,78 @@
+//! Answers to whoever sends datagrams: never longer than what they answer, and only so many.
+
+use std::{
+    hash::Hasher,
+    net::{IpAddr, SocketAddr},
+};
+
+use serde::Serialize;
+use siphasher::sip::SipHasher24;
+
+use super::Node;
+use crate::swim::{
+    allowance::{Allowance, source},
+    envelope::Kind,
+    mail::Addressee,
+};
+
+/// Cookies are of other slots, so that neither hash tells of the other.
+const SOURCES: u64 = u64::MAX;
+
+/// What is left for whoever asks, made when somebody does. Those whom we cannot read take nothing
+/// from those whom we can.
+#[derive(Debug, Default)]
+pub(super) struct Allowances {
+    read: Option<Box<Allowance>>,
+    unread: Option<Box<Allowance>>,
+}
+
+impl Node {
+    /// Answers the datagram being handled.
+    pub(super) fn answer(
+        &mut self,
+        kind: Kind,
+        to: impl Into<Addressee>,
+        message: &impl Serialize,
+    ) {
+        let to = to.into();
+        if self.may_answer(to.address()) {
+            self.reply(kind, to, message);
+        }
+    }
+
+    /// Answers the datagram being handled, which cannot be read.
+    pub(super) fn answer_unread(&mut self, kind: Kind, to: SocketAddr, message: &impl Serialize) {
+        let source = self.source(to.ip());
+        let allowance = self.allowances.unread.get_or_insert_default();
+        if allowance.spend(source, self.now) {
+            self.reply(kind, to.into(), message);
+        } else {
+            self.stats.answers_withheld += 1;
+        }
+    }
+
+    /// Whether one more answer may go there. It is counted.
+    pub(super) fn may_answer(&mut self, to: SocketAddr) -> bool {
+        let source = self.source(to.ip());
+        let allowance = self.allowances.read.get_or_insert_default();
+        let is_left = allowance.spend(source, self.now);
+        self.stats.answers_withheld += u64::from(!is_left);
+        is_left
+    }
+
+    fn source(&self, address: IpAddr) -> u64 {
+        let mut hasher = SipHasher24::new_with_keys(self.cookie_key, SOURCES);
+        match source(address) {
+            IpAddr::V4(v4) => hasher.write(&v4.octets()),
+            IpAddr::V6(v6) => hasher.write(&v6.octets()),
+        }
+        hasher.finish()
+    }
+
+    /// Never with more bytes than were asked with.
+    fn reply(&mut self, kind: Kind, to: Addressee, message: &impl Serialize) {
+        let (sender, asked) = (self.sender(), self.asked);
+        let mail = self.engine.mail();
+        mail.answer((kind, asked), sender, to, message);
+    }
+}
