@@ -174,6 +174,12 @@ impl Node {
         self.schedule(EXCHANGE_TIMEOUT, Alarm::StreamSilent(stream));
     }
 
+    /// Whether an exchange is under way that we began.
+    pub(super) fn is_dialling(&self) -> bool {
+        let is_ours = |exchange: &Exchange| !matches!(exchange, Exchange::Served { .. });
+        self.exchanges.values().any(is_ours)
+    }
+
     pub(super) fn stream_silent(&mut self, stream: StreamId) {
         let is_exchange =
             self.exchanges.remove(&stream).is_some() | self.fetches.remove(&stream).is_some();
@@ -376,6 +382,7 @@ impl Node {
     fn finish(&mut self, stream: StreamId, to: SocketAddr) {
         self.close(stream);
         self.joined(to);
+        self.ask_other_seeds();
         self.part();
     }
 

@@ -29,6 +29,12 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Hellos without an answer before the operator hears of it: about three seconds.
 const ATTEMPTS_QUIET: u32 = 6;
+/// Hellos to a seed while another one tells us everything: less than a second.
+const ATTEMPTS_TAUGHT: u32 = 4;
+/// Whoever is told of more members than these asks no other seed that is among them. Where
+/// thousands join at once, what seeds tell each of them is most of what there is to send; where
+/// few do, who came just now is known to one seed only.
+const FEW: usize = 500;
 /// A cookie is good for one to two of these.
 const COOKIE_SLOT_MICROS: u64 = 30_000_000;
 
@@ -45,6 +51,8 @@ pub(super) struct Contact {
     pub(super) joined: bool,
     refused: bool,
     retry_at: Timestamp,
+    /// It answered while another seed told us everything, and this opens a stream to it.
+    cookie: Option<u64>,
 }
 
 impl Node {
@@ -78,6 +86,7 @@ impl Node {
             joined: false,
             refused: false,
             retry_at: Timestamp::ZERO,
+            cookie: None,
         })
     }
 
@@ -262,11 +271,40 @@ impl Node {
         }
         self.adopt_address(welcome.seen_as);
         self.compare_address(to, welcome.seen_as);
+        let life = self.life();
         if let Some(held) = welcome.held {
             self.rise_above(held);
         }
-        self.open_exchange(to, Some(welcome.cookie));
+        let is_told = self.life() == life && self.engine.active() > FEW;
+        if is_told && self.is_active_address(to) {
+            self.joined(to);
+        } else if self.is_taught_by_another(to) {
+            self.contact(to).cookie = Some(welcome.cookie);
+        } else {
+            self.open_exchange(to, Some(welcome.cookie));
+        }
         Ok(())
+    }
+
+    /// Whether somebody tells us just now who is there, while we know nobody. If it falls silent
+    /// the next hellos find out.
+    fn is_taught_by_another(&self, seed: SocketAddr) -> bool {
+        let contact = self.contacts.get(&seed);
+        let is_early = contact.is_some_and(|contact| contact.attempts <= ATTEMPTS_TAUGHT);
+        is_early && self.engine.active() == 0 && self.is_dialling()
+    }
+
+    /// One seed has told us all: the others, which answered meanwhile, may know more.
+    pub(super) fn ask_other_seeds(&mut self) {
+        let few = self.engine.active() <= FEW;
+        let cookie = |(to, contact): (&SocketAddr, &mut Contact)| {
+            let cookie = contact.cookie.take();
+            cookie.filter(|_| few).map(|cookie| (*to, cookie))
+        };
+        let welcomed: Vec<_> = self.contacts.iter_mut().filter_map(cookie).collect();
+        for (to, cookie) in welcomed {
+            self.open_exchange(to, Some(cookie));
+        }
     }
 
     /// The other side knows a life of ours that is over, or that we never had.
