@@ -227,10 +227,9 @@ impl From<Error> for Refused {
 
 /// What leads from one set of tags to another; `None` takes one away.
 fn difference(held: &Tags, next: &Tags) -> BTreeMap<String, Option<String>> {
-    let gone = held.iter().map(|(key, _)| (key.clone(), None));
-    let there = next
-        .iter()
-        .map(|(key, value)| (key.clone(), Some(value.clone())));
+    let gone = held.iter().map(|(key, _)| (key.to_owned(), None));
+    let pair = |(key, value): (&str, &str)| (key.to_owned(), Some(value.to_owned()));
+    let there = next.iter().map(pair);
     let mut changes: BTreeMap<_, _> = gone.chain(there).collect();
     changes.retain(|key, value| held.value(key) != value.as_deref());
     changes

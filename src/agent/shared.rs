@@ -100,7 +100,7 @@ impl Retagging {
             Self::Replace(tags) => return tags,
             Self::Merge(changes) => changes,
         };
-        let pair = |(key, value): (&String, &String)| (key.clone(), value.clone());
+        let pair = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
         let mut merged: BTreeMap<_, _> = tags.iter().map(pair).collect();
         for (key, value) in changes {
             match value {

@@ -31,6 +31,9 @@ pub enum InvalidFilter {
     /// A tag without its value.
     #[error("tag {0:?} is not KEY:VALUE")]
     Tag(String),
+    /// A key that no tag can have.
+    #[error("tag key {0:?} has a = or a :, which no key has")]
+    Key(String),
     /// No such type of change.
     #[error("type {0:?} is not one of {list}", list = KINDS.join(", "))]
     Kind(String),
@@ -63,6 +66,17 @@ impl Filter {
         let (key, value) = tag
             .split_once([':', '='])
             .ok_or_else(|| InvalidFilter::Tag(tag.into()))?;
+        self.add_pair(key, value)
+    }
+
+    /// Lets members through whose tag `key` is `value`.
+    ///
+    /// # Errors
+    /// [`InvalidFilter::Key`] for one that no tag has; the filter is unchanged.
+    pub fn add_pair(&mut self, key: &str, value: &str) -> Result<(), InvalidFilter> {
+        if key.contains([':', '=']) {
+            return Err(InvalidFilter::Key(key.into()));
+        }
         self.tags.push((key.into(), value.into()));
         Ok(())
     }
@@ -115,7 +129,7 @@ impl Filter {
     /// Whether the member is among those asked for.
     pub fn admits_member(&self, member: &Member) -> bool {
         let (view, card) = (&member.view, &member.view.card);
-        let tagged = |(key, value): &(String, String)| card.tags.value(key) == Some(value);
+        let tagged = |(key, value): &(String, String)| card.tags.value(key) == Some(value.as_str());
         (self.states.is_empty() || self.states.contains(&view.state))
             && (self.names.is_empty() || self.names.contains(&card.name))
             && self.tags.iter().all(tagged)

@@ -1,28 +1,16 @@
 //! The vocabulary of membership: who a member is, which life of it we mean, and what we hold of it.
 
-use std::{
-    collections::{BTreeMap, btree_map},
-    fmt,
-    hash::Hasher,
-    net::SocketAddr,
-    sync::Arc,
-};
+use std::{fmt, hash::Hasher, net::SocketAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 
-use super::{AppStatus, Timestamp};
+use super::{AppStatus, TAG_BYTES_MAX, TAGS_MAX, Tags, Timestamp};
 
 /// Longest member name, in bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 128;
 /// Longest cluster name, in bytes of UTF-8.
 pub const CLUSTER_BYTES_MAX: usize = 64;
-/// All tags of one member together, in bytes as [`Tags::size`] counts them.
-pub const TAG_BYTES_MAX: usize = 16 * 1024;
-/// So many bytes of tags travel in packets; larger ones are fetched over streams by whoever hears
-/// of them.
-pub(super) const PACKET_TAG_BYTES_MAX: usize = 512;
-
 /// A member's stable id: a hash of the cluster's and the member's name. The same process name
 /// has the same id on every address and after every restart.
 ///
@@ -176,40 +164,6 @@ pub enum Evidence {
     RestartOverdue,
 }
 
-/// Key and value pairs that an operator attached to a member. Cheap to clone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Tags(Arc<BTreeMap<String, String>>);
-
-impl Tags {
-    /// Bytes of all keys and values together, and two more for each pair.
-    pub fn size(&self) -> usize {
-        let pair = |(key, value): (&String, &String)| key.len() + value.len() + 2;
-        self.0.iter().map(pair).sum()
-    }
-
-    /// The value of `key`.
-    pub fn value(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
-    }
-
-    /// All pairs, ordered by key.
-    pub fn iter(&self) -> btree_map::Iter<'_, String, String> {
-        self.0.iter()
-    }
-
-    /// Whether there is no tag.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl FromIterator<(String, String)> for Tags {
-    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
-        Self(Arc::new(pairs.into_iter().collect()))
-    }
-}
-
 /// What a member says of itself for one generation. Only the tags may change within it, and only in
 /// what is shown of a member: see [`MemberView::card`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -276,6 +230,9 @@ pub enum InvalidCard {
     /// A tag's value holds control characters, which environments and files cannot.
     #[error("the value of tag {0:?} holds control characters")]
     TagValue(String),
+    /// There are more tags than there may be.
+    #[error("{0} tags; at most {TAGS_MAX} fit")]
+    TooManyTags(usize),
     /// The tags are larger than they may be.
     #[error("tags take {0} bytes; at most {TAG_BYTES_MAX} fit")]
     TagsTooLarge(usize),
@@ -302,25 +259,6 @@ pub fn check_cluster(cluster: &str) -> Result<(), InvalidCard> {
         Ok(())
     } else {
         Err(InvalidCard::Cluster(cluster.into()))
-    }
-}
-
-/// Checks a member's tags: printable keys without `=` or `:`, 16 KiB in all.
-///
-/// # Errors
-/// [`InvalidCard::TagKey`], [`InvalidCard::TagValue`] or [`InvalidCard::TagsTooLarge`].
-pub fn check_tags(tags: &Tags) -> Result<(), InvalidCard> {
-    for (key, value) in tags.iter() {
-        if !is_word(key, TAG_BYTES_MAX) || key.contains(['=', ':']) {
-            return Err(InvalidCard::TagKey(key.clone()));
-        }
-        if value.chars().any(char::is_control) {
-            return Err(InvalidCard::TagValue(key.clone()));
-        }
-    }
-    match tags.size() {
-        size if size > TAG_BYTES_MAX => Err(InvalidCard::TagsTooLarge(size)),
-        _ => Ok(()),
     }
 }
 

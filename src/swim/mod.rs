@@ -37,6 +37,7 @@ mod prefetch;
 mod replay;
 mod roster;
 mod stats;
+mod tags;
 mod time;
 mod timers;
 mod tuning;
@@ -62,13 +63,16 @@ pub use keys::{InvalidKeyId, KEY_BYTES, Key, KeyId, Keys};
 pub use list::{List, Remembered};
 pub use member::{
     CLUSTER_BYTES_MAX, Card, Evidence, InvalidCard, Life, MemberId, MemberState, MemberView,
-    NAME_BYTES_MAX, Suspicion, TAG_BYTES_MAX, Tags, check_cluster, check_name, check_tags,
+    NAME_BYTES_MAX, Suspicion, check_cluster, check_name,
 };
+#[cfg(feature = "agent")]
+pub(crate) use node::STREAMS_BEGUN_MAX;
 #[cfg(all(feature = "agent", any(test, feature = "fuzzing")))]
 pub(crate) use node::fuzzing;
 pub use node::{KeyRing, Load, Node, Outputs, Sketch};
 pub(crate) use prefetch::prefetch;
 pub use stats::{Junk, Stats};
+pub use tags::{TAG_BYTES_MAX, TAGS_MAX, Tags, check_tags};
 pub use time::Timestamp;
 pub use tuning::{Profile, Tuning, UnknownProfile};
 pub use view::{Enrolled, Memory, Scope, View};

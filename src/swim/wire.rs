@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AppStatus, Card, Life, MemberId, Tags, check_event, check_name, check_tags, facts::Ring,
-    parts::Parts, roster::Accusation,
+    parts::Parts, roster::Accusation, tags::PACKET_TAG_BYTES_MAX,
 };
 
 /// A hello's payload is padded to this length: no welcome or refusal is longer.
@@ -270,7 +270,7 @@ struct WireText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl WireTags<'_> {
     pub(super) fn own(tags: &Tags) -> WireTags<'static> {
-        let text = |text: &String| WireText(Cow::Owned(text.clone()));
+        let text = |text: &str| WireText(Cow::Owned(text.to_owned()));
         let pairs = tags.iter().map(|(key, value)| (text(key), text(value)));
         WireTags(pairs.collect())
     }
@@ -337,6 +337,8 @@ impl WireCard<'_> {
     pub(super) fn check(&self, cluster: &str, generation: u32) -> Option<Card> {
         check_name(&self.name).ok()?;
         let tags = self.tags.check()?;
+        // Larger ones are said by stream: no packet could tell of this card.
+        (tags.size() <= PACKET_TAG_BYTES_MAX).then_some(())?;
         let usable = self.address.port() != 0 && !self.address.ip().is_unspecified();
         usable.then(|| Card {
             id: self.id(cluster),

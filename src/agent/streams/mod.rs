@@ -25,15 +25,13 @@ use tokio::{
 };
 use tracing::debug;
 
-use crate::swim::{StreamEnd, StreamId};
+use crate::swim::{STREAMS_BEGUN_MAX, StreamEnd, StreamId};
 
 use super::{clock::Clock, shared::Count};
 use entrance::{Accepted, Entrance};
 use exchange::{Line, Tasks};
 pub(super) use frames::Frame;
 
-/// Streams that we opened, at once. More of them are closed before they open.
-const DIALED_MAX: usize = 16;
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Frames waiting to be written to one stream.
 const FRAMES_QUEUED_MAX: usize = 8;
@@ -94,7 +92,7 @@ impl Streams {
         Self {
             open: BTreeMap::new(),
             local,
-            dialed: Arc::new(Semaphore::new(DIALED_MAX)),
+            dialed: Arc::new(Semaphore::new(STREAMS_BEGUN_MAX)),
             next_accepted: 1,
             gave_way,
             tasks: Tasks::new(sender),

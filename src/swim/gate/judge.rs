@@ -79,8 +79,12 @@ impl Gate {
                 let eta = RESTART_MAX.min(Duration::from_secs((*eta_s).into()));
                 Some(self.hear_end(identity, Claim::Restarting { eta }, *age_s))
             }
-            Update::Removed { age_s, .. } => {
+            Update::Removed { life, age_s, .. } => {
                 self.roster.record(handle)?;
+                let newest = self.directory.newest(handle);
+                if newest > 0 && !life.is_plausible_after(newest) {
+                    return None; // It could never be outlived.
+                }
                 Some(self.hear_end(identity, Claim::Removed, *age_s))
             }
         }

@@ -320,7 +320,7 @@ impl Gate {
                 let sides = [(kept.address, life), (card.address(), life)];
                 self.twins.push(Twins { handle, sides });
             } else {
-                let card = card.check(&self.cluster, generation)?;
+                let card = self.checked(card, generation)?;
                 self.keep_own(handle, card);
             }
             return Some(handle);
@@ -330,10 +330,16 @@ impl Gate {
             self.members_refused += 1;
             return None;
         }
-        Some(
-            self.directory
-                .intern(card.check(&self.cluster, generation)?),
-        )
+        let card = self.checked(card, generation)?;
+        Some(self.directory.intern(card))
+    }
+
+    fn checked(&mut self, card: &WireCard<'_>, generation: u32) -> Option<Card> {
+        let checked = card.check(&self.cluster, generation);
+        if checked.is_none() {
+            self.junk = Some(Junk::Malformed);
+        }
+        checked
     }
 
     /// Notes what qualifies a claim about `member` that foca is going to hear.

@@ -8,7 +8,7 @@ use crate::swim::{
     directory::Handle,
     facts::{Facts, Lacking, Retagged, Ring, Stated},
     identity::Identity,
-    member::PACKET_TAG_BYTES_MAX,
+    tags::PACKET_TAG_BYTES_MAX,
     wire::{Said, Update, WireTags},
 };
 

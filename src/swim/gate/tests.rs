@@ -110,6 +110,16 @@ fn a_claim_about_a_stranger_is_not_heard_unless_it_introduces_it() {
 }
 
 #[test]
+fn nobody_is_removed_from_generations_that_it_cannot_reach() {
+    let (mut gate, other) = acquainted();
+    tell(&mut gate, other, 0, suspected());
+    let plausible = gate.judge(&removed("other", 3));
+    assert_eq!(plausible.state(), State::Down);
+    let banned = gate.judge(&removed("other", Life::GENERATION_MAX));
+    assert!(is_nothing(&gate, &banned));
+}
+
+#[test]
 fn a_failure_older_than_the_refutation_is_not_heard() {
     let (mut gate, other) = acquainted();
     tell(&mut gate, other, 5, Standing::Alive);

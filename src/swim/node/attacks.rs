@@ -504,6 +504,24 @@ fn a_flood_of_members_by_a_key_holder_ends_at_the_limit_and_is_told() {
 }
 
 #[test]
+fn a_card_that_no_member_would_write_is_not_passed_on_and_is_counted() {
+    let mut few = cluster();
+    let wide = Card {
+        tags: [("k".to_owned(), "x".repeat(600))].into_iter().collect(),
+        ..made_up("wide", 1, 100)
+    };
+    let cards = [wide, made_up("a name", 1, 101), made_up("fine", 1, 102)];
+    for card in cards {
+        let bytes = &told_of(&mut few, [card].into_iter());
+        let from = address(1);
+        few.input(0, Input::Datagram { from, bytes });
+    }
+    let names = |name: &str| few.state(0, name).is_some();
+    assert_eq!(["wide", "a name", "fine"].map(names), [false, false, true]);
+    assert_eq!(junk(&few, 0, Junk::Malformed), 2);
+}
+
+#[test]
 fn nothing_that_members_say_can_be_read() {
     let few = cluster();
     let plain = cluster_with(&[]);

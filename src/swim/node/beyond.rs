@@ -54,7 +54,7 @@ impl Node {
         self.check(result);
         self.heed(sender, noticed.overheard, noticed.accused);
         self.answer_beyond(sender, header.message);
-        Ok(())
+        noticed.junk.map_or(Ok(()), Err)
     }
 
     fn read_packet(&self, mut packet: &[u8]) -> Result<Packet, CodecError> {

@@ -22,9 +22,9 @@ use crate::swim::{
 };
 
 /// Members asked over streams at once. Each costs its host a few packets and us a dial.
-const STREAM_PROBES_MAX: usize = 4;
-/// Of these, so many may have been begun by refusals that no probe waited for. The others are for
-/// probes, whatever is forged.
+pub(super) const STREAM_PROBES_MAX: usize = 4;
+/// Refusals that no probe waited for begin none beyond so many. The others are for probes, whatever
+/// is forged.
 const HINTED_MAX: usize = 2;
 /// Refusals by members that no probe asks are listened to once in this time, so that forged ones
 /// cost us no more than ten dials a second.

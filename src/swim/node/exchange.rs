@@ -36,8 +36,8 @@ const FOLLOW_UP_MAX: Duration = Duration::from_secs(1);
 const FOLLOW_UP_SHARE: Duration = Duration::from_millis(20);
 /// `healed` is told once in this time, not for every member that comes back.
 const HEALED_PAUSE: Duration = Duration::from_secs(30);
-/// Exchanges under way that we dialled, and that others dialled.
-const DIALLED_MAX: usize = 16;
+/// Exchanges under way that we began, and that others began.
+pub(super) const BEGUN_MAX: usize = 16;
 const SERVED_MAX: usize = 128;
 
 /// An exchange under way.
@@ -159,7 +159,7 @@ impl Node {
                 Exchange::Dialled { to } | Exchange::Compared { to } => Some(*to),
                 Exchange::Served { .. } => None,
             });
-        if dialled.clone().count() >= DIALLED_MAX || dialled.any(|other| other == to) {
+        if dialled.clone().count() >= BEGUN_MAX || dialled.any(|other| other == to) {
             return;
         }
         self.fresh = false;
@@ -304,7 +304,7 @@ impl Node {
                 count @ 2.. if !fresh && !is_newcomer => Frame::Sums(self.sums(count)),
                 _ => Frame::State {
                     parts: Parts::ALL,
-                    updates: self.state(Parts::ALL),
+                    updates: self.state_in_a_frame(Parts::ALL),
                 },
             };
             self.engine.mail().frame(sender, stream, &frame);
@@ -349,7 +349,7 @@ impl Node {
         let ours = is_count.then(|| self.sums(theirs.len()));
         let differing = ours.and_then(|ours| Parts::differing(&ours, theirs));
         let parts = differing.ok_or(Junk::Malformed)?;
-        let updates = self.state(parts);
+        let updates = self.state_in_a_frame(parts);
         let sender = self.sender();
         let frame = Frame::State { parts, updates };
         self.engine.mail().frame(sender, stream, &frame);
@@ -363,7 +363,7 @@ impl Node {
         envelope: &Envelope<'_>,
         updates: &[Update<'_>],
     ) {
-        let mine = self.state(parts);
+        let mine = self.state_in_a_frame(parts);
         self.import(envelope, updates);
         let sender = self.sender();
         self.engine
@@ -439,6 +439,9 @@ impl Node {
                 raised.is_rumour = gossip;
             }
         }
+        let junk = self.gate.borrow_mut().junk.take();
+        junk.into_iter()
+            .for_each(|junk| self.stats.count_junk(junk));
         let result = self.engine.apply(members.into_iter(), gossip);
         self.check(result);
         if !disputes.is_empty() {

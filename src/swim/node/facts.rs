@@ -14,8 +14,8 @@ use crate::swim::{
     facts::{Facts, Ring, Stated},
     gate::{Gate, Touch},
     identity::Identity,
-    member::PACKET_TAG_BYTES_MAX,
     roster::{Record, Standing},
+    tags::PACKET_TAG_BYTES_MAX,
     timers::Alarm,
 };
 

@@ -23,7 +23,7 @@ use crate::swim::{
 /// A fetch that takes longer is given up.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 /// Fetches under way at once.
-const FETCHES_MAX: usize = 8;
+pub(super) const FETCHES_MAX: usize = 8;
 /// Members in one question, and so in its answer: 1 MiB of tags.
 const ASKED_MAX: usize = 64;
 

@@ -1,14 +1,16 @@
 //! `Node`: one member's whole protocol behind three calls.
 //!
 //! `turn` takes inputs apart and settles what follows from them; `receive` opens datagrams,
-//! `answer` limits what strangers get back, `beyond` opens those of members that are not in the list, `join` makes contact and `reconnect` renews
-//! it, `exchange` compares state, `sums` says where it differs, `evidence` looks closer at members
-//! that do not answer, `duel` deals with our own name, `spread` sends news on, `facts` passes on
-//! what members say of themselves, `fetch` gets what was too large for that, `events` passes on
-//! what their applications raise, `keys` replaces what all seal with, `tell` turns what foca
-//! believes into changes, `look` shows it and `load` how much there is, `recall` starts from what
-//! is remembered, `removal` counts who has forgotten a member, `tune` takes other numbers, `part`
-//! says goodbye, and `prefetch` asks for a node's memory before it is needed.
+//! `beyond` those of members that are not in the list, `answer` limits what strangers get back,
+//! `join` makes contact and `reconnect` renews it, `exchange` compares state, `sums` says where it
+//! differs, `suspect` runs the clocks of suspicions, `evidence` looks closer at members that do not
+//! answer, `damp` holds back the returns of those that keep failing, `health` doubts ourselves,
+//! `duel` deals with our own name, `spread` sends news on, `facts` passes on what members say of
+//! themselves, `fetch` gets what was too large for that, `events` passes on what their applications
+//! raise, `keys` replaces what all seal with, `tell` turns what foca believes into changes, `look`
+//! shows it and `load` how much there is, `recall` starts from what is remembered, `removal` counts
+//! who has forgotten a member, `tune` takes other numbers, `part` says goodbye, and `prefetch` asks
+//! for a node's memory before it is needed.
 
 mod answer;
 mod beyond;
@@ -74,6 +76,10 @@ pub use look::Sketch;
 use removal::Removal;
 use spread::Spread;
 
+/// Streams that a node has open at once, of those that it began.
+#[cfg(feature = "agent")]
+pub(crate) const STREAMS_BEGUN_MAX: usize =
+    exchange::BEGUN_MAX + fetch::FETCHES_MAX + evidence::STREAM_PROBES_MAX;
 /// One line in the log for each peer in this time.
 const NOTICE_INTERVAL: Duration = Duration::from_secs(60);
 /// Peers that we remember having complained about. More are not complained about.

@@ -150,7 +150,8 @@ impl Node {
         junk: Option<Junk>,
     ) -> Result<(), Junk> {
         match result {
-            Ok(()) => Ok(()),
+            // Foca has read the packet, but not all that was in it was of use.
+            Ok(()) => junk.map_or(Ok(()), Err),
             Err(foca::Error::DataFromOurselves | foca::Error::IndirectForOurselves) => {
                 Err(Junk::Misdirected)
             }

@@ -64,8 +64,9 @@ impl Node {
             applied: BTreeSet::new(),
             rounds: 0,
         };
-        self.removals.insert(after.handle, removal);
-        self.schedule(ROUND_PAUSE, Alarm::RemovalRound(after.handle));
+        if self.removals.insert(after.handle, removal).is_none() {
+            self.schedule(ROUND_PAUSE, Alarm::RemovalRound(after.handle));
+        }
         // Consumers hear of it before whoever asked.
         self.settle();
         self.conclude_removal(after.handle);

@@ -349,14 +349,12 @@ fn nothing_is_ordered_in_plain_text_and_nothing_by_strangers() {
     stranger.captured.clear();
     change(&mut stranger, 1, KeyChange::Add(&key(2)));
     stranger.run(LATENCY * 20);
-    let before = few.captured.len();
     for (_, _, arrival) in &stranger.captured {
         if let Arrival::Datagram(from, bytes) = arrival {
             few.input(0, Input::Datagram { from: *from, bytes });
         }
     }
     assert_eq!(held(&mut few, 0), ids(&[1]));
-    assert!(before <= few.captured.len());
 }
 
 #[test]

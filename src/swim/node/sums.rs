@@ -1,18 +1,24 @@
 //! What an exchange tells, and the sums that show beforehand whether and where two nodes differ.
 
-use std::{hash::Hasher, net::IpAddr};
+use std::{collections::VecDeque, hash::Hasher, net::IpAddr};
 
 use foca::{Member, State};
+use rand::RngExt;
 use siphasher::sip::SipHasher24;
 
 use super::Node;
 use crate::swim::{
-    Card, Life, MemberId,
+    Card, FRAME_BYTES_MAX, Life, MemberId,
     identity::Identity,
     parts::{Parts, part_of},
     roster::Standing,
-    wire::{Update, WireCard},
+    wire::{self, Update, WireCard},
 };
+
+/// Of a frame, its head and seal left out.
+const STATE_BYTES_MAX: usize = FRAME_BYTES_MAX - 4096;
+/// So many updates fit a frame, whatever they tell: the largest is an event of some 1,200 bytes.
+const UPDATES_SAFE: usize = STATE_BYTES_MAX / 2048;
 
 impl Node {
     /// All we know of these parts: ourselves first, cards before claims, and last what members say
@@ -44,6 +50,17 @@ impl Node {
         }
         updates.extend(gate.statements().filter(covered));
         updates.extend(gate.events().filter(covered));
+        updates
+    }
+
+    /// As much of that as one frame takes. What is left out is drawn, so that the next exchanges,
+    /// whose sums still differ, bring the rest.
+    pub(super) fn state_in_a_frame(&mut self, parts: Parts) -> Vec<Update<'static>> {
+        let mut updates = self.state(parts);
+        if updates.len() > UPDATES_SAFE {
+            let start = self.rng.random_range(1..updates.len());
+            clip_to(STATE_BYTES_MAX, &mut updates, start);
+        }
         updates
     }
 
@@ -116,6 +133,28 @@ impl Node {
             (State::Down, _) => Some(u32::MAX - 1),
         }
     }
+}
+
+/// Leaves out, if it must, what comes last when all but the first are told from `start` on.
+fn clip_to(bytes_max: usize, updates: &mut Vec<Update<'_>>, start: usize) {
+    let sizes: Vec<_> = updates
+        .iter()
+        .map(|update| wire::encoded(update).len())
+        .collect();
+    if sizes.iter().sum::<usize>() <= bytes_max {
+        return;
+    }
+    let mut sizes = VecDeque::from(sizes);
+    let mut room = bytes_max - sizes.pop_front().unwrap_or_default();
+    sizes.rotate_left(start - 1);
+    updates[1..].rotate_left(start - 1);
+    let fits = |size: &usize| {
+        room.checked_sub(*size)
+            .inspect(|left| room = *left)
+            .is_some()
+    };
+    let told = sizes.iter().copied().take_while(fits).count();
+    updates.truncate(1 + told);
 }
 
 /// A member alone counts the versions of its facts, so that equal versions are equal facts.
@@ -209,6 +248,31 @@ mod tests {
         few.captured.clear();
         exchange(&mut few);
         assert_eq!(frames(&few).len(), 2, "and now they agree");
+    }
+
+    #[test]
+    fn what_one_frame_does_not_take_is_left_out_from_any_place() {
+        let few = Few::joined(20);
+        let whole = few.nodes[0].as_ref().unwrap().state(Parts::ALL);
+        let bytes = |updates: &[Update<'_>]| -> usize {
+            let sizes = updates.iter().map(|update| wire::encoded(update).len());
+            sizes.sum()
+        };
+        let mut kept = whole.clone();
+        clip_to(bytes(&whole), &mut kept, 7);
+        assert_eq!(kept, whole);
+        let half = bytes(&whole) / 2;
+        let mut told = vec![false; whole.len()];
+        for start in 1..whole.len() {
+            let mut clipped = whole.clone();
+            clip_to(half, &mut clipped, start);
+            assert!(bytes(&clipped) <= half && clipped.len() >= whole.len() / 2 - 1);
+            assert_eq!(clipped[..2], [whole[0].clone(), whole[start].clone()]);
+            for (update, told) in whole.iter().zip(&mut told) {
+                *told |= clipped.contains(update);
+            }
+        }
+        assert!(told.iter().all(|told| *told));
     }
 
     #[test]
