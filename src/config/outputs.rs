@@ -386,7 +386,7 @@ fn filter(section: &Section<'_>) -> Result<Filter, ConfigError> {
     section.read("tag", |value| {
         section::pairs(value)?
             .iter()
-            .try_for_each(|(key, value)| filter.add_tag(&format!("{key}={value}")))
+            .try_for_each(|(key, value)| filter.add_pair(key, value))
             .map_err(wrong)
     })?;
     Ok(filter)

@@ -160,7 +160,13 @@ fn texts(key: &Key, value: &toml::Value) -> Result<Vec<String>, Refusal> {
         Integer(number) if key.name == "max-members" => Ok(vec![number.to_string()]),
         Array(items) if key.many => items.iter().map(|item| text(key, item)).collect(),
         Table(pairs) if key.name == "tag" => {
-            let pair = |(k, v)| Ok(format!("{k}={}", text(key, v)?));
+            let pair = |(k, v): (&std::string::String, _)| match k.contains(['=', ':']) {
+                true => Err(refusal(
+                    format!("has the key {k:?}"),
+                    "keys hold no = and no :",
+                )),
+                false => Ok(format!("{k}={}", text(key, v)?)),
+            };
             pairs.iter().map(pair).collect()
         }
         _ => Err(wrong_type(key)),
