@@ -60,6 +60,11 @@ impl Content for Generation {
     const KIND: &'static str = "generation";
 }
 
+/// That of the process after one that had `held`, whatever a page says.
+fn next_generation(held: u32) -> u32 {
+    held.saturating_add(1).min(Life::GENERATION_MAX)
+}
+
 /// Why the directory is not ours.
 #[derive(Debug, thiserror::Error)]
 enum Untaken {
@@ -123,7 +128,7 @@ impl Store {
         if let Some(refusal) = refusal.and_then(|untaken| untaken.refusal(dir, &store.owner)) {
             return Err(refusal);
         }
-        let generation = (store.generation + 1).min(Life::GENERATION_MAX);
+        let generation = next_generation(store.generation);
         let _ = store.keep(generation, store.peers.clone());
         Ok((store, generation))
     }
