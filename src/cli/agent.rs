@@ -166,7 +166,7 @@ pub(super) fn run(mut args: Args, output: &mut Output) -> Result<(), Failure> {
     }
     let (flags, around) = (args.flags(), Surroundings::look());
     let launch = config::load(flags.clone(), &around)?;
-    let (log, set_level) = log(launch.logging)?;
+    let (log, set_level) = log(launch.logging, output.is_colored())?;
     for warning in launch.warnings {
         warn!("{warning}");
     }
@@ -210,7 +210,7 @@ fn check(args: Args, output: &mut Output) -> Result<(), Failure> {
 }
 
 /// The log, and what changes the level from which on it has our lines.
-fn log(logging: Logging) -> Result<(Log, impl Fn(Level) + Send + Sync), Failure> {
+fn log(logging: Logging, is_colored: bool) -> Result<(Log, impl Fn(Level) + Send + Sync), Failure> {
     let log = Log::start(std::io::stderr());
     let log = log.map_err(|error| Failure::trouble(format!("cannot start the log: {error}")))?;
     let (targets, handle) = reload::Layer::new(targets(logging.level));
@@ -219,9 +219,8 @@ fn log(logging: Logging) -> Result<(Log, impl Fn(Level) + Send + Sync), Failure>
     if logging.json {
         registry.with(lines.json().flatten_event(true)).init();
     } else {
-        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
         registry
-            .with(lines.with_ansi(is_terminal).with_target(false))
+            .with(lines.with_ansi(is_colored).with_target(false))
             .init();
     }
     let set_level = move |level| {

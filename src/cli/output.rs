@@ -28,6 +28,11 @@ impl Output {
         }
     }
 
+    /// Whether lines for people are coloured.
+    pub(super) fn is_colored(&self) -> bool {
+        self.err.current_choice() != ColorChoice::Never
+    }
+
     /// One line of data, seen at once.
     pub(super) fn data(&mut self, line: impl Display) -> Result<(), Failure> {
         writeln!(self.out, "{line}")?;
