@@ -13,6 +13,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::{sync::broadcast, time::timeout};
@@ -28,6 +29,8 @@ use crate::{
 
 use super::{Problem, query};
 
+/// Names that are looked up at once for one request.
+const LOOKUPS_MAX: usize = 64;
 /// How long a join waits for answers before it says who is pending.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// More than the protocol takes to end at worst.
@@ -47,7 +50,8 @@ struct JoinAnswer {
     pending: Vec<String>,
 }
 
-/// `POST /v1/join`. Answers as soon as every address did, after 5 s at the latest. Those that did
+/// `POST /v1/join`. Answers as soon as every address did, 5 s after all names have addresses at the
+/// latest. Those that did
 /// not answer are still tried, for ever. Our own address may be among them, so that all agents can
 /// be told the same; it is neither joined nor pending.
 pub(super) async fn join(
@@ -58,7 +62,7 @@ pub(super) async fn join(
     if addresses.is_empty() {
         return Err(Problem::bad_request("no address to join was given"));
     }
-    let mut places = resolve(&addresses).await?;
+    let mut places = resolve(addresses.clone()).await?;
     leave_out_ourselves(&shared, &mut places);
     let everything: BTreeSet<_> = places.values().flatten().copied().collect();
     if everything.is_empty() {
@@ -89,18 +93,19 @@ fn leave_out_ourselves(shared: &Shared, places: &mut BTreeMap<String, BTreeSet<S
 }
 
 /// Every address behind what was typed; all must have one.
-async fn resolve(typed: &[String]) -> Result<BTreeMap<String, BTreeSet<SocketAddr>>, Problem> {
-    let mut places = BTreeMap::new();
-    for text in typed {
-        let seed = text
-            .parse::<Seed>()
-            .map_err(|error| Problem::bad_request(error.to_string()))?;
-        let found = look_up(&seed)
-            .await
-            .map_err(|error| Problem::bad_request(format!("cannot resolve {text:?}: {error}")))?;
-        places.insert(text.clone(), found);
-    }
-    Ok(places)
+async fn resolve(typed: Vec<String>) -> Result<BTreeMap<String, BTreeSet<SocketAddr>>, Problem> {
+    let lookups = typed.into_iter().map(addresses_of);
+    let found = stream::iter(lookups).buffered(LOOKUPS_MAX);
+    found.try_collect().await
+}
+
+async fn addresses_of(typed: String) -> Result<(String, BTreeSet<SocketAddr>), Problem> {
+    let seed = typed.parse::<Seed>();
+    let seed = seed.map_err(|error| Problem::bad_request(error.to_string()))?;
+    let found = look_up(&seed)
+        .await
+        .map_err(|error| Problem::bad_request(format!("cannot resolve {typed:?}: {error}")))?;
+    Ok((typed, found))
 }
 
 /// Those of `places` that answered in time, at any of their addresses.
