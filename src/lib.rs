@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! cli ──► agent ──► feed ──► swim ──► foca
+//!  ├────► config           (what agents are told to be; agent and cli use it)
 //!  ├────► simulator ───────► swim          (the simulator may use feed to check replay)
 //!  └────► client ┄┄ HTTP ┄┄► an agent
 //! ```
@@ -16,9 +17,13 @@
 //! | [`swim`] | DECIDES | the protocol changes: what is believed, sent, when. Pure |
 //! | [`feed`] | TELLS | the event stream changes: records, numbering, resume. Pure |
 //! | [`agent`] | DOES | sockets, clock, signals, files, the local HTTP API |
+//! | [`config`] | READS | flags, environment and file, what comes first, and what is wrong |
 //! | [`client`] | LISTENS | programs in Rust talk to an agent otherwise: watches, views, requests |
 //! | [`simulator`] | PROVES | virtual time, network, faults, checkers. Pure |
 //! | [`cli`] | SPEAKS | flags, tables, messages; the only place that prints |
+//!
+//! Two small files belong to no folder: `names` puts many names into a sentence, `nearest` finds
+//! what somebody meant to write.
 //!
 //! # The drive contract
 //!

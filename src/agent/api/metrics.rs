@@ -24,6 +24,7 @@ pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Response {
 
 fn text(shared: &Shared) -> String {
     let mut page = Page::default();
+    process(&mut page, shared);
     feed(&mut page, shared);
     traffic(&mut page, shared);
     outputs(&mut page, &shared.outputs);
@@ -70,13 +71,19 @@ fn feed(page: &mut Page, shared: &Shared) {
     let stuck = shared.tallies.stuck.get();
     let help = "Connections closed because nothing was read for 60 s";
     page.counter("connections_stuck_total", help, stuck);
+}
+
+fn process(page: &mut Page, shared: &Shared) {
+    let uptime = shared.clock.uptime().as_secs();
+    page.gauge("uptime_seconds", "Time since the start", uptime);
     let data_dir = &shared.tallies.data_dir;
     let help = "Failed attempts to write to the data directory";
     page.counter("data_dir_failures_total", help, data_dir.failures());
     let (failing, help) = (u8::from(data_dir.is_failing()), "1 while they fail");
     page.gauge("data_dir_failing", help, failing);
-    let uptime = shared.clock.uptime().as_secs();
-    page.gauge("uptime_seconds", "Time since the start", uptime);
+    let is_behind = u8::from(shared.key_file_is_behind());
+    let help = "1 while the key file lacks what became of this agent's keys";
+    page.gauge("key_file_behind", help, is_behind);
 }
 
 fn traffic(page: &mut Page, shared: &Shared) {
@@ -90,7 +97,7 @@ fn traffic(page: &mut Page, shared: &Shared) {
     page.head("datagram_bytes_total", "counter", "Bytes of datagrams");
     page.labelled("datagram_bytes_total", received, node.bytes_received);
     page.labelled("datagram_bytes_total", sent, node.bytes_sent);
-    let help = "Datagrams and frames thrown away, by reason";
+    let help = "Datagrams and frames thrown away, whole or in part, by reason";
     page.head("junk_total", "counter", help);
     for reason in Junk::ALL {
         page.labelled("junk_total", ("reason", reason.as_str()), node.junk(reason));
@@ -134,12 +141,6 @@ fn protocol(page: &mut Page, shared: &Shared) {
     page.counter("refutations_total", help, node.refutations);
     let help = "Claims of members thrown away as there were max-members";
     page.counter("members_refused_total", help, node.members_refused);
-    let help = "1 while the key file lacks what became of this agent's keys";
-    page.gauge(
-        "key_file_behind",
-        help,
-        u8::from(shared.key_file_is_behind()),
-    );
     let help = "State exchanges completed";
     page.counter("exchanges_total", help, node.exchanges);
     let help = "False failures of this agent that it outlived";

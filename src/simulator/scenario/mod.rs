@@ -187,7 +187,7 @@ impl Scenario {
     ///
     /// # Errors
     /// When its faults do not fit, when it draws its own or is a plan, or when that is not between
-    /// a millisecond and a day.
+    /// a millisecond and 31 days.
     pub fn with_duration(mut self, duration: Duration) -> Result<Self, ScenarioError> {
         let text = humantime::format_duration(duration);
         if self.file.swarm || self.file.plan.is_some() {

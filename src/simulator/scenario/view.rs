@@ -51,7 +51,7 @@ impl Scenario {
                 ..
             } => Err(self.refuse(format!(
                 "view = {view}: neighbours are drawn for a cluster that stands, not for \
-                 start = \"cold\""
+                 start = \"cold\" or \"at_once\""
             ))),
             _ => Ok(()),
         }
