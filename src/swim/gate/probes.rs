@@ -23,6 +23,10 @@ impl Gate {
         match header.message {
             Message::Ping(number) if !self.calling => {
                 self.probes += 1;
+                // What an earlier probe saw says nothing of this one, unless the doubt is the same.
+                if !self.is_suspect(header.dst) {
+                    self.forget_seen_of(header.dst);
+                }
                 self.probe = Some(Probe::new(header.dst, number));
             }
             Message::PingReq { .. } => {

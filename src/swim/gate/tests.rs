@@ -1,7 +1,9 @@
-use std::{borrow::Cow, net::SocketAddr};
+use std::{borrow::Cow, net::SocketAddr, time::Duration};
+
+use foca::{Header, Message};
 
 use super::*;
-use crate::swim::{Enrolled, Evidence, Tags, doubt::Doubt};
+use crate::swim::{Enrolled, Evidence, Tags, Timestamp, doubt::Doubt};
 
 const ACCUSATION: Accusation = Accusation {
     by: MemberId(9),
@@ -117,6 +119,26 @@ fn nobody_is_removed_from_generations_that_it_cannot_reach() {
     assert_eq!(plausible.state(), State::Down);
     let banned = gate.judge(&removed("other", Life::GENERATION_MAX));
     assert!(is_nothing(&gate, &banned));
+}
+
+#[test]
+fn what_an_earlier_probe_saw_is_not_said_of_a_later_one() {
+    let (mut gate, other) = acquainted();
+    let ping = |gate: &Gate| Header {
+        src: gate.me,
+        src_incarnation: 0,
+        dst: other,
+        message: Message::Ping(1),
+    };
+    let later = Timestamp::ZERO + Duration::from_secs(1);
+    let evidence = Evidence::StreamReachable;
+    gate.note_seen(other, evidence, later);
+    tell(&mut gate, other, 0, suspected());
+    gate.note_outgoing(&ping(&gate));
+    assert_eq!(gate.seen(other), Some(evidence), "the doubt is the same");
+    tell(&mut gate, other, 1, Standing::Alive);
+    gate.note_outgoing(&ping(&gate));
+    assert_eq!(gate.seen(other), None);
 }
 
 #[test]
