@@ -20,7 +20,7 @@ use tracing::{error, info, warn};
 
 use super::{
     replace::{Rights, replace},
-    shared::Shared,
+    shared::{Command, Shared},
 };
 use crate::{
     config::{InvalidKeyFile, read_keys, rewrite_keys},
@@ -116,7 +116,7 @@ impl KeyFile {
     }
 
     /// Lets the file of `shared`, if there is one, follow its keys until the agent has ended, and
-    /// have the last ones then.
+    /// have the last ones then. Lets the protocol know whether it does.
     pub(super) async fn follow(shared: Arc<Shared>) {
         let Some(file) = &shared.key_file else {
             return;
@@ -124,16 +124,26 @@ impl KeyFile {
         let mut keys = shared.keys.subscribe();
         // They may have changed before this began.
         keys.mark_changed();
-        let mut has_ended = false;
+        let (mut has_ended, mut was_behind) = (false, false);
         while !has_ended {
-            tokio::select! {
+            let is_new = tokio::select! {
                 // It fails only without a sender, and `shared` is one.
-                _ = keys.changed() => {}
-                () = tokio::time::sleep(RETRY), if file.is_behind() => {}
-                () = shared.ended() => has_ended = true,
-            }
+                _ = keys.changed() => true,
+                () = tokio::time::sleep(RETRY), if was_behind => false,
+                () = shared.ended() => {
+                    has_ended = true;
+                    false
+                }
+            };
             keys.mark_unchanged();
             shared.keep_keys().await;
+            let is_behind = file.is_behind();
+            let is_news = is_new || is_behind != was_behind;
+            was_behind = is_behind;
+            if is_news && !has_ended {
+                // It fails only while the agent ends.
+                let _ = shared.commands.send(Command::KeysStored(!is_behind)).await;
+            }
         }
     }
 

@@ -48,6 +48,8 @@ pub(super) enum KeyRefusal {
     Primary(KeyId),
     #[error("key {id} is not accepted by {}: they could not read it", some_of(.missing))]
     NotAccepted { id: KeyId, missing: Vec<String> },
+    #[error("{} could not store their keys: their next start would be locked out", some_of(.by))]
+    Unstored { by: Vec<String> },
     #[error("{} still seal with key {id}, or do not say what with", some_of(.by))]
     InUse { id: KeyId, by: Vec<String> },
 }
@@ -108,9 +110,13 @@ impl Keyring {
             return Err(KeyRefusal::Unknown(id));
         }
         let by = self.those(|ring| ring.keys.first().is_none_or(|primary| *primary == id));
+        if !by.is_empty() {
+            return Err(KeyRefusal::InUse { id, by });
+        }
+        let by = self.those(|ring| !ring.is_stored);
         match by.is_empty() {
             true => Ok(id),
-            false => Err(KeyRefusal::InUse { id, by }),
+            false => Err(KeyRefusal::Unstored { by }),
         }
     }
 }
@@ -135,6 +141,7 @@ mod tests {
         let ring = |(at, bytes): (usize, &&[u8])| KeyRing {
             member: format!("n{at}"),
             keys: ids(bytes),
+            is_stored: true,
         };
         Keyring {
             ours: ids(rings[0]),
@@ -189,6 +196,11 @@ mod tests {
             refused(&[&[2], &[2]], asked()),
             Some(KeyRefusal::Unknown(id(1)))
         );
+        let mut unstored = keyring(&[&[2, 1], &[2, 1]]);
+        unstored.rings[1].is_stored = false;
+        let by = vec!["n1".into()];
+        let refused = unstored.consent(&asked()).err();
+        assert_eq!(refused, Some(KeyRefusal::Unstored { by }));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use tracing::{error, info, warn};
 use crate::{
     feed::Filter,
     swim::{
-        AppStatus, Card, Input, InvalidCard, MemberState, MemberView, Node, Output, Removed,
-        StopReason, Tags, Timestamp, check_tags,
+        AppStatus, Card, Input, InvalidCard, KeyChange, MemberState, MemberView, Node, Output,
+        Removed, StopReason, Tags, Timestamp, check_tags,
     },
 };
 
@@ -229,6 +229,9 @@ impl Protocol {
                 let answer = self.change_keys(&request);
                 // Who asked may have gone.
                 let _ = reply.send(answer);
+            }
+            Command::KeysStored(are_stored) => {
+                self.handle(Input::Keys(KeyChange::Stored(are_stored)));
             }
             Command::Leave { reason, restart_in } => self.leave(&reason, restart_in),
             Command::Tags { change, reply } => {

@@ -17,7 +17,7 @@ use std::{
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::{
-    config::Config,
+    config::{Config, Seed},
     feed::Feed,
     swim::{
         AppStatus, Change, InvalidCard, Keys, MemberId, MemberState, Profile, Removed, Stats, Tags,
@@ -62,6 +62,8 @@ pub(super) enum Command {
         request: KeyRequest,
         reply: oneshot::Sender<Result<Keyring, KeyRefusal>>,
     },
+    /// The key file has our keys, or could not be written.
+    KeysStored(bool),
     /// Leave the cluster, which ends the agent. The next one is due after a while, if one is.
     Leave {
         reason: String,
@@ -165,6 +167,8 @@ pub(super) struct Facts {
     pub(super) http: Option<SocketAddr>,
     /// A signal to end announces a restart, due so soon.
     pub(super) restart_eta: Option<Duration>,
+    /// It was told of others, or remembers some.
+    pub(super) seeks_others: bool,
 }
 
 impl Facts {
@@ -178,6 +182,7 @@ impl Facts {
             socket: config.socket.clone(),
             http,
             restart_eta: config.restart_eta,
+            seeks_others: config.join.iter().any(|seed| *seed != Seed::Address(bind)),
         }
     }
 }
@@ -339,6 +344,13 @@ impl Shared {
         let mut pulse = self.pulse.subscribe();
         // It fails only without a sender, and we are one.
         let _ = pulse.wait_for(|pulse| pulse.ended).await;
+    }
+
+    /// Whether it looks for others and has met nobody yet: what it shows is no cluster.
+    pub(super) fn is_lonely(&self) -> bool {
+        let counts = self.feed().counts();
+        let listed = counts.alive + counts.suspect + counts.failed + counts.left;
+        self.facts.seeks_others && listed <= 1
     }
 
     pub(super) fn subscribers(&self) -> usize {

@@ -208,16 +208,16 @@ fn show(answer: &Answer<Keyring>, json: bool, output: &mut Output) -> Result<(),
     for line in table::lines(&rows) {
         output.data(line)?;
     }
-    warn_of_file(answer, output);
+    warn_of_unstored(answer, output);
     Ok(())
 }
 
-/// The agent goes on, and its next start would not have the same keys.
-fn warn_of_file(answer: &Keyring, output: &mut Output) {
-    if let Some(file) = answer.file.as_ref().filter(|_| !answer.stored) {
+/// They go on, and their next start would not have the same keys.
+fn warn_of_unstored(answer: &Keyring, output: &mut Output) {
+    let names = named(unstored(answer));
+    if !names.is_empty() {
         output.talk(format_args!(
-            "the agent could not write {}: see its log",
-            file.display()
+            "{names} could not store their keys: see their logs"
         ));
     }
 }
@@ -238,7 +238,7 @@ async fn follow(
         GOSSIP_PATIENCE
     };
     let all_did = async {
-        while !aim.missing(&answer, &id).is_empty() {
+        while !aim.missing(&answer, &id).is_empty() || unstored(&answer).next().is_some() {
             sleep(PAUSE).await;
             answer = client.keys().await?;
         }
@@ -255,14 +255,25 @@ async fn follow(
         let count = all - missing.len();
         let names = named(missing.into_iter());
         let text = format!("{done} by {count}/{all} members, not by {names}");
-        let hint = "see their logs, and who they are with `headcount members`; wait longer with \
-            --wait --timeout";
+        let hint = match aim {
+            Aim::Accepted => {
+                "see their logs; it still spreads: look with `headcount keys list`, \
+                and add no other one"
+            }
+            _ => "see their logs; wait longer with --wait --timeout",
+        };
+        return Err(Failure::no(text).hint(hint));
+    }
+    if unstored(&answer).next().is_some() {
+        let names = named(unstored(&answer));
+        let text = format!("{done} by {all}/{all}, but {names} could not store it");
+        let hint = "their next start would have other keys: let their key files be written, or \
+            change them by hand and run `headcount keys reload` there";
         return Err(Failure::no(text).hint(hint));
     }
     if !step.asking.json {
         output.data(format_args!("{done} by {all}/{all}: safe to go on"))?;
     }
-    warn_of_file(&answer, output);
     Ok(())
 }
 
@@ -287,6 +298,11 @@ impl Aim {
             Self::Gone => format!("{id} is removed"),
         }
     }
+}
+
+/// Those whose next start would have other keys.
+fn unstored(answer: &Keyring) -> impl Iterator<Item = &KeyHolder> {
+    answer.members.iter().filter(|member| !member.stored)
 }
 
 fn named<'a>(members: impl Iterator<Item = &'a KeyHolder>) -> String {

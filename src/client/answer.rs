@@ -189,6 +189,9 @@ pub struct KeyHolder {
     pub name: String,
     /// What its keys are called, the one that seals first. Empty when it never said.
     pub keys: Vec<String>,
+    /// Whether its next start would have them, too.
+    #[serde(default)]
+    pub stored: bool,
 }
 
 impl KeyHolder {

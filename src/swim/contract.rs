@@ -124,6 +124,9 @@ pub enum KeyChange<'a> {
     /// We alone have these from now on, whatever was told to the cluster before: the operator
     /// changed the file by hand. Without effect if there are none.
     Replace(&'a Keys),
+    /// Our next process will have the keys that we have now, or it will not. Until this is said
+    /// after a change, others are told that it will not.
+    Stored(bool),
 }
 
 /// Everything that a node asks of its driver.

@@ -99,28 +99,37 @@ pub(super) struct Facts {
 
 /// The keys that a member has, by what they are called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "(Vec<KeyId>, Mark)", into = "(Vec<KeyId>, Mark)")]
+#[serde(
+    try_from = "(Vec<KeyId>, Mark, bool)",
+    into = "(Vec<KeyId>, Mark, bool)"
+)]
 pub(super) struct Ring {
     /// The one that seals first.
     pub(super) ids: Vec<KeyId>,
     /// How far it is with orders.
     pub(super) mark: Mark,
+    /// Its next process will have them, too.
+    pub(super) is_stored: bool,
 }
 
-impl TryFrom<(Vec<KeyId>, Mark)> for Ring {
+impl TryFrom<(Vec<KeyId>, Mark, bool)> for Ring {
     type Error = &'static str;
 
-    fn try_from((ids, mark): (Vec<KeyId>, Mark)) -> Result<Self, &'static str> {
+    fn try_from((ids, mark, is_stored): (Vec<KeyId>, Mark, bool)) -> Result<Self, &'static str> {
         match ids.len() <= Keys::COUNT_MAX {
-            true => Ok(Self { ids, mark }),
+            true => Ok(Self {
+                ids,
+                mark,
+                is_stored,
+            }),
             false => Err("more keys than anybody has"),
         }
     }
 }
 
-impl From<Ring> for (Vec<KeyId>, Mark) {
+impl From<Ring> for (Vec<KeyId>, Mark, bool) {
     fn from(ring: Ring) -> Self {
-        (ring.ids, ring.mark)
+        (ring.ids, ring.mark, ring.is_stored)
     }
 }
 

@@ -97,6 +97,7 @@ pub(in crate::agent) fn shared_with(key_file: Option<PathBuf>, keys: Keys) -> Ar
         bind,
         key_file,
         restart_eta: None,
+        seeks_others: false,
         socket: "/nowhere".into(),
         http: None,
     };

@@ -46,6 +46,7 @@ struct KeyRecord {
 struct MemberRecord {
     name: String,
     keys: Vec<String>,
+    stored: bool,
 }
 
 #[derive(Deserialize)]
@@ -185,6 +186,7 @@ fn record(shared: &Shared, keyring: &Keyring, changed: Option<KeyId>) -> Record 
             .map(|ring| MemberRecord {
                 name: ring.member.clone(),
                 keys: ring.keys.iter().map(text).collect(),
+                stored: ring.is_stored,
             })
             .collect(),
         file: file.map(|file| file.path().display().to_string()),

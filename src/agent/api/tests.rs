@@ -44,6 +44,7 @@ impl Desk {
             socket: "/tmp/s".into(),
             http: None,
             restart_eta: None,
+            seeks_others: false,
         };
         let own = view("n1", MemberState::Alive);
         let feed = Feed::new(Epoch(0xe), clock.now(), &own).with_journal_limits(4, 1 << 20);

@@ -33,6 +33,9 @@ pub(super) struct Ordered {
     orders: Orders,
     /// Orders up to this number are not for us: the operator changed our file since.
     overridden: u32,
+    /// The driver has not said yet that our next process will have our keys, too. They came from
+    /// where it stores them.
+    is_unstored: bool,
     /// When we ask somebody who knows more.
     pub(super) ask_at: Option<Timestamp>,
 }
@@ -47,6 +50,7 @@ impl Ordered {
         keys.primary().map(|_| Ring {
             ids: keys.ids().collect(),
             mark: self.mark(),
+            is_stored: !self.is_unstored,
         })
     }
 }
@@ -58,6 +62,8 @@ pub struct KeyRing {
     pub member: String,
     /// What its keys are called, the one that seals first. Empty when it never said.
     pub keys: Vec<KeyId>,
+    /// Whether its next process will have them, too, as far as it said.
+    pub is_stored: bool,
 }
 
 impl Node {
@@ -80,10 +86,11 @@ impl Node {
         let members = self.engine.members().filter(returns);
         let all = members.map(|held| *held.id()).chain([gate.me]);
         let ring = |identity: Identity| {
-            let keys = gate.ring(identity).map(|ring| ring.ids.clone());
+            let ring = gate.ring(identity);
             Some(KeyRing {
                 member: gate.card_of(identity)?.name.clone(),
-                keys: keys.unwrap_or_default(),
+                keys: ring.map(|ring| ring.ids.clone()).unwrap_or_default(),
+                is_stored: ring.is_none_or(|ring| ring.is_stored),
             })
         };
         let mut rings: Vec<_> = all.filter_map(ring).collect();
@@ -101,6 +108,7 @@ impl Node {
             KeyChange::Add(key) => orders.add(&held, key.clone()),
             KeyChange::Use(id) => orders.promote(&held, id),
             KeyChange::Remove(id) => orders.remove(&held, id),
+            KeyChange::Stored(is_stored) => self.ordered.is_unstored = !is_stored,
             KeyChange::Replace(keys) => {
                 self.ordered.overridden = orders.number();
                 if keys.primary().is_some() {
@@ -131,6 +139,7 @@ impl Node {
 
     fn take_keys(&mut self, keys: Keys) {
         if keys != self.keys() {
+            self.ordered.is_unstored = true;
             self.engine.mail().replace_keys(keys.clone());
             self.push(Output::Keys(keys));
         }
