@@ -229,7 +229,10 @@ impl Keeper {
             },
             End::of,
         );
-        info!("the application {end}");
+        match end {
+            End::Exited(_) => info!("the application {end}"),
+            End::Killed(_) => info!("the application was {end}"),
+        }
         end
     }
 

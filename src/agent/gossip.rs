@@ -4,18 +4,26 @@ use std::{
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
     ops::BitOr,
+    time::Duration,
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
+use tracing::warn;
 
-use super::refusals::{self, Undelivered};
+use super::{
+    clock::Clock,
+    refusals::{self, Undelivered},
+};
+use crate::swim::Timestamp;
 
 /// Asked of the system for each direction; it gives less without a word where it must. Room for
 /// what arrives while the process does not run.
 const BUFFER_BYTES: usize = 2 * 1024 * 1024;
 /// Tries to find one number that is free for both, when the system chooses.
 const PORT_TRIES: usize = 16;
+/// Between two lines of the log about datagrams that could not be sent.
+const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 256;
 
@@ -104,18 +112,21 @@ pub(super) struct Datagrams {
     /// The same socket, as the runtime watches it.
     watched: tokio::net::UdpSocket,
     buffer: Box<[u8]>,
+    clock: Clock,
     is_v6: bool,
     /// What became of datagrams may be waiting in the error queue.
     is_troubled: bool,
     /// Datagrams that the system refused to send.
     pub(super) send_errors: u64,
+    /// Of complaints.
+    silent_until: Timestamp,
     /// Errors that the system reported instead of a datagram.
     pub(super) receive_errors: u64,
 }
 
 impl Datagrams {
     /// Must be called inside a runtime.
-    pub(super) fn new(socket: UdpSocket) -> io::Result<Self> {
+    pub(super) fn new(socket: UdpSocket, clock: Clock) -> io::Result<Self> {
         let is_v6 = socket.local_addr()?.is_ipv6();
         // Without it a dead process is silent, as on systems that have no error queue.
         let _ = refusals::enable(&socket, is_v6);
@@ -127,6 +138,8 @@ impl Datagrams {
             // Larger than any packet of ours, so that an oversized one is seen to be so.
             buffer: vec![0; 65_536].into(),
             send_errors: 0,
+            silent_until: Timestamp::ZERO,
+            clock,
             receive_errors: 0,
         })
     }
@@ -181,6 +194,17 @@ impl Datagrams {
         next
     }
 
+    /// Says so once a minute. A peer may have an address that this socket cannot reach at all, as
+    /// one of IPv4 from a socket of IPv6 alone.
+    fn complain(&mut self, to: SocketAddr, error: &io::Error) {
+        let now = self.clock.now();
+        if self.silent_until <= now {
+            self.silent_until = now + COMPLAINT_PAUSE;
+            let to = canonical(to);
+            warn!(%to, %error, "cannot send to a member from here: it will seem dead");
+        }
+    }
+
     /// Sends one datagram. What the system refuses is lost and counted, as the network loses.
     pub(super) fn send(&mut self, to: SocketAddr, bytes: &[u8]) {
         let to = if self.is_v6 { mapped(to) } else { to };
@@ -190,8 +214,9 @@ impl Datagrams {
             self.is_troubled = true;
             self.socket.send_to(bytes, to)
         });
-        if sent.is_err() {
+        if let Err(error) = sent {
             self.send_errors += 1;
+            self.complain(to, &error);
         }
     }
 }
@@ -231,7 +256,7 @@ mod tests {
     async fn everything_that_waits_is_read_after_one_wake_up() {
         let here = Gossip::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let there = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut datagrams = Datagrams::new(here.udp).unwrap();
+        let mut datagrams = Datagrams::new(here.udp, Clock::start()).unwrap();
         for round in 0..3 {
             for number in 0..10u8 {
                 there.send_to(&[round, number], here.address).unwrap();
@@ -258,7 +283,7 @@ mod tests {
         let nobody = UdpSocket::bind("127.0.0.1:0").unwrap();
         let by = nobody.local_addr().unwrap();
         drop(nobody);
-        let mut datagrams = Datagrams::new(here.udp).unwrap();
+        let mut datagrams = Datagrams::new(here.udp, Clock::start()).unwrap();
         datagrams.send(by, b"are you there?");
         // Finds the error of the one before it, and leaves all the same.
         datagrams.send(there.local_addr().unwrap(), b"and you?");
@@ -293,7 +318,7 @@ mod tests {
             return; // A machine without IPv6.
         };
         let there = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut datagrams = Datagrams::new(here.udp).unwrap();
+        let mut datagrams = Datagrams::new(here.udp, Clock::start()).unwrap();
         there
             .send_to(b"hello", ("127.0.0.1", here.address.port()))
             .unwrap();

@@ -219,8 +219,9 @@ impl Agent {
         reload: Option<Reload>,
     ) -> Result<(Running, Protocol, Option<SocketFile>), Error> {
         let http = self.http_address();
-        let facts = Facts::new(&self.config, self.gossip.address, http);
+        let mut facts = Facts::new(&self.config, self.gossip.address, http);
         let (store, generation) = (self.store, self.generation);
+        facts.seeks_others |= !store.addresses().is_empty();
         let mut node = Node::new(settings(&self.config, self.advertised, generation));
         let clock = Clock::start();
         let peers = store.addresses();
@@ -232,7 +233,7 @@ impl Agent {
             part: "protocol",
             source,
         };
-        let datagrams = Datagrams::new(self.gossip.udp).map_err(failed)?;
+        let datagrams = Datagrams::new(self.gossip.udp, clock).map_err(failed)?;
         let listener = tokio::net::TcpListener::from_std(self.gossip.tcp).map_err(failed)?;
         let streams = Streams::new(listener, self.gossip.address.ip(), clock);
         let (remember, generations) = watch::channel(generation);
@@ -373,6 +374,11 @@ fn signals() -> io::Result<mpsc::Receiver<()>> {
     let (sender, receiver) = mpsc::channel(2);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // Who is used to ask other agents for a report by one of these ends none of ours: once listened
+    // to, they do nothing.
+    for kind in [SignalKind::user_defined1(), SignalKind::user_defined2()] {
+        drop(signal(kind)?);
+    }
     tokio::spawn(async move {
         loop {
             tokio::select! {

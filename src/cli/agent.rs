@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     agent::{self, Exit, Reload},
-    config::{self, Flags, Logging, Setting, Surroundings},
+    config::{self, Flags, Logging, Outputs, Setting, Surroundings},
 };
 
 /// How long an ended agent still waits for whoever reads its log.
@@ -202,7 +202,17 @@ fn check(args: Args, output: &mut Output) -> Result<(), Failure> {
         let Setting { key, value, origin } = setting;
         vec![key.into(), shown(&value).into(), shown(&origin).into()]
     };
-    let rows: Vec<_> = settings.into_iter().map(row).collect();
+    let Outputs { hooks, files } = &launch.config.outputs;
+    let hooks = hooks
+        .iter()
+        .map(|hook| ("[[hook]]", hook.command.to_string()));
+    let files = files
+        .iter()
+        .map(|file| ("[[file]]", file.path.display().to_string()));
+    let outputs = hooks
+        .chain(files)
+        .map(|(key, what)| vec![key.into(), shown(&what).into()]);
+    let rows: Vec<_> = settings.into_iter().map(row).chain(outputs).collect();
     for line in table::lines(&rows) {
         output.data(line)?;
     }

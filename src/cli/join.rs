@@ -4,6 +4,8 @@ use super::{Failure, Output, Target};
 use crate::client::Joined;
 
 /// Make the agent join the cluster of other agents
+///
+/// Who does not answer is tried until it does, or the agent ends.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Any members of the cluster: HOST:PORT or HOST, a name or an IP; srv:NAME for a DNS service

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Failure;
+use crate::swim::is_unseen;
 
 /// Both streams, each coloured only if whoever looks at it wants that.
 #[derive(Debug)]
@@ -102,9 +103,10 @@ pub(super) fn strong(text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Text from elsewhere as it can be shown: what would move the cursor is spelled out.
+/// Text from elsewhere as it can be shown: what would move the cursor or other letters, and what
+/// nobody would see, is spelled out.
 pub(super) fn shown(text: &str) -> String {
-    let spell = |c: char| match c.is_control() {
+    let spell = |c: char| match is_unseen(c) {
         true => c.escape_default().to_string(),
         false => c.to_string(),
     };

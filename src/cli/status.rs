@@ -17,17 +17,24 @@ pub(super) struct Args {
     /// Print the agent's JSON answer
     #[arg(long)]
     json: bool,
+    /// Exit with 1 unless its health is ok
+    #[arg(long)]
+    check: bool,
 }
 
 pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
     let status = args.target.client()?.status().await?;
     if args.json {
-        return output.data(status.json());
+        output.data(status.json())?;
+    } else {
+        for line in table::lines(&rows(&status)) {
+            output.data(line)?;
+        }
     }
-    for line in table::lines(&rows(&status)) {
-        output.data(line)?;
+    match args.check && status.health != "ok" {
+        true => Err(Failure::no(format!("the agent is {}", status.health))),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 /// What people ask first comes first. What there is nothing to say of is left out.

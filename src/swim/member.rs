@@ -4,6 +4,7 @@ use std::{fmt, hash::Hasher, net::SocketAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use super::{AppStatus, TAG_BYTES_MAX, TAGS_MAX, Tags, Timestamp};
 
@@ -264,5 +265,26 @@ pub fn check_cluster(cluster: &str) -> Result<(), InvalidCard> {
 
 pub(super) fn is_word(text: &str, bytes_max: usize) -> bool {
     (1..=bytes_max).contains(&text.len())
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+        && !text.chars().any(|c| c.is_whitespace() || is_unseen(c))
+}
+
+/// Whether a sign moves others or is not seen: control characters, and what formats text, as marks
+/// that turn its direction and spaces of no width do (Unicode's categories Cc and Cf).
+pub fn is_unseen(c: char) -> bool {
+    c.is_control() || c.general_category() == GeneralCategory::Format
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_what_people_see() {
+        for name in ["web-1", "düsseldorf", "ünïcödé", "名前", "a/b", "#1"] {
+            assert_eq!(check_name(name), Ok(()), "{name}");
+        }
+        for name in ["", "a b", "a\n", "z\u{200b}w", "a\u{202e}bcd", "\u{feff}x"] {
+            assert_eq!(check_name(name), Err(InvalidCard::Name(name.into())));
+        }
+    }
 }

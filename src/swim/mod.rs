@@ -63,7 +63,7 @@ pub use keys::{InvalidKeyId, KEY_BYTES, Key, KeyId, Keys};
 pub use list::{List, Remembered};
 pub use member::{
     CLUSTER_BYTES_MAX, Card, Evidence, InvalidCard, Life, MemberId, MemberState, MemberView,
-    NAME_BYTES_MAX, Suspicion, check_cluster, check_name,
+    NAME_BYTES_MAX, Suspicion, check_cluster, check_name, is_unseen,
 };
 #[cfg(feature = "agent")]
 pub(crate) use node::STREAMS_BEGUN_MAX;

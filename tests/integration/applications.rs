@@ -229,7 +229,7 @@ fn leases_that_cannot_be_are_refused_by_name() {
             ["exactly one of", "interval, pid"],
         ),
         (r#"{}"#, ["exactly one of", "connection"]),
-        (r#"[]"#, ["the body is not", "map"]),
+        (r#"[]"#, ["the body is a list", "send an object"]),
     ] {
         let answer = agent.request("PUT", "/v1/app", body);
         assert_eq!(answer.status, 400, "{body}: {answer:?}");

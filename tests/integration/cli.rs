@@ -107,6 +107,18 @@ fn a_configuration_is_checked_without_an_agent() {
     let text = "[[file]]\npath = \"members\"\ntemplate-file = \"/nowhere\"\n";
     fs::write(&config, text).expect("a file");
     let config = config.to_str().expect("text");
+    let hook = lab.dir().join("hook.toml");
+    fs::write(&hook, "[[hook]]\ncommand = [\"page\", \"--urgent\"]\n").expect("a file");
+    let hook = hook.to_str().expect("text");
+    let checked = lab.agent("n1").args(["--check", "--config", hook]).finish();
+    let line = checked
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("[[hook]]"));
+    assert!(
+        line.is_some_and(|line| line.contains("page")),
+        "{checked:#?}"
+    );
     let wrong = lab.agent("n1").args(["--check", "--config", config]);
     wrong
         .finish()

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Agent, Lab, Launch, until};
+use crate::support::{Agent, Lab, Launch, run, until};
 
 /// An agent called `n1` with this configuration, in which `$D` is the lab's folder.
 pub(crate) fn configured(lab: &Lab, config: &str) -> Launch {
@@ -227,6 +227,29 @@ fn files_follow_the_members_and_their_readers_are_reloaded() {
         reloads.lines().all(|path| Path::new(path) == hosts),
         "{reloads}"
     );
+}
+
+#[test]
+fn a_file_stays_until_somebody_answers_and_when_the_agent_leaves() {
+    let lab = Lab::new();
+    let (seed, hosts) = (lab.reserve(), lab.dir().join("hosts"));
+    fs::write(&hosts, "as it was\n").expect("our own folder");
+    let file = "[[file]]\npath = \"$D/hosts\"\ntemplate = \"hosts\"\nsettle = \"0s\"\n";
+    let mut n1 = configured(&lab, file).join(seed).start();
+    n1.await_logged(&["stays as it is until somebody answers", "hosts"]);
+    let socket = n1.socket().display().to_string();
+    let status = run(["status", "--check", "--socket", &socket]);
+    status.refused(1, &["the agent is degraded"]);
+    let reason = "nobody whom it looks for has answered yet";
+    assert!(status.stdout.contains(reason), "{status:?}");
+    assert_eq!(read(&hosts), "as it was\n");
+    let _n2 = lab.agent("n2").bind(seed).start();
+    let both = await_file(&hosts, |text| text.contains(" n2\n"));
+    assert!(both.contains(" n1\n"), "{both}");
+    assert_eq!(run(["status", "--check", "--socket", &socket]).code(), 0);
+    leave(&n1);
+    assert_eq!(n1.exit_code(), 0, "{}", n1.log());
+    assert_eq!(read(&hosts), both);
 }
 
 #[test]

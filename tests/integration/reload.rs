@@ -84,6 +84,9 @@ fn tags_seeds_level_and_outputs_change_and_the_rest_is_named() {
     assert_eq!(heard().matches("join n2").count(), 1, "{}", heard());
     file.replace(&agent, "", DONE);
     assert_eq!(tags(&agent), serde_json::json!({"set": "here"}));
+    until("the hook has heard what it waited for", || {
+        heard().contains("update n1").then_some(())
+    });
     let before = heard();
     let third = lab.agent("n3").join(agent.address()).start();
     until("three are there", || {

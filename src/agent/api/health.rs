@@ -23,6 +23,10 @@ impl Health {
         };
         let reasons = [
             (isolated, "no other member is reached"),
+            (
+                shared.is_lonely(),
+                "nobody whom it looks for has answered yet",
+            ),
             (degraded, "it was stopped or hears too few answers"),
             (
                 is_locked_out(shared),

@@ -91,6 +91,10 @@ pub(super) async fn given_json<T: DeserializeOwned>(request: Request) -> Result<
 }
 
 fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
+    // Serde would take a list's items for the fields, in their order.
+    if text.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::bad_request("the body is a list: send an object"));
+    }
     serde_json::from_slice(text).map_err(|error| {
         Problem::bad_request(format!("the body is not what is asked for: {error}"))
     })

@@ -96,16 +96,40 @@ impl Keeper {
             sleep(LAST_WORDS).await;
         };
         tokio::select! {
-            () = self.follow(&shared, &mut news) => {}
+            _ = self.follow(&shared, &mut news) => {}
             () = end => {}
             _ = stopped => {}
         }
     }
 
-    async fn follow(&mut self, shared: &Arc<Shared>, news: &mut News) {
-        if self.settle(shared, news).await.is_ok() {
-            while self.turn(shared, news).await.is_ok() {}
+    /// An agent that leaves leaves its files as they are: it hears no more of the members, and its
+    /// own going is no news to the programs beside it.
+    async fn follow(&mut self, shared: &Arc<Shared>, news: &mut News) -> Result<(), Ended> {
+        self.meet(shared, news).await?;
+        self.settle(shared, news).await?;
+        while !has_left(shared) {
+            self.turn(shared, news).await?;
         }
+        Ok(())
+    }
+
+    /// Who starts while the network is down knows nobody. The file that is there knows more.
+    async fn meet(&self, shared: &Shared, news: &mut News) -> Result<(), Ended> {
+        let path = &self.file.path;
+        if shared.is_lonely() && path.exists() {
+            let wait = self.file.settle * SETTLE_TIMES_MAX;
+            if timeout(wait.max(PAUSE), news.company(shared))
+                .await
+                .is_err()
+            {
+                warn!(
+                    path = %path.display(),
+                    "a file of members stays as it is until somebody answers who knows them"
+                );
+            }
+            news.company(shared).await?;
+        }
+        Ok(())
     }
 
     /// Waits until the agent knows its cluster: one that just started knows only itself.
@@ -242,6 +266,17 @@ impl News {
         }
     }
 
+    /// Waits until the agent has met somebody.
+    async fn company(&mut self, shared: &Shared) -> Result<(), Ended> {
+        while shared.is_lonely() {
+            if self.pulse.borrow_and_update().ended {
+                return Err(Ended);
+            }
+            self.pulse.changed().await.map_err(|_| Ended)?;
+        }
+        Ok(())
+    }
+
     /// Waits until there is some.
     async fn wait(&mut self, shared: &Shared) -> Result<(), Ended> {
         loop {
@@ -254,6 +289,11 @@ impl News {
             self.pulse.changed().await.map_err(|_| Ended)?;
         }
     }
+}
+
+fn has_left(shared: &Shared) -> bool {
+    let own = shared.feed().member(shared.facts.id);
+    own.is_none_or(|own| !own.view.state.is_active())
 }
 
 /// Replaces the file, unless it says just that. Readers see the old one or the new one, which has

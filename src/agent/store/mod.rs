@@ -164,7 +164,9 @@ impl Store {
         }
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700).create(&self.dir)?;
-        let mut lock = lock(&self.dir.join(LOCK_FILE))?;
+        let lock_file = self.dir.join(LOCK_FILE);
+        page::put_aside_unless(&lock_file, is_signed);
+        let mut lock = lock(&lock_file)?;
         self.recall()?;
         // For people alone: a full disk is no reason to go without the lock.
         let _ = sign(&mut lock);
@@ -211,6 +213,11 @@ fn lock(path: &Path) -> Result<File, Untaken> {
 fn sign(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     writeln!(file, "{}", std::process::id())
+}
+
+/// Whether it can be a lock of ours: it has a process's number in it, or nothing yet.
+fn is_signed(text: &[u8]) -> bool {
+    text.trim_ascii().iter().all(u8::is_ascii_digit)
 }
 
 /// The process that holds the lock, as far as it is known.

@@ -132,6 +132,13 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Keeps a file of somebody else's that is called as one of ours without pages.
+pub(super) fn put_aside_unless(path: &Path, is_ours: impl Fn(&[u8]) -> bool) {
+    if read_file(path).is_ok_and(|text| !is_ours(&text)) {
+        put_aside(path, &Fault::Damaged);
+    }
+}
+
 fn put_aside(path: &Path, fault: &Fault) {
     let aside = path.with_extension("damaged");
     match fs::rename(path, &aside) {

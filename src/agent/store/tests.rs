@@ -102,6 +102,20 @@ fn remembered(dir: &Path, kind: &str, bytes: &[u8]) -> (u32, Peers) {
 }
 
 #[test]
+fn somebody_elses_file_that_is_called_as_our_lock_is_kept() {
+    let (temp, _) = remembering();
+    let [lock, aside] = ["lock", "lock.damaged"].map(|name| temp.path().join(name));
+    fs::write(&lock, "my lock notes\n").unwrap();
+    let (store, generation) = open(temp.path());
+    assert_eq!(generation, 8);
+    assert_eq!(fs::read(&aside).unwrap(), b"my lock notes\n");
+    drop(store);
+    fs::remove_file(&aside).unwrap();
+    drop(open(temp.path()));
+    assert!(!aside.exists(), "ours is taken as it is");
+}
+
+#[test]
 fn the_directory_of_another_member_is_refused_and_stays_as_it_is() {
     let (temp, peers) = remembering();
     fs::write(temp.path().join(".generation.Ab3x9Z.tmp"), "head").unwrap();

@@ -400,6 +400,8 @@ impl Iterator for Outputs<'_> {
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod floods;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod tests;
