@@ -18,7 +18,8 @@ const SPAN: Duration = Duration::from_secs(4);
 const SOURCE_INTERVAL: Duration = Duration::from_millis(4);
 /// One in this time to all together: 4,000 a second, 16,000 at once. They may all join at once.
 const TOTAL_INTERVAL: Duration = Duration::from_micros(250);
-/// Sources share rates by a hash that nobody else can know, so that inventing them takes no memory.
+/// Sources share rates by a hash that nobody else can know, so that inventing them takes no memory:
+/// one for each value of a byte of it.
 const RATES: usize = 256;
 
 /// See the module. 2 KiB.
@@ -44,8 +45,8 @@ impl Default for Allowance {
 impl Allowance {
     /// Whether one more answer may go to the source with this hash. Then it is counted.
     pub(super) fn spend(&mut self, source: u64, now: Timestamp) -> bool {
-        let place = source % RATES as u64;
-        let of_source = &mut self.sources[place as usize];
+        let [place, ..] = source.to_le_bytes();
+        let of_source = &mut self.sources[usize::from(place)];
         let is_left = of_source.is_left(now) && self.total.is_left(now);
         if is_left {
             of_source.use_up(now, SOURCE_INTERVAL);

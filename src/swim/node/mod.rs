@@ -162,16 +162,7 @@ impl Node {
     /// # Panics
     /// When the settings break [`check_name`], [`check_cluster`] or [`check_tags`].
     pub fn new(settings: Settings) -> Self {
-        check_name(&settings.name).expect("a checked name");
-        check_cluster(&settings.cluster).expect("a checked cluster");
-        check_tags(&settings.tags).expect("checked tags");
-        let card = Card {
-            id: MemberId::new(&settings.cluster, &settings.name),
-            name: settings.name,
-            generation: settings.generation,
-            address: settings.address,
-            tags: settings.tags,
-        };
+        let card = card(&settings);
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(settings.seed);
         let mut sealer = Sealer::new(&settings.cluster);
         let ring = Ordered::default().ring(&settings.keys);
@@ -379,6 +370,20 @@ impl Node {
     fn stop(&mut self, reason: StopReason) {
         self.stopped = true;
         self.push(Output::Stop(reason));
+    }
+}
+
+/// What a node says of itself at its start.
+fn card(settings: &Settings) -> Card {
+    check_name(&settings.name).expect("a checked name");
+    check_cluster(&settings.cluster).expect("a checked cluster");
+    check_tags(&settings.tags).expect("checked tags");
+    Card {
+        id: MemberId::new(&settings.cluster, &settings.name),
+        name: settings.name.clone(),
+        generation: settings.generation,
+        address: settings.address,
+        tags: settings.tags.clone(),
     }
 }
 
