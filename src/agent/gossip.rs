@@ -201,7 +201,7 @@ impl Datagrams {
         if self.silent_until <= now {
             self.silent_until = now + COMPLAINT_PAUSE;
             let to = canonical(to);
-            warn!(%to, %error, "cannot send to a member from here: it will seem dead");
+            warn!(%to, %error, "cannot send there from here: who is there will seem dead if this lasts");
         }
     }
 
@@ -216,7 +216,9 @@ impl Datagrams {
         });
         if let Err(error) = sent {
             self.send_errors += 1;
-            self.complain(to, &error);
+            if error.kind() != ErrorKind::WouldBlock {
+                self.complain(to, &error);
+            }
         }
     }
 }

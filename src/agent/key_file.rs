@@ -116,7 +116,7 @@ impl KeyFile {
     }
 
     /// Lets the file of `shared`, if there is one, follow its keys until the agent has ended, and
-    /// have the last ones then. Lets the protocol know whether it does.
+    /// have the last ones then. Lets the protocol know what it has.
     pub(super) async fn follow(shared: Arc<Shared>) {
         let Some(file) = &shared.key_file else {
             return;
@@ -124,26 +124,33 @@ impl KeyFile {
         let mut keys = shared.keys.subscribe();
         // They may have changed before this began.
         keys.mark_changed();
-        let (mut has_ended, mut was_behind) = (false, false);
+        let (mut has_ended, mut told) = (false, None);
         while !has_ended {
-            let is_new = tokio::select! {
+            tokio::select! {
                 // It fails only without a sender, and `shared` is one.
-                _ = keys.changed() => true,
-                () = tokio::time::sleep(RETRY), if was_behind => false,
-                () = shared.ended() => {
-                    has_ended = true;
-                    false
-                }
-            };
+                _ = keys.changed() => {}
+                () = tokio::time::sleep(RETRY), if file.is_behind() => {}
+                () = shared.ended() => has_ended = true,
+            }
             keys.mark_unchanged();
             shared.keep_keys().await;
-            let is_behind = file.is_behind();
-            let is_news = is_new || is_behind != was_behind;
-            was_behind = is_behind;
-            if is_news && !has_ended {
+            let held = file.held();
+            if !has_ended && told.as_ref() != Some(&held) {
                 // It fails only while the agent ends.
-                let _ = shared.commands.send(Command::KeysStored(!is_behind)).await;
+                let _ = shared
+                    .commands
+                    .send(Command::KeysStored(held.clone()))
+                    .await;
+                told = Some(held);
             }
+        }
+    }
+
+    /// What the next start will have; none where that is not known.
+    fn held(&self) -> Vec<KeyId> {
+        match self.is_behind() {
+            true => Vec::new(),
+            false => self.seen().last.clone(),
         }
     }
 

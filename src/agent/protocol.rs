@@ -230,9 +230,7 @@ impl Protocol {
                 // Who asked may have gone.
                 let _ = reply.send(answer);
             }
-            Command::KeysStored(are_stored) => {
-                self.handle(Input::Keys(KeyChange::Stored(are_stored)));
-            }
+            Command::KeysStored(ids) => self.handle(Input::Keys(KeyChange::Stored(&ids))),
             Command::Leave { reason, restart_in } => self.leave(&reason, restart_in),
             Command::Tags { change, reply } => {
                 if let Some(tags) = self.retag(change) {

@@ -17,11 +17,11 @@ use std::{
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::{
-    config::{Config, Seed},
+    config::Config,
     feed::Feed,
     swim::{
-        AppStatus, Change, InvalidCard, Keys, MemberId, MemberState, Profile, Removed, Stats, Tags,
-        Timestamp, Tuning,
+        AppStatus, Change, InvalidCard, KeyId, Keys, MemberId, MemberState, Profile, Removed,
+        Stats, Tags, Timestamp, Tuning,
     },
 };
 
@@ -37,6 +37,9 @@ use super::{
 const COMMANDS_QUEUED_MAX: usize = 64;
 /// Joined addresses that somebody who waits for one may be late by.
 const JOINED_QUEUED_MAX: usize = 1024;
+
+/// For so long whoever finds nobody looks for others: a network may be down when hosts start.
+const LOOKING: Duration = Duration::from_secs(600);
 
 /// What the API and the seeds ask of the protocol.
 #[derive(Debug)]
@@ -62,8 +65,8 @@ pub(super) enum Command {
         request: KeyRequest,
         reply: oneshot::Sender<Result<Keyring, KeyRefusal>>,
     },
-    /// The key file has our keys, or could not be written.
-    KeysStored(bool),
+    /// The key file has these.
+    KeysStored(Vec<KeyId>),
     /// Leave the cluster, which ends the agent. The next one is due after a while, if one is.
     Leave {
         reason: String,
@@ -182,7 +185,7 @@ impl Facts {
             socket: config.socket.clone(),
             http,
             restart_eta: config.restart_eta,
-            seeks_others: config.join.iter().any(|seed| *seed != Seed::Address(bind)),
+            seeks_others: false,
         }
     }
 }
@@ -210,6 +213,7 @@ pub(super) struct Shared {
     feed: Mutex<Feed>,
     vitals: Mutex<Vitals>,
     subscribers: AtomicUsize,
+    has_met: AtomicBool,
     pub(super) tallies: Tallies,
 }
 
@@ -290,6 +294,7 @@ impl Shared {
             feed: Mutex::new(feed),
             vitals: Mutex::default(),
             subscribers: AtomicUsize::new(0),
+            has_met: AtomicBool::new(false),
             tallies: Tallies::default(),
         };
         (Arc::new(shared), receiver)
@@ -317,6 +322,9 @@ impl Shared {
 
     /// Numbers `change` and wakes everyone who follows the feed. Gives its number.
     pub(super) fn publish(&self, at: Timestamp, change: &Change) -> u64 {
+        if matches!(change, Change::Join { .. }) {
+            self.has_met.store(true, Ordering::Relaxed);
+        }
         let seq = self.feed().publish(at, change);
         self.pulse.send_modify(|pulse| pulse.seq = seq);
         seq
@@ -346,11 +354,11 @@ impl Shared {
         let _ = pulse.wait_for(|pulse| pulse.ended).await;
     }
 
-    /// Whether it looks for others and has met nobody yet: what it shows is no cluster.
+    /// Whether it looks for others and has met nobody yet: what it shows is no cluster. Who was
+    /// not found for some minutes is not there; a name may lead to ourselves alone.
     pub(super) fn is_lonely(&self) -> bool {
-        let counts = self.feed().counts();
-        let listed = counts.alive + counts.suspect + counts.failed + counts.left;
-        self.facts.seeks_others && listed <= 1
+        let is_early = self.clock.uptime() < LOOKING;
+        self.facts.seeks_others && is_early && !self.has_met.load(Ordering::Relaxed)
     }
 
     pub(super) fn subscribers(&self) -> usize {

@@ -18,7 +18,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    config::{Config, is_loopback},
+    config::{Config, Seed, is_loopback},
     feed::{Epoch, Feed},
     swim::{Directory, Input, Key, Node, Scope, Settings, StopReason},
 };
@@ -221,7 +221,9 @@ impl Agent {
         let http = self.http_address();
         let mut facts = Facts::new(&self.config, self.gossip.address, http);
         let (store, generation) = (self.store, self.generation);
-        facts.seeks_others |= !store.addresses().is_empty();
+        let own = [self.gossip.address, self.advertised].map(Seed::Address);
+        let is_other = |seed: &Seed| !own.contains(seed);
+        facts.seeks_others = self.config.join.iter().any(is_other) || !store.addresses().is_empty();
         let mut node = Node::new(settings(&self.config, self.advertised, generation));
         let clock = Clock::start();
         let peers = store.addresses();

@@ -217,7 +217,7 @@ fn warn_of_unstored(answer: &Keyring, output: &mut Output) {
     let names = named(unstored(answer));
     if !names.is_empty() {
         output.talk(format_args!(
-            "{names} could not store their keys: see their logs"
+            "not stored in the key file of {names}: see the log there"
         ));
     }
 }
@@ -266,7 +266,7 @@ async fn follow(
     }
     if unstored(&answer).next().is_some() {
         let names = named(unstored(&answer));
-        let text = format!("{done} by {all}/{all}, but {names} could not store it");
+        let text = format!("{done} by {all}/{all}, but not stored by {names}");
         let hint = "their next start would have other keys: let their key files be written, or \
             change them by hand and run `headcount keys reload` there";
         return Err(Failure::no(text).hint(hint));

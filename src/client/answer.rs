@@ -189,9 +189,14 @@ pub struct KeyHolder {
     pub name: String,
     /// What its keys are called, the one that seals first. Empty when it never said.
     pub keys: Vec<String>,
-    /// Whether its next start would have them, too.
-    #[serde(default)]
+    /// Whether its next start would have them, too, as far as it said.
+    #[serde(default = "stored")]
     pub stored: bool,
+}
+
+/// An agent that does not say so may have done it.
+const fn stored() -> bool {
+    true
 }
 
 impl KeyHolder {

@@ -124,9 +124,9 @@ pub enum KeyChange<'a> {
     /// We alone have these from now on, whatever was told to the cluster before: the operator
     /// changed the file by hand. Without effect if there are none.
     Replace(&'a Keys),
-    /// Our next process will have the keys that we have now, or it will not. Until this is said
-    /// after a change, others are told that it will not.
-    Stored(bool),
+    /// Our next process will have these. Unless they are those that we have now, others are told
+    /// that ours are not stored.
+    Stored(&'a [KeyId]),
 }
 
 /// Everything that a node asks of its driver.

@@ -228,13 +228,11 @@ fn a_key_comes_from_a_file_and_who_is_missing_or_cannot_write_is_named() {
     agents[1].await_metric("headcount_key_file_behind ", |is_so| is_so == 1.0);
     assert_eq!(ids(&two).len(), 1);
     // Its next start would be locked out.
-    let used = keys(&agents[0], &["use", id, "--wait", "--timeout", "1s"]);
-    used.refused(
-        1,
-        &["is used by 2/2", "but n2 could not store it", "keys reload"],
-    );
+    let used = keys(&agents[0], &["use", id, "--wait", "--timeout", "10s"]);
+    let words = ["is used by 2/2", "but not stored by n2", "keys reload"];
+    used.refused(1, &words);
     let old_id = ids(&two)[0].clone();
-    keys(&agents[0], &["remove", &old_id]).refused(1, &["n2 could not store"]);
+    keys(&agents[0], &["remove", &old_id]).refused(1, &["not stored", "of n2"]);
     fs::set_permissions(&two, fs::Permissions::from_mode(0o600)).expect("our own file");
     until("the file of n1 follows", || {
         (ids(&one).len() == 2).then_some(())

@@ -266,15 +266,20 @@ impl News {
         }
     }
 
-    /// Waits until the agent has met somebody.
+    /// Waits until the agent has met somebody, or has looked for long enough.
     async fn company(&mut self, shared: &Shared) -> Result<(), Ended> {
-        while shared.is_lonely() {
+        loop {
             if self.pulse.borrow_and_update().ended {
                 return Err(Ended);
             }
-            self.pulse.changed().await.map_err(|_| Ended)?;
+            if !shared.is_lonely() {
+                return Ok(());
+            }
+            // It may also have looked for long enough.
+            if let Ok(Err(_)) = timeout(PAUSE, self.pulse.changed()).await {
+                return Err(Ended);
+            }
         }
-        Ok(())
     }
 
     /// Waits until there is some.

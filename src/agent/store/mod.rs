@@ -164,10 +164,10 @@ impl Store {
         }
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700).create(&self.dir)?;
-        let lock_file = self.dir.join(LOCK_FILE);
-        page::put_aside_unless(&lock_file, is_signed);
-        let mut lock = lock(&lock_file)?;
+        let path = self.dir.join(LOCK_FILE);
+        let mut lock = lock(&path)?;
         self.recall()?;
+        page::copy_aside_unless(&path, is_signed);
         // For people alone: a full disk is no reason to go without the lock.
         let _ = sign(&mut lock);
         // What a process was writing when it was killed.

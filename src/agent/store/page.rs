@@ -132,10 +132,15 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Keeps a file of somebody else's that is called as one of ours without pages.
-pub(super) fn put_aside_unless(path: &Path, is_ours: impl Fn(&[u8]) -> bool) {
+/// Keeps what somebody else wrote into a file that is about to be ours.
+pub(super) fn copy_aside_unless(path: &Path, is_ours: impl Fn(&[u8]) -> bool) {
     if read_file(path).is_ok_and(|text| !is_ours(&text)) {
-        put_aside(path, &Fault::Damaged);
+        let aside = path.with_extension("damaged");
+        let error = fs::copy(path, &aside).err();
+        warn!(
+            path = %path.display(), aside = %aside.display(), ?error,
+            "a file of the data directory is somebody else's: it was copied, and is ours now"
+        );
     }
 }
 

@@ -101,17 +101,26 @@ impl Node {
     /// A member came: gossip is chance, and whoever missed one should not wait for the next
     /// exchange in turn.
     pub(super) fn follow_up(&mut self) {
-        self.follow_up_news(1);
-    }
-
-    fn follow_up_news(&mut self, news: u32) {
         match &mut self.follow_up {
-            Some(due) => due.news = due.news.saturating_add(news),
+            Some(due) => due.news += 1,
             None => {
                 let (since, luck) = (self.now, self.rng.random_range(0.0..1.0));
-                self.follow_up = Some(FollowUp { since, luck, news });
+                self.follow_up = Some(FollowUp {
+                    since,
+                    luck,
+                    news: 1,
+                });
                 self.schedule(FOLLOW_UP_MIN, Alarm::FollowUp);
             }
+        }
+    }
+
+    /// The same for whoever learned of members by an exchange: gossip passed it by, and may have
+    /// more than once, so that it is the first in turn.
+    fn follow_up_soon(&mut self) {
+        self.follow_up();
+        if let Some(due) = &mut self.follow_up {
+            due.luck = 0.0;
         }
     }
 
@@ -399,8 +408,8 @@ impl Node {
     /// Takes over what another node knows. A node that knew nobody does not gossip what it learns:
     /// those who taught it know it already.
     pub(super) fn import(&mut self, envelope: &Envelope<'_>, updates: &[Update<'_>]) {
-        let had_company = self.engine.active() > 0;
-        let gossip = had_company || updates.len() == 1;
+        let active = self.engine.active();
+        let gossip = active > 0 || updates.len() == 1;
         let (stated, raised) = {
             let gate = self.gate.borrow();
             (gate.stated.len(), gate.raised.len())
@@ -417,7 +426,6 @@ impl Node {
         let held = self.held(&about);
         let mut members = Vec::with_capacity(updates.len());
         let mut disputes = Vec::new();
-        let mut has_missed = false;
         {
             let mut gate = self.gate.borrow_mut();
             if let Some(handle) = gate.directory.handle(envelope.sender) {
@@ -431,8 +439,6 @@ impl Node {
                 let listed = handle.and_then(|handle| held.get(&handle).cloned());
                 let presumed = handle.filter(|handle| gate.is_beyond(*handle));
                 let held = listed.or_else(|| Some(gate.presumed(presumed?)));
-                let is_there = matches!(update, Update::Alive { .. }) && id != envelope.sender;
-                has_missed |= had_company && is_there && held.is_none();
                 members.push(gate.import(update, held.as_ref(), self.tuning.forget_after));
                 disputes.extend(held.and_then(|held| disputed(update, &held)));
             }
@@ -451,9 +457,8 @@ impl Node {
         if !disputes.is_empty() {
             self.follow_up();
         }
-        if has_missed {
-            // Gossip passed us by, and may have more than once: we do not wait for our turn.
-            self.follow_up_news(u32::MAX);
+        if active > 0 && self.engine.active() > active && updates.len() > 1 {
+            self.follow_up_soon();
         }
         for (handle, life) in disputes {
             self.tell_held_over(handle, life);

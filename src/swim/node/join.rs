@@ -153,6 +153,7 @@ impl Node {
     pub(super) fn joined(&mut self, address: SocketAddr) {
         if let Some(contact) = self.contacts.get_mut(&address) {
             contact.nonce = None;
+            contact.cookie = None;
             contact.attempts = 0;
             let is_first = !std::mem::replace(&mut contact.joined, true);
             if !contact.seed {
@@ -287,11 +288,11 @@ impl Node {
     }
 
     /// Whether somebody tells us just now who is there, while we know nobody. If it falls silent
-    /// the next hellos find out.
+    /// the next hellos to seeds find out; others are asked once, and not kept waiting.
     fn is_taught_by_another(&self, seed: SocketAddr) -> bool {
         let contact = self.contacts.get(&seed);
-        let is_early = contact.is_some_and(|contact| contact.attempts <= ATTEMPTS_TAUGHT);
-        is_early && self.engine.active() == 0 && self.is_dialling()
+        let may_wait = |contact: &Contact| contact.seed && contact.attempts <= ATTEMPTS_TAUGHT;
+        contact.is_some_and(may_wait) && self.engine.active() == 0 && self.is_dialling()
     }
 
     /// One seed has told us all: the others, which answered meanwhile, may know more.
@@ -438,10 +439,8 @@ impl Node {
 
     pub(super) fn is_our_cookie(&self, cookie: u64, id: MemberId) -> bool {
         let slot = self.now.as_micros() / COOKIE_SLOT_MICROS;
-        let slots = [slot, slot.wrapping_sub(1)];
-        slots
-            .into_iter()
-            .any(|slot| self.cookie_of(id, slot) == cookie)
+        let mut slots = [Some(slot), slot.checked_sub(1)].into_iter().flatten();
+        slots.any(|slot| self.cookie_of(id, slot) == cookie)
     }
 }
 

@@ -33,14 +33,21 @@ pub(super) struct Ordered {
     orders: Orders,
     /// Orders up to this number are not for us: the operator changed our file since.
     overridden: u32,
-    /// The driver has not said yet that our next process will have our keys, too. They came from
-    /// where it stores them.
-    is_unstored: bool,
+    /// What our next process will have, as far as the driver said.
+    stored: Vec<KeyId>,
     /// When we ask somebody who knows more.
     pub(super) ask_at: Option<Timestamp>,
 }
 
 impl Ordered {
+    /// Nothing yet. The keys came from where the driver stores them.
+    pub(super) fn new(keys: &Keys) -> Self {
+        Self {
+            stored: keys.ids().collect(),
+            ..Self::default()
+        }
+    }
+
     fn mark(&self) -> Mark {
         self.orders.mark()
     }
@@ -50,7 +57,7 @@ impl Ordered {
         keys.primary().map(|_| Ring {
             ids: keys.ids().collect(),
             mark: self.mark(),
-            is_stored: !self.is_unstored,
+            is_stored: keys.ids().eq(self.stored.iter().copied()),
         })
     }
 }
@@ -108,7 +115,7 @@ impl Node {
             KeyChange::Add(key) => orders.add(&held, key.clone()),
             KeyChange::Use(id) => orders.promote(&held, id),
             KeyChange::Remove(id) => orders.remove(&held, id),
-            KeyChange::Stored(is_stored) => self.ordered.is_unstored = !is_stored,
+            KeyChange::Stored(ids) => self.ordered.stored = ids.to_vec(),
             KeyChange::Replace(keys) => {
                 self.ordered.overridden = orders.number();
                 if keys.primary().is_some() {
@@ -139,7 +146,6 @@ impl Node {
 
     fn take_keys(&mut self, keys: Keys) {
         if keys != self.keys() {
-            self.ordered.is_unstored = true;
             self.engine.mail().replace_keys(keys.clone());
             self.push(Output::Keys(keys));
         }

@@ -165,7 +165,8 @@ impl Node {
         let card = card(&settings);
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(settings.seed);
         let mut sealer = Sealer::new(&settings.cluster);
-        let ring = Ordered::default().ring(&settings.keys);
+        let ordered = Ordered::new(&settings.keys);
+        let ring = ordered.ring(&settings.keys);
         if settings.keys.primary().is_some() {
             sealer = sealer.with(settings.keys, rng.random(), card.id);
         }
@@ -216,7 +217,7 @@ impl Node {
             introduced: BTreeMap::new(),
             spread: Spread::default(),
             events: Events::default(),
-            ordered: Ordered::default(),
+            ordered,
             removals: BTreeMap::new(),
             resting_gossip: None,
             told,
