@@ -201,7 +201,7 @@ impl Datagrams {
         if self.silent_until <= now {
             self.silent_until = now + COMPLAINT_PAUSE;
             let to = canonical(to);
-            warn!(%to, %error, "cannot send there from here: who is there will seem dead if this lasts");
+            warn!(%to, %error, "cannot send there: who is there will seem dead");
         }
     }
 

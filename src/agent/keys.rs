@@ -48,7 +48,7 @@ pub(super) enum KeyRefusal {
     Primary(KeyId),
     #[error("key {id} is not accepted by {}: they could not read it", some_of(.missing))]
     NotAccepted { id: KeyId, missing: Vec<String> },
-    #[error("not stored in the key file of {}: the next start there would be locked out", some_of(.by))]
+    #[error("not stored in the key file of {}: its next start is locked out", some_of(.by))]
     Unstored { by: Vec<String> },
     #[error("{} still seal with key {id}, or do not say what with", some_of(.by))]
     InUse { id: KeyId, by: Vec<String> },

@@ -2,15 +2,16 @@
 //!
 //! `turn` takes inputs apart and settles what follows from them; `receive` opens datagrams,
 //! `beyond` those of members that are not in the list, `answer` limits what strangers get back,
-//! `join` makes contact and `reconnect` renews it, `exchange` compares state, `sums` says where it
-//! differs, `suspect` runs the clocks of suspicions, `evidence` looks closer at members that do not
-//! answer, `damp` holds back the returns of those that keep failing, `health` doubts ourselves,
-//! `duel` deals with our own name, `spread` sends news on, `facts` passes on what members say of
-//! themselves, `fetch` gets what was too large for that, `events` passes on what their applications
-//! raise, `keys` replaces what all seal with, `tell` turns what foca believes into changes, `look`
-//! shows it and `load` how much there is, `recall` starts from what is remembered, `removal` counts
-//! who has forgotten a member, `tune` takes other numbers, `part` says goodbye, and `prefetch` asks
-//! for a node's memory before it is needed.
+//! `join` makes contact and `reconnect` renews it, `exchange` compares state, `follow_up` once more
+//! where members came, `sums` says where it differs, `suspect` runs the clocks of suspicions,
+//! `evidence` looks closer at members that do not answer, `damp` holds back the returns of those
+//! that keep failing, `health` doubts ourselves, `duel` deals with our own name, `spread` sends
+//! news on, `facts` passes on what members say of themselves, `fetch` gets what was too large for
+//! that, `events` passes on what their applications raise, `keys` replaces what all seal with,
+//! `tell` turns what foca believes into changes, `look` shows it and `load` how much there is,
+//! `recall` starts from what is remembered, `removal` counts who has forgotten a member, `tune`
+//! takes other numbers, `part` says goodbye, and `prefetch` asks for a node's memory before it is
+//! needed.
 
 mod answer;
 mod beyond;
@@ -21,6 +22,7 @@ mod evidence;
 mod exchange;
 mod facts;
 mod fetch;
+mod follow_up;
 #[cfg(all(feature = "agent", any(test, feature = "fuzzing")))]
 pub(crate) mod fuzzing;
 mod health;
@@ -66,8 +68,9 @@ use answer::Allowances;
 use duel::Challenged;
 use events::Events;
 use evidence::StreamProbe;
-use exchange::{Exchange, FollowUp};
+use exchange::Exchange;
 use fetch::Fetch;
+use follow_up::FollowUp;
 use join::Contact;
 pub use keys::KeyRing;
 use keys::Ordered;

@@ -226,6 +226,8 @@ mod tests {
     }
 
     fn exchange(few: &mut Few) {
+        let nodes = few.nodes.iter_mut().flatten();
+        nodes.for_each(|node| node.follow_up = None);
         let dialling = few.nodes[FORGETFUL].as_mut().unwrap();
         dialling.open_exchange(address(20), None);
         few.input(FORGETFUL, Input::Deadline);
@@ -245,6 +247,12 @@ mod tests {
         let whole = wire::encoded(&whole).len();
         let told = open + sums + state + finish;
         assert!(told < whole / 2, "{told} of twice {whole} bytes");
+        let follows_up = few
+            .nodes
+            .iter()
+            .flatten()
+            .any(|node| node.follow_up.is_some());
+        assert!(!follows_up, "nobody new was told of");
         few.captured.clear();
         exchange(&mut few);
         assert_eq!(frames(&few).len(), 2, "and now they agree");
