@@ -223,10 +223,10 @@ impl Agent {
         let (store, generation) = (self.store, self.generation);
         let own = [self.gossip.address, self.advertised].map(Seed::Address);
         let is_other = |seed: &Seed| !own.contains(seed);
-        facts.seeks_others = self.config.join.iter().any(is_other) || !store.addresses().is_empty();
+        let peers = store.addresses();
+        facts.seeks_others = self.config.join.iter().any(is_other) || !peers.is_empty();
         let mut node = Node::new(settings(&self.config, self.advertised, generation));
         let clock = Clock::start();
-        let peers = store.addresses();
         let own = node.members().next().expect("a node knows itself");
         let feed = Feed::new(Epoch(clock::random()), clock.now(), &own);
         let (keys, profile) = (self.config.keys.clone(), self.config.profile);

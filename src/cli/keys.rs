@@ -264,8 +264,8 @@ async fn follow(
         };
         return Err(Failure::no(text).hint(hint));
     }
-    if unstored(&answer).next().is_some() {
-        let names = named(unstored(&answer));
+    let names = named(unstored(&answer));
+    if !names.is_empty() {
         let text = format!("{done} by {all}/{all}, but not stored by {names}");
         let hint = "their next start would have other keys: let their key files be written, or \
             change them by hand and run `headcount keys reload` there";

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     client::{App, Client, Filter, Listing, Member, State},
     nearest::nearest,
+    swim::TAG_SEPARATORS,
 };
 
 /// List the members of the cluster, or wait until there are enough
@@ -104,7 +105,7 @@ pub(super) fn filter(tags: &[(String, String)], names: &[String]) -> Filter {
 
 /// A tag as it is typed, or as the API writes it. Keys hold neither sign.
 pub(super) fn tag(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once(['=', ':']);
+    let pair = text.split_once(TAG_SEPARATORS);
     let (key, value) = pair.ok_or("write KEY=VALUE, such as role=web")?;
     Ok((key.into(), value.into()))
 }

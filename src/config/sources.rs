@@ -11,6 +11,7 @@ use super::{
     outputs::SECTIONS,
     section::Source,
 };
+use crate::swim::TAG_SEPARATORS;
 
 /// What was typed on the command line: key to values. An absent key was not given.
 #[derive(Clone, Debug, Default)]
@@ -160,7 +161,7 @@ fn texts(key: &Key, value: &toml::Value) -> Result<Vec<String>, Refusal> {
         Integer(number) if key.name == "max-members" => Ok(vec![number.to_string()]),
         Array(items) if key.many => items.iter().map(|item| text(key, item)).collect(),
         Table(pairs) if key.name == "tag" => {
-            let pair = |(k, v): (&std::string::String, _)| match k.contains(['=', ':']) {
+            let pair = |(k, v): (&std::string::String, _)| match k.contains(TAG_SEPARATORS) {
                 true => Err(refusal(
                     format!("has the key {k:?}"),
                     "keys hold no = and no :",

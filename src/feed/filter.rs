@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::swim::MemberState;
+use crate::swim::{MemberState, TAG_SEPARATORS};
 
 use super::{
     Member,
@@ -64,7 +64,7 @@ impl Filter {
     /// [`InvalidFilter::Tag`]; the filter is unchanged.
     pub fn add_tag(&mut self, tag: &str) -> Result<(), InvalidFilter> {
         let (key, value) = tag
-            .split_once([':', '='])
+            .split_once(TAG_SEPARATORS)
             .ok_or_else(|| InvalidFilter::Tag(tag.into()))?;
         self.add_pair(key, value)
     }
@@ -74,7 +74,7 @@ impl Filter {
     /// # Errors
     /// [`InvalidFilter::Key`] for one that no tag has; the filter is unchanged.
     pub fn add_pair(&mut self, key: &str, value: &str) -> Result<(), InvalidFilter> {
-        if key.contains([':', '=']) {
+        if key.contains(TAG_SEPARATORS) {
             return Err(InvalidFilter::Key(key.into()));
         }
         self.tags.push((key.into(), value.into()));

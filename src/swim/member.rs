@@ -12,6 +12,7 @@ use super::{AppStatus, TAG_BYTES_MAX, TAGS_MAX, Tags, Timestamp};
 pub const NAME_BYTES_MAX: usize = 128;
 /// Longest cluster name, in bytes of UTF-8.
 pub const CLUSTER_BYTES_MAX: usize = 64;
+
 /// A member's stable id: a hash of the cluster's and the member's name. The same process name
 /// has the same id on every address and after every restart.
 ///

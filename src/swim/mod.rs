@@ -72,7 +72,7 @@ pub(crate) use node::fuzzing;
 pub use node::{KeyRing, Load, Node, Outputs, Sketch};
 pub(crate) use prefetch::prefetch;
 pub use stats::{Junk, Stats};
-pub use tags::{TAG_BYTES_MAX, TAGS_MAX, Tags, check_tags};
+pub use tags::{TAG_BYTES_MAX, TAG_SEPARATORS, TAGS_MAX, Tags, check_tags};
 pub use time::Timestamp;
 pub use tuning::{Profile, Tuning, UnknownProfile};
 pub use view::{Enrolled, Memory, Scope, View};

@@ -10,6 +10,8 @@ use super::{InvalidCard, member::is_word};
 pub const TAG_BYTES_MAX: usize = 16 * 1024;
 /// Tags that one member may have.
 pub const TAGS_MAX: usize = 256;
+/// Signs that no tag's key holds: texts have them between keys and values.
+pub const TAG_SEPARATORS: [char; 2] = ['=', ':'];
 /// So many bytes of tags travel in packets; larger ones are fetched over streams by whoever hears
 /// of them.
 pub(super) const PACKET_TAG_BYTES_MAX: usize = 512;
@@ -105,7 +107,7 @@ impl<'de> Deserialize<'de> for Tags {
 /// [`InvalidCard::TagsTooLarge`].
 pub fn check_tags(tags: &Tags) -> Result<(), InvalidCard> {
     for (key, value) in tags.iter() {
-        if !is_word(key, TAG_BYTES_MAX) || key.contains(['=', ':']) {
+        if !is_word(key, TAG_BYTES_MAX) || key.contains(TAG_SEPARATORS) {
             return Err(InvalidCard::TagKey(key.into()));
         }
         if value.chars().any(char::is_control) {

@@ -97,8 +97,12 @@ fn agents_on_ipv6_and_on_every_address_meet_like_all_others() {
     let seen = agents[1].member("n2").expect("a member");
     let seen = seen["address"].as_str().expect("an address");
     assert!(!seen.starts_with("0.0.0.0"), "{seen}");
-    // And has its name when it accuses.
+    // And has its name when it raises an event, and when it accuses.
     let watch = agents[0].watch();
+    let event = r#"{"name":"deploy","payload":""}"#;
+    let raised = agents[0].request("POST", "/v1/events", event);
+    assert!(raised.status < 300, "{raised:?}");
+    assert_eq!(watch.wait_for_kind("user")["from"], "n2");
     agents[1].signal(Signal::STOP);
     assert_eq!(watch.wait_for("suspect", "n1")["by"], "n2");
     agents[1].signal(Signal::CONT);

@@ -51,9 +51,8 @@ struct JoinAnswer {
 }
 
 /// `POST /v1/join`. Answers as soon as every address did, 5 s after all names have addresses at the
-/// latest. Those that did
-/// not answer are still tried, for ever. Our own address may be among them, so that all agents can
-/// be told the same; it is neither joined nor pending.
+/// latest. Those that did not answer are still tried, for ever. Our own address may be among them,
+/// so that all agents can be told the same; it is neither joined nor pending.
 pub(super) async fn join(
     State(shared): State<Arc<Shared>>,
     request: Request,

@@ -132,10 +132,15 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Where a file goes that cannot be used.
+fn aside(path: &Path) -> PathBuf {
+    path.with_extension("damaged")
+}
+
 /// Keeps what somebody else wrote into a file that is about to be ours.
 pub(super) fn copy_aside_unless(path: &Path, is_ours: impl Fn(&[u8]) -> bool) {
     if read_file(path).is_ok_and(|text| !is_ours(&text)) {
-        let aside = path.with_extension("damaged");
+        let aside = aside(path);
         let error = fs::copy(path, &aside).err();
         warn!(
             path = %path.display(), aside = %aside.display(), ?error,
@@ -145,7 +150,7 @@ pub(super) fn copy_aside_unless(path: &Path, is_ours: impl Fn(&[u8]) -> bool) {
 }
 
 fn put_aside(path: &Path, fault: &Fault) {
-    let aside = path.with_extension("damaged");
+    let aside = aside(path);
     match fs::rename(path, &aside) {
         Ok(()) => warn!(
             path = %path.display(), aside = %aside.display(),

@@ -28,15 +28,16 @@ impl Gate {
     }
 
     fn judge_other(&mut self, update: &Update<'_>) -> Option<Member<Identity>> {
+        let id = update.id(&self.cluster);
+        let known = self.directory.handle(id);
+        let newest = known.map_or(0, |handle| self.directory.newest(handle));
+        if newest > 0 && !update.life().is_plausible_after(newest) {
+            return None; // Believed, it could never be outlived.
+        }
         if let Update::Alive { card, life, .. } | Update::Known { card, life } = update {
-            let handle = self.directory.handle(card.id(&self.cluster));
-            let newest = handle.map_or(0, |handle| self.directory.newest(handle));
-            if newest > 0 && !life.is_plausible_after(newest) {
-                return None;
-            }
             self.intern(card, *life)?;
         }
-        let handle = self.directory.handle(update.id(&self.cluster))?;
+        let handle = self.directory.handle(id)?;
         let identity = Identity {
             handle,
             life: update.life(),
@@ -58,7 +59,7 @@ impl Gate {
                 ..
             } => {
                 self.card_of(identity)?;
-                if accusation.by == update.id(&self.cluster) {
+                if accusation.by == id {
                     return None; // Nobody accuses itself.
                 }
                 Some(self.hear_accusation(identity, *incarnation, *accusation))
@@ -79,12 +80,8 @@ impl Gate {
                 let eta = RESTART_MAX.min(Duration::from_secs((*eta_s).into()));
                 Some(self.hear_end(identity, Claim::Restarting { eta }, *age_s))
             }
-            Update::Removed { life, age_s, .. } => {
+            Update::Removed { age_s, .. } => {
                 self.roster.record(handle)?;
-                let newest = self.directory.newest(handle);
-                if newest > 0 && !life.is_plausible_after(newest) {
-                    return None; // It could never be outlived.
-                }
                 Some(self.hear_end(identity, Claim::Removed, *age_s))
             }
         }

@@ -196,6 +196,15 @@ impl Gate {
         prefetch(&*self.card);
     }
 
+    /// What a member is called. Ourselves as well when we do not know our address yet: our card is
+    /// in no directory then.
+    pub(super) fn name(&self, id: MemberId) -> Option<String> {
+        match id == self.id {
+            true => Some(self.card.name.clone()),
+            false => self.directory.name(id),
+        }
+    }
+
     /// The member's card for that life, if this node may speak of it.
     pub(super) fn card_of(&self, identity: Identity) -> Option<Arc<Card>> {
         if identity.handle == self.me.handle {

@@ -42,19 +42,23 @@ impl Node {
 
     /// Answers the datagram being handled, which cannot be read.
     pub(super) fn answer_unread(&mut self, kind: Kind, to: SocketAddr, message: &impl Serialize) {
-        let source = self.source(to.ip());
-        let allowance = self.allowances.unread.get_or_insert_default();
-        if allowance.spend(source, self.now) {
+        if self.spend(to, |allowances| &mut allowances.unread) {
             self.reply(kind, to.into(), message);
-        } else {
-            self.stats.answers_withheld += 1;
         }
     }
 
     /// Whether one more answer may go there. It is counted.
     pub(super) fn may_answer(&mut self, to: SocketAddr) -> bool {
+        self.spend(to, |allowances| &mut allowances.read)
+    }
+
+    fn spend(
+        &mut self,
+        to: SocketAddr,
+        of: fn(&mut Allowances) -> &mut Option<Box<Allowance>>,
+    ) -> bool {
         let source = self.source(to.ip());
-        let allowance = self.allowances.read.get_or_insert_default();
+        let allowance = of(&mut self.allowances).get_or_insert_default();
         let is_left = allowance.spend(source, self.now);
         self.stats.answers_withheld += u64::from(!is_left);
         is_left

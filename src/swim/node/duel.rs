@@ -294,7 +294,7 @@ impl Node {
 
     fn name_of(&self, handle: Option<Handle>) -> Option<String> {
         let gate = self.gate.borrow();
-        gate.directory.name(gate.directory.id(handle?))
+        gate.name(gate.directory.id(handle?))
     }
 
     /// Told once a minute for each address, so that a flood of claims is no flood of changes.

@@ -127,7 +127,7 @@ impl Node {
         {
             let gate = self.gate.borrow();
             let from = gate.directory.id(handle);
-            let from_name = gate.directory.name(from).unwrap_or_default();
+            let from_name = gate.name(from).unwrap_or_default();
             drop(gate);
             self.change(Change::User(UserEvent {
                 from,

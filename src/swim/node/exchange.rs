@@ -91,14 +91,7 @@ impl Node {
     }
 
     pub(super) fn open_exchange(&mut self, to: SocketAddr, cookie: Option<u64>) {
-        let mut dialled = self
-            .exchanges
-            .values()
-            .filter_map(|exchange| match exchange {
-                Exchange::Dialled { to } | Exchange::Compared { to } => Some(*to),
-                Exchange::Served { .. } => None,
-            });
-        if dialled.clone().count() >= BEGUN_MAX || dialled.any(|other| other == to) {
+        if self.begun().count() >= BEGUN_MAX || self.begun().any(|other| other == to) {
             return;
         }
         self.fresh = false;
@@ -113,10 +106,14 @@ impl Node {
         self.schedule(EXCHANGE_TIMEOUT, Alarm::StreamSilent(stream));
     }
 
-    /// Whether an exchange is under way that we began.
-    pub(super) fn is_dialling(&self) -> bool {
-        let is_ours = |exchange: &Exchange| !matches!(exchange, Exchange::Served { .. });
-        self.exchanges.values().any(is_ours)
+    /// With whom exchanges are under way that we began.
+    pub(super) fn begun(&self) -> impl Iterator<Item = SocketAddr> {
+        self.exchanges
+            .values()
+            .filter_map(|exchange| match exchange {
+                Exchange::Dialled { to } | Exchange::Compared { to } => Some(*to),
+                Exchange::Served { .. } => None,
+            })
     }
 
     pub(super) fn stream_silent(&mut self, stream: StreamId) {
@@ -379,9 +376,9 @@ impl Node {
                 raised.is_rumour = gossip;
             }
         }
-        let junk = self.gate.borrow_mut().junk.take();
-        junk.into_iter()
-            .for_each(|junk| self.stats.count_junk(junk));
+        if let Some(junk) = self.gate.borrow_mut().junk.take() {
+            self.stats.count_junk(junk);
+        }
         let result = self.engine.apply(members.into_iter(), gossip);
         self.check(result);
         if !disputes.is_empty() {

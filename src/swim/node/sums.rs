@@ -1,6 +1,6 @@
 //! What an exchange tells, and the sums that show beforehand whether and where two nodes differ.
 
-use std::{collections::VecDeque, hash::Hasher, net::IpAddr};
+use std::{hash::Hasher, net::IpAddr};
 
 use foca::{Member, State};
 use rand::RngExt;
@@ -137,24 +137,23 @@ impl Node {
 
 /// Leaves out, if it must, what comes last when all but the first are told from `start` on.
 fn clip_to(bytes_max: usize, updates: &mut Vec<Update<'_>>, start: usize) {
-    let sizes: Vec<_> = updates
+    let mut sizes: Vec<_> = updates
         .iter()
         .map(|update| wire::encoded(update).len())
         .collect();
     if sizes.iter().sum::<usize>() <= bytes_max {
         return;
     }
-    let mut sizes = VecDeque::from(sizes);
-    let mut room = bytes_max - sizes.pop_front().unwrap_or_default();
-    sizes.rotate_left(start - 1);
+    sizes[1..].rotate_left(start - 1);
     updates[1..].rotate_left(start - 1);
-    let fits = |size: &usize| {
-        room.checked_sub(*size)
+    let mut room = bytes_max;
+    let fits = |size: &&usize| {
+        room.checked_sub(**size)
             .inspect(|left| room = *left)
             .is_some()
     };
-    let told = sizes.iter().copied().take_while(fits).count();
-    updates.truncate(1 + told);
+    let told = sizes.iter().take_while(fits).count();
+    updates.truncate(told);
 }
 
 /// A member alone counts the versions of its facts, so that equal versions are equal facts.

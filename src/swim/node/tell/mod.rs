@@ -274,11 +274,7 @@ impl Node {
     fn suspicion(&self, standing: &Standing) -> Option<Suspicion> {
         let Accusation { by, evidence } = standing.accusation()?;
         let deadline = standing.doubt().map_or(self.now, |doubt| doubt.deadline);
-        let gate = self.gate.borrow();
-        let by_name = match by == gate.id {
-            true => Some(gate.card.name.clone()),
-            false => gate.directory.name(by),
-        };
+        let by_name = self.gate.borrow().name(by);
         Some(Suspicion {
             by,
             by_name,
