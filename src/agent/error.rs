@@ -49,16 +49,6 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// Another member's memory is in the data directory. Not started; the files are unharmed.
-    #[error("{} belongs to member {theirs}, this is {ours}", path.display())]
-    DataDirForeign {
-        /// A file of theirs.
-        path: PathBuf,
-        /// Whose it is.
-        theirs: String,
-        /// Who we are.
-        ours: String,
-    },
     /// An agent that runs has the data directory. Not started; the other one is unharmed.
     #[error("data directory {} belongs to a running agent{}", path.display(), process(*pid))]
     DataDirInUse {
@@ -151,7 +141,6 @@ impl Error {
                 Some("names are unique in a cluster: choose another with --name".into())
             }
             Self::DataDir { .. } => Some("choose another directory with --data-dir".into()),
-            Self::DataDirForeign { path, .. } => Some(foreign_hint(path)),
             Self::DataDirInUse { .. } => {
                 Some("end it, or choose another directory for this one with --data-dir".into())
             }
@@ -179,13 +168,6 @@ impl Error {
 
 fn process(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(", process {pid}"))
-}
-
-fn foreign_hint(file: &Path) -> String {
-    let dir = file.parent().unwrap_or(file).display();
-    format!(
-        "give each member a --data-dir of its own; if this one takes that one's place, remove {dir}"
-    )
 }
 
 fn bind_hint(address: SocketAddr, source: &io::Error, flag: &str) -> Option<String> {

@@ -2,13 +2,12 @@
 
 use std::{
     fs,
-    io::Write,
     net::{SocketAddr, TcpStream},
     os::unix::{fs::PermissionsExt, process::CommandExt},
     process::Command,
 };
 
-use crate::support::{Agent, Lab, Response, exchange, finish, have};
+use crate::support::{Agent, Lab, Response, exchange, finish, have, skipped};
 
 const TOKEN: &str = "correct-horse-battery-staple";
 
@@ -29,8 +28,7 @@ fn status_of(user: u32, agent: &Agent, method: &str, path: &str) -> String {
 #[test]
 fn who_is_listed_may_look_or_do_everything_and_nobody_else_may() {
     if !rustix::process::geteuid().is_root() {
-        let _ = writeln!(std::io::stderr(), "skipped: only root can be somebody else");
-        return;
+        return skipped("only root can be somebody else");
     }
     if !have("curl", "other users' rights are not tested") {
         return;

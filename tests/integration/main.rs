@@ -10,6 +10,7 @@ mod attacks; // one in front of a sealed agent, who hears and sends everything
 mod bad_input; // junk datagrams, mistyped flags, unusable places
 mod bad_requests; // HTTP that nobody should send
 mod bench; // real agents measured, beside Serf where it is installed
+mod boot; // under systemd as process 1
 mod children; // the application as a child of the agent
 mod cli; // output, exit codes, the demo
 mod client; // the library that programs in Rust use
@@ -35,7 +36,7 @@ mod restarts; // what stays the same member, whatever changes around it
 mod scenarios; // what a scenario may say, and what not
 mod sealing; // gossip with a key, and who is kept out
 mod seeds; // ways to find a cluster
-mod service; // under systemd, or what looks like it
+mod service; // under what looks like systemd
 mod simulate; // scenarios from the command line
 mod simulate_files; // its page and its trace
 mod stories; // one fault each, and what consumers hear of it

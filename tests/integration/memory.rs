@@ -1,8 +1,8 @@
 //! What an agent remembers from one start to the next, and what it does without.
 
-use std::{fs, io::Write, process::Command, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
-use crate::support::{Agent, Lab, Launch, await_members, draws, pause, until};
+use crate::support::{Agent, Lab, Launch, await_members, draws, pause, skipped, until};
 
 /// Waits until the agent has stored where all of `names` are.
 fn await_memory(agent: &Launch, names: &[&str]) {
@@ -62,7 +62,7 @@ fn a_damaged_memory_is_put_aside_and_costs_no_start() {
     let again = again.start();
     assert_eq!(again.status()["generation"], 1);
     for file in ["generation", "peers"] {
-        let aside = format!("{file}.damaged");
+        let aside = format!("{file}.aside");
         assert_eq!(
             again.logged(&["WARN", "is torn or damaged", &aside]),
             1,
@@ -99,30 +99,33 @@ fn kill_9_at_any_moment_leaves_files_that_the_next_start_understands() {
 }
 
 #[test]
-fn a_data_directory_of_somebody_else_is_refused_and_unharmed() {
+fn the_memory_of_another_member_is_put_aside_with_a_word_whose_it_was() {
+    let lab = Lab::new();
+    let other = lab.agent("n1").start().kill();
+    let dir = other.data_dir().display().to_string();
+    // As on a host that was cloned or renamed.
+    let agent = lab.agent("n2").args(["--data-dir", &dir]).start();
+    assert_eq!(agent.status()["generation"], 1);
+    let words = ["WARN", r#"belongs to "n1" of cluster "#, "generation.aside"];
+    assert_eq!(agent.logged(&words), 1, "{}", agent.log());
+}
+
+#[test]
+fn a_data_directory_that_is_in_use_or_none_is_refused() {
     let lab = Lab::new();
     let agent = lab.agent("n1").start();
     let dir = agent.launch().data_dir().display().to_string();
-    let again = || lab.agent("n2").args(["--data-dir", &dir]);
     let pid = agent.status()["pid"].to_string();
-    again().finish().refused(2, &[&dir, &pid, "hint:"]);
-    let launch = agent.kill();
-    let held = || {
-        let text = |file: &str| fs::read_to_string(launch.data_dir().join(file));
-        ["generation", "generation.damaged"].map(|file| text(file).ok())
+    let refused = |dir: &str, words: &[&str]| {
+        let launch = lab.agent("n2").args(["--data-dir", dir]);
+        launch.finish().refused(2, words);
     };
-    let before = held();
-    let whose = r#""n1" of cluster "#;
-    again()
-        .finish()
-        .refused(2, &[&dir, whose, "--data-dir", "hint:"]);
-    assert_eq!(held(), before);
+    refused(&dir, &[&dir, &pid, "hint:"]);
     let file = format!("{dir}/generation");
     for below in [file.clone(), format!("{file}/n2")] {
-        let lost = lab.agent("n2").args(["--data-dir", &below]);
-        lost.finish().refused(2, &[&below, "--data-dir", "hint:"]);
+        refused(&below, &[&below, "--data-dir", "hint:"]);
     }
-    assert_eq!(launch.start().status()["generation"], 2);
+    assert_eq!(agent.kill().start().status()["generation"], 2);
 }
 
 /// A command that gives the program a file system of its own at `dir`, or `None`, after saying so,
@@ -133,9 +136,7 @@ fn mounted(script: &str) -> Option<Vec<&str>> {
     if works.is_ok_and(|status| status.success()) {
         return Some(vec!["unshare", "--mount", "sh", "-ec", script, "sh"]);
     }
-    // Around the test harness, which would keep it for itself.
-    let line = b"skipped: mounts need root and unshare, full and read-only disks are not tested\n";
-    std::io::stderr().write_all(line).expect("stderr");
+    skipped("mounts need root and unshare, full and read-only disks are not tested");
     None
 }
 

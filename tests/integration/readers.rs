@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::{
     outputs::configured,
-    support::{Agent, Lab, Response, Running, exchange, until},
+    support::{Agent, Lab, Response, Running, exchange, skipped, until},
 };
 
 /// Set by `.ci/run`, which installs the programs: a test that is skipped there has failed.
@@ -34,11 +34,7 @@ fn is_installed(program: &str) -> bool {
         "{REQUIRED} is set, but there is no {program}"
     );
     if asked.is_err() {
-        // Around the test harness, which would keep it for itself.
-        let line = format!("skipped: needs {program} (apt-get install {program})\n");
-        std::io::stderr()
-            .write_all(line.as_bytes())
-            .expect("stderr");
+        skipped(format_args!("needs {program} (apt-get install {program})"));
     }
     asked.is_ok()
 }

@@ -3,8 +3,8 @@
 //!
 //! All of it is a hint. What the disk refuses never stops an agent: whatever can be read is used,
 //! what cannot be written is tried again, and peers that know a greater generation say so when they
-//! welcome us. A directory that was given by mistake does: another member's, that of an agent that
-//! runs, and a path that leads through a file.
+//! welcome us. A directory that was given by mistake does: that of an agent that runs, and a path
+//! that leads through a file.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -27,8 +27,8 @@ use serde::{Deserialize, Serialize};
 use super::{Error, clock, replace::remove_unfinished};
 use crate::swim::Life;
 pub(super) use keeper::Keeper;
+use page::Content;
 pub(super) use page::Owner;
-use page::{Content, Foreign};
 use peers::Peers;
 
 const LOCK_FILE: &str = "lock";
@@ -68,31 +68,18 @@ fn next_generation(held: u32) -> u32 {
 /// Why the directory is not ours.
 #[derive(Debug, thiserror::Error)]
 enum Untaken {
-    #[error("{} belongs to {}", .0.path.display(), .0.owner)]
-    Foreign(Foreign),
     #[error("a running agent holds it")]
     Held(Option<u32>),
     #[error(transparent)]
     System(#[from] io::Error),
 }
 
-impl From<Foreign> for Untaken {
-    fn from(foreign: Foreign) -> Self {
-        Self::Foreign(foreign)
-    }
-}
-
 impl Untaken {
-    /// Why the operator must choose another directory than `dir` for `owner`; `None` where another
-    /// attempt may well succeed.
-    fn refusal(self, dir: &Path, owner: &Owner) -> Option<Error> {
+    /// Why the operator must choose another directory than `dir`; `None` where another attempt may
+    /// well succeed.
+    fn refusal(self, dir: &Path) -> Option<Error> {
         let path = dir.into();
         Some(match self {
-            Self::Foreign(foreign) => Error::DataDirForeign {
-                path: foreign.path,
-                theirs: foreign.owner.to_string(),
-                ours: owner.to_string(),
-            },
             Self::Held(pid) => Error::DataDirInUse { path, pid },
             Self::System(source) => match source.kind() {
                 ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
@@ -109,8 +96,7 @@ impl Store {
     /// the last. Gives both. What the disk refuses is left to the [`Keeper`].
     ///
     /// # Errors
-    /// [`Error::DataDir`], [`Error::DataDirForeign`] or [`Error::DataDirInUse`]. No page
-    /// in the directory has changed.
+    /// [`Error::DataDir`] or [`Error::DataDirInUse`]. No page in the directory has changed.
     pub(super) fn open(dir: &Path, owner: Owner) -> Result<(Self, u32), Error> {
         let mut store = Self {
             dir: dir.into(),
@@ -119,14 +105,12 @@ impl Store {
             peers: Peers::default(),
             lock: None,
         };
-        // What cannot be taken may still be read.
-        let taken = store.take_patiently().or_else(|untaken| match untaken {
-            Untaken::System(_) if dir.is_dir() => store.recall().map_err(Untaken::from),
-            untaken => Err(untaken),
-        });
-        let refusal = taken.err();
-        if let Some(refusal) = refusal.and_then(|untaken| untaken.refusal(dir, &store.owner)) {
-            return Err(refusal);
+        if let Err(untaken) = store.take_patiently() {
+            if let Some(refusal) = untaken.refusal(dir) {
+                return Err(refusal);
+            }
+            // What cannot be taken may still be read.
+            store.recall();
         }
         let generation = next_generation(store.generation);
         let _ = store.keep(generation, store.peers.clone());
@@ -138,13 +122,10 @@ impl Store {
         self.peers.addresses()
     }
 
-    fn recall(&mut self) -> Result<(), Foreign> {
-        let held = page::read::<Generation>(&self.dir, &self.owner)?;
-        let peers = page::read::<Peers>(&self.dir, &self.owner)?;
-        // Only now is anything put aside: all of it might have been somebody else's.
-        self.generation = held.or_put_aside().map_or(0, |held| held.generation);
-        self.peers = peers.or_put_aside().unwrap_or_default();
-        Ok(())
+    fn recall(&mut self) {
+        let held = page::read::<Generation>(&self.dir, &self.owner);
+        self.generation = held.map_or(0, |held| held.generation);
+        self.peers = page::read(&self.dir, &self.owner).unwrap_or_default();
     }
 
     fn take_patiently(&mut self) -> Result<(), Untaken> {
@@ -166,7 +147,7 @@ impl Store {
         builder.recursive(true).mode(0o700).create(&self.dir)?;
         let path = self.dir.join(LOCK_FILE);
         let mut lock = lock(&path)?;
-        self.recall()?;
+        self.recall();
         page::copy_aside_unless(&path, is_signed);
         // For people alone: a full disk is no reason to go without the lock.
         let _ = sign(&mut lock);

@@ -1,6 +1,5 @@
-//! `Page`: one file of the data directory. It says what it is, whose it is and how its text adds
-//! up; what does not is put aside and counts as absent. One that is good and somebody else's stays
-//! where it is: whoever put us here made a mistake.
+//! A page: one file of the data directory. It says what it is, whose it is and how its text adds
+//! up; one that does not, or is another member's, is put aside and counts as absent.
 //!
 //! ```text
 //! headcount generation 1 4f0a…   what it is, the format, SHA-256 of the rest
@@ -55,13 +54,6 @@ enum Fault {
     Unreadable(io::Error),
 }
 
-/// A good page of another member.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::agent) struct Foreign {
-    pub(in crate::agent) path: PathBuf,
-    pub(in crate::agent) owner: Owner,
-}
-
 impl fmt::Display for Owner {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:?} of cluster {:?}", self.name, self.cluster)
@@ -78,38 +70,16 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A page that was read and is nobody else's; what is wrong with it is not yet acted upon.
-#[derive(Debug)]
-pub(super) struct Page<T> {
-    path: PathBuf,
-    content: Result<Option<T>, Fault>,
-}
-
-/// The page in `dir`. Changes nothing.
-///
-/// # Errors
-/// A good page of somebody else.
-pub(super) fn read<T: Content>(dir: &Path, owner: &Owner) -> Result<Page<T>, Foreign> {
+/// What the page in `dir` says, if there is one. One that cannot be used is put aside, with a
+/// warning.
+pub(super) fn read<T: Content>(dir: &Path, owner: &Owner) -> Option<T> {
     let path = path::<T>(dir);
     let content = match read_file(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
         Err(error) => Err(Fault::Unreadable(error)),
-        Ok(bytes) => decode(&bytes, owner).map(Some),
+        Ok(bytes) => decode(&bytes, owner),
     };
-    match content {
-        Err(Fault::Foreign(owner)) => Err(Foreign { path, owner }),
-        content => Ok(Page { path, content }),
-    }
-}
-
-impl<T> Page<T> {
-    /// What the page says, if there is one. One that cannot be used is put aside, with a warning.
-    pub(super) fn or_put_aside(self) -> Option<T> {
-        self.content.unwrap_or_else(|fault| {
-            put_aside(&self.path, &fault);
-            None
-        })
-    }
+    content.inspect_err(|fault| put_aside(&path, fault)).ok()
 }
 
 /// Replaces the page in `dir`: after a crash it is the old one or the new one.
@@ -134,7 +104,7 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Where a file goes that cannot be used.
 fn aside(path: &Path) -> PathBuf {
-    path.with_extension("damaged")
+    path.with_extension("aside")
 }
 
 /// Keeps what somebody else wrote into a file that is about to be ours.
@@ -227,25 +197,24 @@ mod tests {
         }
     }
 
-    fn taken(dir: &Path, owner: &Owner) -> Result<Option<Number>, Foreign> {
-        read(dir, owner).map(Page::or_put_aside)
-    }
-
     #[test]
     fn a_page_is_read_as_it_was_written_and_by_its_owner_only() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(taken(dir.path(), &owner("n1")), Ok(None));
+        let taken = |name| read::<Number>(dir.path(), &owner(name));
+        assert_eq!(taken("n1"), None);
         write(dir.path(), &owner("n1"), Number { number: 7 }).unwrap();
-        let foreign = Foreign {
-            path: dir.path().join("number"),
-            owner: owner("n1"),
-        };
-        assert_eq!(taken(dir.path(), &owner("n2")), Err(foreign));
         for _ in 0..2 {
-            let held = taken(dir.path(), &owner("n1"));
-            assert_eq!(held, Ok(Some(Number { number: 7 })), "and is still there");
+            assert_eq!(
+                taken("n1"),
+                Some(Number { number: 7 }),
+                "and is still there"
+            );
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        let page = fs::read(dir.path().join("number")).unwrap();
+        assert_eq!(taken("n2"), None);
+        assert_eq!(fs::read(dir.path().join("number.aside")).unwrap(), page);
+        assert_eq!(taken("n1"), None);
     }
 
     #[test]
@@ -273,12 +242,12 @@ mod tests {
     fn what_cannot_be_read_is_put_aside() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("number")).unwrap();
-        assert_eq!(taken(dir.path(), &owner("n1")), Ok(None));
+        assert_eq!(read::<Number>(dir.path(), &owner("n1")), None);
         write(dir.path(), &owner("n1"), Number { number: 1 }).unwrap();
         let huge = vec![b'\n'; 2 * 1024 * 1024];
-        fs::remove_dir(dir.path().join("number.damaged")).unwrap();
+        fs::remove_dir(dir.path().join("number.aside")).unwrap();
         fs::write(dir.path().join("number"), huge).unwrap();
-        assert_eq!(taken(dir.path(), &owner("n1")), Ok(None));
+        assert_eq!(read::<Number>(dir.path(), &owner("n1")), None);
     }
 
     #[test]
@@ -286,7 +255,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let pipe = dir.path().join("number");
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-        assert_eq!(taken(dir.path(), &owner("n1")), Ok(None));
-        assert!(dir.path().join("number.damaged").exists());
+        assert_eq!(read::<Number>(dir.path(), &owner("n1")), None);
+        assert!(dir.path().join("number.aside").exists());
     }
 }

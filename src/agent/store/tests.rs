@@ -43,7 +43,7 @@ fn every_start_is_one_more_and_is_stored_at_once() {
     for start in 1..4 {
         let (_store, generation) = open(&dir);
         assert_eq!(generation, start);
-        let stored: Option<Generation> = page::read(&dir, &owner()).unwrap().or_put_aside();
+        let stored: Option<Generation> = page::read(&dir, &owner());
         assert_eq!(stored.unwrap().generation, start);
     }
     assert_eq!(names(&dir), ["generation", "lock"]);
@@ -91,7 +91,7 @@ fn remembered(dir: &Path, kind: &str, bytes: &[u8]) -> (u32, Peers) {
     fs::write(dir.join(kind), bytes).unwrap();
     let (store, generation) = open(dir);
     assert_eq!(
-        fs::read(dir.join(kind).with_extension("damaged")).unwrap(),
+        fs::read(dir.join(kind).with_extension("aside")).unwrap(),
         bytes
     );
     let found = (generation, store.peers.clone());
@@ -104,7 +104,7 @@ fn remembered(dir: &Path, kind: &str, bytes: &[u8]) -> (u32, Peers) {
 #[test]
 fn somebody_elses_file_that_is_called_as_our_lock_is_kept() {
     let (temp, _) = remembering();
-    let [lock, aside] = ["lock", "lock.damaged"].map(|name| temp.path().join(name));
+    let [lock, aside] = ["lock", "lock.aside"].map(|name| temp.path().join(name));
     fs::write(&lock, "my lock notes\n").unwrap();
     let (store, generation) = open(temp.path());
     assert_eq!(generation, 8);
@@ -116,31 +116,20 @@ fn somebody_elses_file_that_is_called_as_our_lock_is_kept() {
 }
 
 #[test]
-fn the_directory_of_another_member_is_refused_and_stays_as_it_is() {
-    let (temp, peers) = remembering();
-    fs::write(temp.path().join(".generation.Ab3x9Z.tmp"), "head").unwrap();
-    let before = names(temp.path());
+fn the_memory_of_another_member_is_put_aside_and_costs_no_start() {
     for (cluster, name) in [("blue", "n2"), ("green", "n1")] {
+        let (temp, _) = remembering();
+        let page = fs::read(temp.path().join("generation")).unwrap();
         let other = Owner {
             cluster: cluster.into(),
             name: name.into(),
         };
-        let refused = Store::open(temp.path(), other).unwrap_err().to_string();
-        for word in ["generation", r#""n1" of cluster "blue""#, name, cluster] {
-            assert!(refused.contains(word), "{refused}");
-        }
-        assert_eq!(names(temp.path()), before);
+        let (store, generation) = Store::open(temp.path(), other).unwrap();
+        assert_eq!((generation, &store.peers), (1, &Peers::default()));
+        let files = ["generation", "generation.aside", "lock", "peers.aside"];
+        assert_eq!(names(temp.path()), files);
+        assert_eq!(fs::read(temp.path().join(files[1])).unwrap(), page);
     }
-    let (store, generation) = open(temp.path());
-    assert_eq!((generation, &store.peers), (8, &peers));
-    drop(store);
-    // The peers alone say whose it is, too, and what is damaged beside them stays.
-    fs::write(temp.path().join("generation"), "head").unwrap();
-    let before = names(temp.path());
-    let mut other = owner();
-    other.name = "n2".into();
-    Store::open(temp.path(), other).unwrap_err();
-    assert_eq!(names(temp.path()), before);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fmt::Display,
     fs,
     io::Write,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
@@ -102,13 +103,17 @@ pub(crate) fn clean(command: &mut Command) {
 pub(crate) fn have(program: &str, without: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok();
     if !found {
-        // Around the test harness, which would keep it for itself.
-        let line = format!("skipped: {program} is not installed, {without}\n");
-        std::io::stderr()
-            .write_all(line.as_bytes())
-            .expect("stderr");
+        skipped(format_args!("{program} is not installed, {without}"));
     }
     found
+}
+
+/// Says that a test did not test, and why.
+pub(crate) fn skipped(why: impl Display) {
+    let line = format!("skipped: {why}\n");
+    // Around the test harness, which would keep it for itself.
+    let said = std::io::stderr().write_all(line.as_bytes());
+    said.expect("stderr");
 }
 
 /// How a command ended.

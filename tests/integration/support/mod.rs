@@ -16,7 +16,9 @@ mod watched;
 pub(crate) use agent::{Agent, Launch};
 pub(crate) use dns::Dns;
 pub(crate) use http::{Body, Response, exchange, read_head};
-pub(crate) use lab::{Finished, Lab, Running, await_members, finish, have, headcount, run};
+pub(crate) use lab::{
+    Finished, Lab, Running, await_members, finish, have, headcount, run, skipped,
+};
 pub(crate) use network::Network;
 pub(crate) use relay::Relay;
 pub(crate) use wait::{PATIENCE, Stopwatch, draws, pause, until};

@@ -4,7 +4,6 @@
 
 use std::{
     fs::{self, File},
-    io::Write,
     net::UdpSocket,
     os::fd::AsFd,
     path::{Path, PathBuf},
@@ -15,7 +14,7 @@ use std::{
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::{Agent, Lab, Launch, await_members};
+use super::{Agent, Lab, Launch, await_members, skipped};
 
 /// Set by `.ci/run` where there are namespaces: a test that is skipped there has failed.
 const REQUIRED: &str = "HEADCOUNT_REQUIRE_NAMESPACES";
@@ -41,11 +40,9 @@ impl Network {
             Err(why) => {
                 let is_required = std::env::vars_os().any(|(name, _)| name == REQUIRED);
                 assert!(!is_required, "{REQUIRED} is set, but: {why}");
-                // Around the test harness, which would keep it for itself.
-                let line = format!("skipped: namespaces need root and iproute2+iptables ({why})\n");
-                std::io::stderr()
-                    .write_all(line.as_bytes())
-                    .expect("stderr");
+                skipped(format_args!(
+                    "namespaces need root and iproute2+iptables ({why})"
+                ));
                 None
             }
         }
