@@ -185,9 +185,10 @@ fn a_firewall_for_datagrams_is_no_death() {
     }
 }
 
+/// In seed 8 the one that is refused answers a ping meanwhile, and is refused once more.
 #[test]
 fn a_firewall_that_rejects_one_peer_accuses_nobody() {
-    for (seed, both_ways) in (0..10).flat_map(|seed| [(seed, false), (seed, true)]) {
+    for (seed, both_ways) in (0..20).flat_map(|seed| [(seed, false), (seed, true)]) {
         let mut cluster = Cluster::formed(seed, 10);
         let [one, other] = [cluster.slots[2], cluster.slots[4]];
         let reject = Effect {

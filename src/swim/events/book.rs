@@ -145,6 +145,13 @@ impl EventBook {
         Some((line.floor.min(number), line.kept.get(&number)?))
     }
 
+    /// The lowest number that whoever is as far as we are keeps: those below were told, and too
+    /// much.
+    pub(in crate::swim) fn kept_from(&self, source: Source) -> Option<u64> {
+        let line = self.lines.get(&source)?;
+        Some(line.kept_from.min(line.next))
+    }
+
     /// All that are kept, by process and number.
     pub(in crate::swim) fn numbers(&self) -> impl Iterator<Item = (Source, u64)> {
         let lines = self.lines.iter();

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::{MemberId, directory::Handle, member::is_word};
 
 pub use book::EVENT_LIFETIME;
-pub(super) use book::{EventBook, Heard};
+pub(super) use book::{EventBook, Heard, Kept};
 pub(super) use outbox::{Outbox, PAUSE as OUTBOX_PAUSE};
 
 /// Longest name of an event, in bytes of UTF-8.

@@ -39,6 +39,21 @@ fn told(book: &mut EventBook) -> Vec<u64> {
     book.take_ready().iter().map(|told| told.number).collect()
 }
 
+#[test]
+fn a_newcomer_does_not_wait_for_what_was_too_much() {
+    let mut book = EventBook::default();
+    let count = EVENTS_EACH_MAX as u64 + 10;
+    for _ in 0..count {
+        book.raise(at(100), SENDER, text(""));
+    }
+    let floor = book.kept_from(SENDER).unwrap();
+    assert_eq!(floor, 11);
+    let mut newcomer = EventBook::default();
+    newcomer.hear(at(101), &heard(SENDER, floor, floor, at(100)));
+    assert_eq!(told(&mut newcomer), [floor]);
+    assert_eq!(newcomer.stats.missed, 0);
+}
+
 /// Hears these one after the other, each `number` or `number/floor`.
 fn hear(book: &mut EventBook, words: &str) -> Vec<u64> {
     for word in words.split_whitespace() {

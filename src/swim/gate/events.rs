@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use super::Gate;
 use crate::swim::{
     MemberId,
-    events::{Heard, Source, Text},
+    events::{Heard, Kept, Source, Text},
     wire::{Update, WireEvent},
 };
 
@@ -34,24 +34,37 @@ impl Gate {
     /// An event as it travels; `None` when it is kept no more.
     pub(in crate::swim) fn event(&self, source: Source, number: u64) -> Option<Update<'static>> {
         let (floor, kept) = self.events.find(source, number)?;
-        let (handle, generation) = source;
+        Some(self.as_it_travels((source, number), floor, kept))
+    }
+
+    /// All events that are kept, as an exchange tells them. Whoever is behind what we let go waits
+    /// for it no longer: others let as much go.
+    pub(in crate::swim) fn events(&self) -> impl Iterator<Item = Update<'static>> {
+        let numbers = self.events.numbers();
+        numbers.filter_map(|(source, number)| {
+            let (floor, kept) = self.events.find(source, number)?;
+            let floor = floor.max(self.events.kept_from(source)?);
+            Some(self.as_it_travels((source, number), floor, kept))
+        })
+    }
+
+    fn as_it_travels(
+        &self,
+        ((handle, generation), number): (Source, u64),
+        floor: u64,
+        kept: &Kept,
+    ) -> Update<'static> {
         let age = (self.now - kept.raised).as_millis();
-        Some(Update::Event {
+        Update::Event {
             id: self.directory.id(handle),
             generation,
             event: WireEvent {
                 number,
-                behind: u16::try_from(number - floor).unwrap_or(u16::MAX),
+                behind: u16::try_from(number.saturating_sub(floor)).unwrap_or(u16::MAX),
                 age_ms: u32::try_from(age).unwrap_or(u32::MAX),
                 name: Cow::Owned(kept.text.name.to_string()),
                 payload: Cow::Owned(kept.text.payload.to_string()),
             },
-        })
-    }
-
-    /// All events that are kept, as they travel.
-    pub(in crate::swim) fn events(&self) -> impl Iterator<Item = Update<'static>> {
-        let numbers = self.events.numbers();
-        numbers.filter_map(|(source, number)| self.event(source, number))
+        }
     }
 }

@@ -5,7 +5,12 @@ use std::{sync::Arc, time::Duration};
 use foca::{Member, State};
 
 use super::Gate;
-use crate::swim::{Card, Evidence, identity::Identity, roster::Accusation, wire::Update};
+use crate::swim::{
+    Card, Evidence, Life, MemberId,
+    identity::Identity,
+    roster::{Accusation, Claim},
+    wire::Update,
+};
 
 impl Gate {
     /// What foca hears of a claim in an exchange, where `held` is what foca holds of the member.
@@ -40,9 +45,21 @@ impl Gate {
                 | Update::Restarting { age_s, .. },
                 None,
             ) if stale(*age_s) || self.card_for(update).is_none() => self.nothing(),
-            (Update::Removed { .. }, None) => self.nothing(),
+            (Update::Removed { age_s, .. }, None) if stale(*age_s) => self.nothing(),
+            (Update::Removed { id, life, age_s }, None) => {
+                let removed = self.keep_in_mind(*id, *life, *age_s);
+                removed.unwrap_or_else(|| self.nothing())
+            }
             _ => self.judge(update),
         }
+    }
+
+    /// Somebody that we never met was removed. Who missed that may come and tell of it as failed.
+    fn keep_in_mind(&mut self, id: MemberId, life: Life, age_s: u32) -> Option<Member<Identity>> {
+        let handle = self.directory.reserve_if_room(id)?;
+        let is_stranger = !self.roster.knows(handle) && !self.is_beyond(handle);
+        let identity = Identity { handle, life };
+        is_stranger.then(|| self.hear_end(identity, Claim::Removed, age_s))
     }
 
     fn card_for(&self, update: &Update<'_>) -> Option<Arc<Card>> {

@@ -268,8 +268,14 @@ impl Node {
     }
 
     /// Nobody got through to a member that was refused: it is accused without waiting for the end
-    /// of the probe.
-    pub(super) fn accuse_refused(&mut self, target: Identity, incarnation: u16) {
+    /// of the probe. If somebody did, another refusal since then says nothing new of the way there.
+    pub(super) fn accuse_unanswered(&mut self, target: Identity, incarnation: u16) {
+        if self.gate.borrow().unanswered() == Some(target) {
+            self.accuse_refused(target, incarnation);
+        }
+    }
+
+    fn accuse_refused(&mut self, target: Identity, incarnation: u16) {
         let is_refused = self.gate.borrow().seen(target) == Some(Evidence::Refused);
         let held = self.held_active(target).filter(|_| is_refused);
         if held.is_some_and(|held| held.incarnation() == incarnation) {

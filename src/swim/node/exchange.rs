@@ -13,7 +13,7 @@ use std::{
 
 use foca::{Member, State};
 
-use super::Node;
+use super::{Node, guests::Guest};
 use crate::swim::{
     Change, Junk, Life, MemberId, Output, StreamEnd, StreamId,
     directory::Handle,
@@ -25,7 +25,7 @@ use crate::swim::{
 };
 
 /// An exchange that takes longer is given up.
-const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// `healed` is told once in this time, not for every member that comes back.
 const HEALED_PAUSE: Duration = Duration::from_secs(30);
 /// Exchanges under way that we began, and that others began.
@@ -43,6 +43,8 @@ pub(super) enum Exchange {
     Served {
         /// Nobody had heard of us before.
         fresh: bool,
+        /// Who dialled, if it is a newcomer.
+        guest: Option<Guest>,
     },
 }
 
@@ -174,7 +176,7 @@ impl Node {
                 self.finish(stream, to);
                 Ok(())
             }
-            (Frame::State { parts, updates }, Some(Exchange::Served { fresh: false })) => {
+            (Frame::State { parts, updates }, Some(Exchange::Served { fresh: false, .. })) => {
                 self.answer_state((stream, parts), &envelope, &updates);
                 self.close(stream);
                 Ok(())
@@ -184,13 +186,14 @@ impl Node {
                 self.finish(stream, to);
                 Ok(())
             }
-            (Frame::Finish(updates), Some(Exchange::Served { fresh })) => {
+            (Frame::Finish(updates), Some(Exchange::Served { fresh, guest })) => {
                 if fresh {
                     self.rise_above_predecessor(&updates);
                 }
                 self.import(&envelope, &updates);
                 self.exchanges.remove(&stream);
                 self.stats.exchanges += 1;
+                self.bring_up_to_date(guest);
                 Ok(())
             }
             (Frame::Probe { nonce, claim }, None) => {
@@ -229,6 +232,12 @@ impl Node {
         let fresh = std::mem::take(&mut self.fresh);
         let is_newcomer = self.acquaintance(envelope).is_none();
         self.import(envelope, std::slice::from_ref(me));
+        let guest = match is_newcomer {
+            true => self.receive_guest(envelope.sender),
+            false => None,
+        };
+        self.exchanges
+            .insert(stream, Exchange::Served { fresh, guest });
         self.settle();
         let sender = self.sender();
         // Equal digests would hide an earlier process of ours in our very life.
@@ -244,7 +253,6 @@ impl Node {
                 },
             };
             self.engine.mail().frame(sender, stream, &frame);
-            self.exchanges.insert(stream, Exchange::Served { fresh });
             self.schedule(EXCHANGE_TIMEOUT, Alarm::StreamSilent(stream));
         }
         Ok(())

@@ -2,16 +2,16 @@
 //!
 //! `turn` takes inputs apart and settles what follows from them; `receive` opens datagrams,
 //! `beyond` those of members that are not in the list, `answer` limits what strangers get back,
-//! `join` makes contact and `reconnect` renews it, `exchange` compares state, `follow_up` once more
-//! where members came, `sums` says where it differs, `suspect` runs the clocks of suspicions,
-//! `evidence` looks closer at members that do not answer, `damp` holds back the returns of those
-//! that keep failing, `health` doubts ourselves, `duel` deals with our own name, `spread` sends
-//! news on, `facts` passes on what members say of themselves, `fetch` gets what was too large for
-//! that, `events` passes on what their applications raise, `keys` replaces what all seal with,
-//! `tell` turns what foca believes into changes, `look` shows it and `load` how much there is,
-//! `recall` starts from what is remembered, `removal` counts who has forgotten a member, `tune`
-//! takes other numbers, `part` says goodbye, and `prefetch` asks for a node's memory before it is
-//! needed.
+//! `join` makes contact and `reconnect` renews it, `guests` tells all of who came, `exchange`
+//! compares state, `follow_up` once more where members came, `sums` says where it differs,
+//! `suspect` runs the clocks of suspicions, `evidence` looks closer at members that do not answer,
+//! `damp` holds back the returns of those that keep failing, `health` doubts ourselves, `duel`
+//! deals with our own name, `spread` sends news on, `facts` passes on what members say of
+//! themselves, `fetch` gets what was too large for that, `events` passes on what their applications
+//! raise, `keys` replaces what all seal with, `tell` turns what foca believes into changes, `look`
+//! shows it and `load` how much there is, `recall` starts from what is remembered, `removal` counts
+//! who has forgotten a member, `tune` takes other numbers, `part` says goodbye, and `prefetch` asks
+//! for a node's memory before it is needed.
 
 mod answer;
 mod beyond;
@@ -25,6 +25,7 @@ mod fetch;
 mod follow_up;
 #[cfg(all(feature = "agent", any(test, feature = "fuzzing")))]
 pub(crate) mod fuzzing;
+mod guests;
 mod health;
 mod join;
 mod keys;
@@ -71,6 +72,7 @@ use evidence::StreamProbe;
 use exchange::Exchange;
 use fetch::Fetch;
 use follow_up::FollowUp;
+use guests::Guests;
 use join::Contact;
 pub use keys::KeyRing;
 use keys::Ordered;
@@ -130,6 +132,7 @@ pub struct Node {
     exchanges: BTreeMap<StreamId, Exchange>,
     fetches: BTreeMap<StreamId, Fetch>,
     follow_up: Option<FollowUp>,
+    guests: Guests,
     stream_probes: BTreeMap<StreamId, StreamProbe>,
     /// Refusals by members that no probe asks are listened to from then on.
     hints_from: Timestamp,
@@ -209,6 +212,7 @@ impl Node {
             exchanges: BTreeMap::new(),
             fetches: BTreeMap::new(),
             follow_up: None,
+            guests: Guests::default(),
             stream_probes: BTreeMap::new(),
             hints_from: Timestamp::ZERO,
             healed: None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use foca::{Member, State};
 
-use super::{Node, exchange::Exchange};
+use super::{Node, exchange::Exchange, guests::TOLD_MAX};
 use crate::swim::{
     Change, Evidence, RESTART_MAX, StopReason,
     gate::Goodbye,
@@ -18,9 +18,6 @@ use crate::swim::{
 /// round trip, the rounds are for lost packets.
 const LEAVE_ROUNDS: u8 = 5;
 const LEAVE_PAUSE: Duration = Duration::from_millis(40);
-/// Members who are told in the last round, by ourselves: gossip is chance, nobody repeats a goodbye
-/// on his own account, and whoever missed it would take us for alive until its next exchange.
-const LAST_TOLD: usize = 64;
 /// How long a goodbye waits for the first answer: with its rounds it takes half a second at most.
 const INTRODUCTION_MAX: Duration = Duration::from_millis(300);
 
@@ -66,6 +63,7 @@ impl Node {
         }
         let result = self.engine.leave();
         self.check(result);
+        self.repeat_goodbye(TOLD_MAX);
         self.schedule(LEAVE_PAUSE, Alarm::LeaveRound(1));
     }
 
@@ -73,14 +71,16 @@ impl Node {
         match round {
             0 => return self.part(),
             LEAVE_ROUNDS => return self.stop(StopReason::Left),
-            _ if round + 1 == LEAVE_ROUNDS => self.repeat_goodbye(LAST_TOLD),
+            _ if round + 1 == LEAVE_ROUNDS => self.repeat_goodbye(TOLD_MAX),
             _ => self.repeat_goodbye(self.tuning.fanout),
         }
         self.schedule(LEAVE_PAUSE, Alarm::LeaveRound(round + 1));
     }
 
     /// Says it to so many members, and what else is left to say. foca's budget for the goodbye
-    /// may be spent on members that leave as well and pass nothing on.
+    /// may be spent on members that leave as well and pass nothing on; and nobody repeats a goodbye
+    /// on his own account, so that whoever missed it would take us for alive until its next
+    /// exchange. Hence the first round and the last are for all that can be told.
     fn repeat_goodbye(&mut self, members: usize) {
         if self.engine.backlog() > 0 {
             let result = self.engine.gossip();

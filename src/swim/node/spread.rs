@@ -63,7 +63,7 @@ impl Node {
                 break;
             }
         }
-        for target in self.choose_active(self.tuning.eager_sends.into()) {
+        for target in self.whom_to_tell() {
             self.send_packets(target, &packets);
         }
     }

@@ -46,7 +46,7 @@ impl Node {
             Alarm::Accuse {
                 identity,
                 incarnation,
-            } => self.accuse_refused(identity, incarnation),
+            } => self.accuse_unanswered(identity, incarnation),
             Alarm::AskForOrders => self.ask_for_orders(),
             Alarm::ChallengeSilent(nonce) => self.challenge_silent(nonce),
             Alarm::Eager => self.spread_now(),

@@ -66,7 +66,8 @@ exchange suspect 2.1/5   | -             | -                 | -
 exchange failed 2.1/4    | -             | -                 | -
 exchange failed 2.1/5    | -             | -                 | -
 exchange left 2.1        | -             | -                 | -
-exchange removed 2.1     | -             | -                 | -
+# It keeps in mind who was removed, and nobody hears of it.
+exchange removed 2.1     | -             | -                 | removed 2.1
 ";
 
 /// heard | held then | told | passed on
