@@ -111,12 +111,14 @@ impl Watch {
     }
 
     /// The table of members that this watch keeps current, in a task of its own. It waits for an
-    /// agent that is not there yet, and needs every type of change, whatever was said before.
+    /// agent that is not there yet, begins with a snapshot and needs every type of change, whatever
+    /// was said before.
     ///
     /// # Panics
     /// Outside a tokio runtime.
     pub fn into_view(mut self) -> View {
         self.types.clear();
+        self.cursor = Cursor::default();
         View::new(self.patient())
     }
 

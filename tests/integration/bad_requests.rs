@@ -1,8 +1,12 @@
 //! HTTP that is not what the local API asked for: a status, a problem document, and no harm.
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
 
-use crate::support::{Agent, Lab, PATIENCE, exchange};
+use crate::support::{Agent, Lab, PATIENCE, Response, exchange, pause};
 
 #[track_caller]
 fn refuses(agent: &Agent, request: (&str, &str, &str), statuses: &[u16]) {
@@ -91,6 +95,43 @@ fn a_body_without_end_is_cut_off() {
     let body = format!("{{\"reason\":\"{}\"}}", "x".repeat(4 << 20));
     let answer = agent.request("POST", "/v1/leave", &body);
     assert_eq!(answer.status, 413, "{}", answer.text());
+    assert_eq!(agent.count("alive"), 1, "and it did not leave");
+}
+
+/// Sends the body when an answer that does not wait for it has come, as programs do that send it
+/// on its own.
+#[track_caller]
+fn ask_haltingly(mut stream: impl Read + Write, line: &str, bytes: usize) -> Response {
+    let head = format!("{line} HTTP/1.1\r\nHost: headcount\r\nContent-Length: {bytes}\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("written");
+    pause(Duration::from_millis(10));
+    let body = vec![b'x'; bytes];
+    stream.write_all(&body).expect("heard to its end");
+    exchange(stream, b"")
+}
+
+#[test]
+fn whoever_sends_the_body_after_the_head_reads_the_refusal() {
+    let lab = Lab::new();
+    let http = format!("{}:0", lab.host());
+    let agent = lab.agent("n1").args(["--http", &http]).start();
+    for _ in 0..20 {
+        for (line, bytes, status) in [
+            ("POST /v1/nowhere", 60_000, 404),
+            ("PUT /v1/status", 60_000, 405),
+            ("POST /v1/leave", 100_000, 413),
+        ] {
+            let answer = ask_haltingly(agent.connect(), line, bytes);
+            assert_eq!(answer.status, status, "{line}: {}", answer.text());
+            assert_eq!(answer.json()["status"], status, "{line}");
+        }
+    }
+    // There it is called by another name than the host's.
+    let status = agent.status();
+    let http = status["http"].as_str().expect("TCP");
+    let stream = TcpStream::connect(http).expect("it listens");
+    let answer = ask_haltingly(stream, "POST /v1/leave", 60_000);
+    assert_eq!(answer.status, 403, "{}", answer.text());
     assert_eq!(agent.count("alive"), 1, "and it did not leave");
 }
 

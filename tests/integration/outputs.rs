@@ -288,6 +288,48 @@ fn a_reload_that_fails_is_made_up_for() {
     });
 }
 
+/// Hundredths of a second since this machine started.
+fn uptime(text: &str) -> u64 {
+    let seconds = text.split(' ').next().expect("a number");
+    seconds.replace('.', "").parse().expect("hundredths")
+}
+
+#[test]
+fn changes_that_follow_each_other_wait_for_one_reload_until_its_min_interval_is_over() {
+    let lab = Lab::new();
+    let file = r#"
+        [[file]]
+        path = "$D/round"
+        template-file = "$D/round.jinja"
+        settle = "0s"
+        min-interval = "2s"
+        reload = "echo $(cut -d ' ' -f 1 /proc/uptime) $(cat $D/round) >> $D/runs""#;
+    let template = "{% for m in members %}{{ m.tags.round }}{% endfor %}";
+    fs::write(lab.dir().join("round.jinja"), template).expect("our own folder");
+    let n1 = configured(&lab, file).args(["--tag", "round=0"]).start();
+    let change = |round: u32| {
+        let tags = format!(r#"{{"round":"{round}"}}"#);
+        assert_eq!(n1.request("PUT", "/v1/tags", &tags).status, 200);
+    };
+    let runs = lab.dir().join("runs");
+    await_file(&runs, |text| text.ends_with(" 0\n"));
+    change(1);
+    change(2);
+    let changed = uptime(&read(Path::new("/proc/uptime")));
+    await_file(&runs, |text| text.ends_with(" 2\n"));
+    change(3);
+    let runs = await_file(&runs, |text| text.ends_with(" 3\n"));
+    let times: Vec<u64> = runs.lines().map(uptime).collect();
+    assert!(
+        times.windows(2).all(|pair| pair[1] - pair[0] >= 200),
+        "{runs}"
+    );
+    // Unless this machine was too busy for both to come within the interval.
+    if changed < times[0] + 200 {
+        assert_eq!(times.len(), 3, "{runs}");
+    }
+}
+
 #[test]
 fn a_folder_that_is_not_there_is_named_and_written_to_once_it_is() {
     let lab = Lab::new();

@@ -1,7 +1,7 @@
 //! The local HTTP API: the same routes on the Unix socket and, when asked for, on TCP.
 //!
-//! `serve` accepts and bounds connections, `reception` hears them first, `access` says who may
-//! ask what, the rest is one file for each kind of answer. Every error is
+//! `serve` accepts and bounds connections, `reception` hears them first, `hear_out` to the end,
+//! `access` says who may ask what, the rest is one file for each kind of answer. Every error is
 //! `application/problem+json`.
 
 mod access;
@@ -12,6 +12,7 @@ mod events;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod health;
+mod hear_out;
 mod keys;
 mod members;
 mod metrics;

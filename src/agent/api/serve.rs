@@ -8,13 +8,15 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, http::StatusCode, middleware};
-use bytes::BytesMut;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, StatusCode},
+    middleware,
 };
+use bytes::BytesMut;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, sink},
@@ -35,6 +37,7 @@ use crate::{
 use super::{
     Problem,
     access::{self, Door},
+    hear_out::hear_out,
     patience::Patient,
     problem::PROBLEM_TYPE,
     reception::{HEAD_BYTES_MAX, HEADERS_MAX, Reception, Unheard, read_head},
@@ -51,7 +54,8 @@ const KERNEL_BUFFER_BYTES: usize = 64 * 1024;
 const STUCK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the last answers may take once the agent ended.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a refusal may take, and the request before it.
+/// How long a refusal may take, and the request before it; so long an answer waits for the rest of
+/// a request that it did not need.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Refusals at once. Whoever is refused needs no right, and must not use up our file descriptors.
 const REFUSALS_MAX: u32 = 64;
@@ -245,12 +249,16 @@ pub(super) async fn connect<T>(
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    // Around all that may refuse. As a layer it would copy every route for each connection.
+    let service = service_fn(move |request: Request<Incoming>| {
+        hear_out(request.map(Body::new), router.clone(), REFUSAL_TIMEOUT)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
         result = connection.as_mut() => result,

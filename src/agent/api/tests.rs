@@ -10,7 +10,11 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::mpsc,
+    time::timeout,
+};
 use tower_service::Service;
 
 use super::{patience::Patient, *};
@@ -422,6 +426,37 @@ async fn a_connection_that_nobody_reads_is_known_by_its_error() {
         let error = broken.expect_err("nobody reads");
         assert_eq!(serve::is_stuck(&error), expected, "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_connection_goes_on_after_a_refusal_whose_body_came_late() {
+    let desk = Desk::new();
+    let (near, mut far) = tokio::io::duplex(4_096);
+    let stream = Patient::new(near, Bytes::new(), Duration::MAX);
+    let (router, shared) = (desk.router.clone(), desk.shared.clone());
+    tokio::spawn(async move { serve::connect(stream, router, &shared).await });
+    // More than lies in between.
+    let body = vec![b'x'; 3 * 4_096];
+    for (line, more) in [
+        ("POST /v2", "X: y"),
+        ("PUT /v1/status", "Connection: close"),
+    ] {
+        let length = body.len();
+        let head = format!("{line} HTTP/1.1\r\n{more}\r\nContent-Length: {length}\r\n\r\n");
+        far.write_all(head.as_bytes()).await.unwrap();
+        // An answer that does not wait would come now.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        far.write_all(&body).await.unwrap();
+    }
+    let mut told = String::new();
+    far.read_to_string(&mut told).await.unwrap();
+    let lines = told.lines();
+    let statuses: Vec<_> = lines
+        .filter_map(|line| line.strip_prefix("HTTP/1.1 "))
+        .collect();
+    assert_eq!(statuses, ["404 Not Found", "405 Method Not Allowed"]);
 }
 
 #[tokio::test]
