@@ -235,11 +235,57 @@ fn faults_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn a_swarm_takes_no_zones_and_no_rules() {
-    for lines in ["[[zone]]\nname = \"a\"", "[[rule]]\nloss = 0.5"] {
+fn more_nodes_may_join_than_there_are() {
+    let join = |nodes: &str| format!("[[fault]]\nat = \"1s\"\nkind = \"join\"\nnodes = {nodes}");
+    let scenario = parse(&join("50")).expect("it can be");
+    assert_eq!(scenario.nodes(), Some(58));
+    assert_eq!(scenario.joining(), 50);
+    refused(&join("1000001"), &["fault 1", "at most 1000000"]);
+    let million = join("1000000");
+    let many = [million.as_str(); 10].join("\n");
+    refused(&many, &["10000008 nodes", "up to 10000000"]);
+}
+
+#[test]
+fn a_swarm_takes_nothing_but_what_is_expected() {
+    let swarm = |lines: &str| {
         let text = format!("# Drawn.\nswarm = true\n{lines}\n");
-        let error = Scenario::parse("mine.toml", &text).expect_err(lines);
+        Scenario::parse("mine.toml", &text)
+    };
+    for lines in [
+        "nodes = 4",
+        "duration = \"9s\"",
+        "view = 8",
+        "start = \"cold\"",
+        "profile = \"wan\"",
+        "member_cost = \"9us\"",
+        "[settings]\nfanout = 2",
+        "[network]\nloss = 0.5",
+        "[[zone]]\nname = \"a\"",
+        "[[rule]]\nloss = 0.5",
+        "[[fault]]\nkind = \"crash\"\nat = \"1s\"",
+    ] {
+        let error = swarm(lines).expect_err(lines);
         assert!(error.to_string().contains("the seed draws"), "{error}");
+        assert!(error.advice().expect(lines).contains("[expect]"), "{lines}");
+    }
+    assert!(swarm("[expect]\nconverge_within = \"60s\"").is_ok());
+}
+
+#[test]
+fn a_bound_that_always_or_never_holds_is_refused() {
+    for key in ["messages_per_node_per_s", "bytes_per_node_per_s"] {
+        let expect = |value: &str| format!("[expect]\n{key} = {value}");
+        for value in ["nan", "inf", "-5.0", "\"9\""] {
+            let line = format!("{key} = {value}");
+            refused(
+                &expect(value),
+                &["mine.toml:5", &line, "a finite number from 0.0"],
+            );
+        }
+        for value in ["0", "0.0", "25", "2.5"] {
+            assert!(parse(&expect(value)).is_ok(), "{value}");
+        }
     }
 }
 

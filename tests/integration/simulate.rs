@@ -187,6 +187,7 @@ fn what_cannot_be_run_names_key_value_and_what_is_allowed() {
     };
     refused("ndes = 8\n", &[":1", "`ndes`", "did you mean nodes"]);
     refused("nodes = 1\nduration = \"5s\"\n", &["nodes = 1", "2 to"]);
+    refused("nodes = 99999999999\n", &[":1", "2 to 10000000"]);
     refused("nodes = 4\n", &["`duration` is not given"]);
     refused(
         "nodes = 4\nduration = \"-5s\"\n",

@@ -1,7 +1,9 @@
 //! Scripted stories: one fault each, and what consumers must hear of it.
 
+use std::{fs, ops::ControlFlow, path::Path, time::Duration};
+
 use headcount::{
-    simulator::{Conditions, Data, End, Fault, Move, Slot, Spec, World},
+    simulator::{Conditions, Data, End, Fault, Move, Scenario, Slot, Spec, World},
     swim::{MemberState, Notice, StopReason},
 };
 
@@ -298,6 +300,27 @@ fn a_removed_member_is_forgotten_everywhere() {
     }
 }
 
+/// A newcomer never heard of the dead one but by its removal; somebody who missed that comes back.
+#[test]
+fn a_removed_member_is_no_news_to_who_came_later() {
+    let mut cluster = Cluster::formed(1, 5);
+    let [seed, dead, away, ..] = cluster.slots[..] else {
+        panic!("five were made");
+    };
+    cluster.apply(Fault::Crash(dead));
+    cluster.run(DETECTED);
+    cluster.apply(Fault::Pause(away, secs(60)));
+    cluster.run(secs(5));
+    cluster.apply(Fault::Remove(seed, "n1".into()));
+    cluster.run(secs(5));
+    let newcomer = cluster.world.add(Spec::new("n5", &[seed]));
+    cluster.apply(Fault::Start(newcomer));
+    cluster.run(secs(120));
+    assert_eq!(cluster.state(away, dead), None);
+    assert_eq!(cluster.state(newcomer, dead), None);
+    assert_eq!(cluster.world.story_of(newcomer, dead), [""; 0]);
+}
+
 #[test]
 fn a_dead_seed_is_complained_about_once_a_minute() {
     let mut cluster = Cluster::new(1, 2, Conditions::LAN);
@@ -307,4 +330,16 @@ fn a_dead_seed_is_complained_about_once_a_minute() {
     let complaints = cluster.world.notices(lonely).iter();
     let complaints = complaints.filter(|n| matches!(n, Notice::JoinUnanswered { .. }));
     assert!((4..=6).contains(&complaints.count()));
+}
+
+#[test]
+fn halves_that_were_cut_for_a_week_find_each_other() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations/long/week_apart.toml");
+    let text = fs::read_to_string(file).expect("readable");
+    let scenario = Scenario::parse("week_apart.toml", &text).expect("it can be");
+    let outcome = scenario.run(1, &mut |_, _| ControlFlow::Continue(()));
+    assert_eq!(outcome.missed, Vec::<String>::new());
+    assert!(outcome.converged, "{:?}", outcome.run.violations);
+    // At 0 they had found each other before anybody looked, and the bound would bound nothing.
+    assert!(outcome.run.converged_after > Some(Duration::ZERO));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Scenario, ScenarioError, census::Census, entry::Entry, script, zones};
+use super::{Scenario, ScenarioError, Start, census::Census, entry::Entry, script, zones};
 
 impl Scenario {
     /// Nodes that are gone for good in the end; none that a seed draws are counted.
@@ -11,6 +11,20 @@ impl Scenario {
             Some(_) => lost(&self.file.fault, &self.census()),
             None => 0,
         }
+    }
+
+    /// Nodes that know nobody when they start and learn of all others: those that join late, or
+    /// all when the cluster does not stand; none that a plan or a seed says are counted.
+    pub fn joining(&self) -> u64 {
+        let Some(nodes) = self.file.nodes else {
+            return 0;
+        };
+        let standing = match self.file.start {
+            Start::Warm => nodes,
+            Start::AtOnce | Start::Cold => 0,
+        };
+        let all = self.nodes().unwrap_or(nodes);
+        u64::from(all.saturating_sub(standing))
     }
 
     /// Says what cannot be, if anything.

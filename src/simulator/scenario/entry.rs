@@ -125,10 +125,7 @@ impl Entry {
     /// Says what is wrong with it as it is written.
     pub(super) fn check(&self, census: &Census<'_>) -> Result<(), String> {
         self.check_keys()?;
-        self.whom().check(census)?;
-        if self.kind == Kind::Join && matches!(self.whom(), Chosen::Named(_)) {
-            return Err("`nodes` takes how many join, not who".into());
-        }
+        self.check_whom(census)?;
         if let Some(beat) = self.beat().or_else(|| self.pulse()) {
             beat.check(self.at)?;
         }
@@ -141,6 +138,15 @@ impl Entry {
                 "can strike {strikes} times: takes at most {STRIKES_MAX}"
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// Those that join are not among those that are there, so there may be more of them.
+    fn check_whom(&self, census: &Census<'_>) -> Result<(), String> {
+        match (self.kind, self.whom()) {
+            (Kind::Join, Chosen::Named(_)) => Err("`nodes` takes how many join, not who".into()),
+            (Kind::Join, Chosen::Drawn(_)) => Ok(()),
+            (_, chosen) => chosen.check(census),
         }
     }
 

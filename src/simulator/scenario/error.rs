@@ -74,7 +74,10 @@ fn plainly(message: &str) -> String {
         return format!("lacks {key}");
     }
     let wanted = match message.rsplit_once("expected ") {
-        Some((_, "u16" | "u32" | "u64" | "usize")) => "a whole number that is not negative",
+        Some((_, "u8")) => "a whole number from 0 to 255",
+        Some((_, "u16")) => "a whole number from 0 to 65535",
+        Some((_, "u32")) => "a whole number from 0 to 4294967295",
+        Some((_, "u64" | "usize")) => "a whole number that is not negative",
         Some((_, "i64")) => "a whole number",
         Some((_, "f32" | "f64")) => "a number",
         Some((_, "a boolean")) => "true or false",
@@ -95,7 +98,23 @@ mod tests {
     fn the_parsers_words_are_not_shown() {
         let cases = [
             ("nodes = '8'", "F:1: nodes = '8': takes a whole number"),
-            ("nodes = -1", "takes a whole number that is not negative"),
+            (
+                "nodes = -1",
+                "F:1: nodes = -1: takes a whole number, 2 to 10000000",
+            ),
+            ("nodes = 99999999999", "takes a whole number, 2 to 10000000"),
+            (
+                "nodes = 5\nview = 99999999999",
+                "F:2: view = 99999999999: takes a whole number from 0 to 4294967295",
+            ),
+            (
+                "[settings]\nconfirmations = 300",
+                "takes a whole number from 0 to 255",
+            ),
+            (
+                "[expect]\nrenewals = -1",
+                "takes a whole number that is not negative",
+            ),
             (
                 "nodes = 5\nnetwork = 3",
                 "F:2: network = 3: takes a section",

@@ -35,7 +35,7 @@ use census::Census;
 use entry::{Entry, Kind};
 use rules::RuleEntry;
 use settings::Overrides;
-use values::{MemberCost, Time};
+use values::{MemberCost, Time, deserialize_bound, deserialize_nodes};
 use zones::{Between, ZoneEntry};
 
 /// The most nodes of a scenario: addresses in the simulated network, rounded down.
@@ -64,7 +64,7 @@ pub struct Scenario {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "deserialize_nodes")]
     nodes: Option<u32>,
     #[serde(default)]
     duration: Option<Time>,
@@ -108,7 +108,7 @@ enum Start {
     Warm,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Profiled {
     #[default]
@@ -129,8 +129,22 @@ pub(super) struct Expect {
     false_positives: Option<u64>,
     false_positives_at_healthy: Option<u64>,
     renewals: Option<u64>,
+    #[serde(default, deserialize_with = "deserialize_bound")]
     messages_per_node_per_s: Option<f64>,
+    #[serde(default, deserialize_with = "deserialize_bound")]
     bytes_per_node_per_s: Option<f64>,
+}
+
+impl File {
+    /// Whether it sets anything that a swarm's seed decides: it would be ignored.
+    fn says_what_a_swarm_draws(&self) -> bool {
+        let sized = self.nodes.is_some() || self.duration.is_some() || self.view.is_some();
+        let begun = self.start != Start::default() || self.profile != Profiled::default();
+        let tuned = self.settings != Overrides::default() || self.member_cost.is_some();
+        let laid = self.network != Conditions::LAN
+            || !(self.zone.is_empty() && self.between.is_empty() && self.rule.is_empty());
+        sized || begun || tuned || laid || !self.fault.is_empty()
+    }
 }
 
 impl Scenario {
@@ -334,25 +348,26 @@ impl Scenario {
         }
         self.check_view()?;
         self.check_settings()?;
-        self.check_events()
+        self.check_events()?;
+        self.check_newcomers()
+    }
+
+    /// Those that join late have addresses, too.
+    fn check_newcomers(&self) -> Result<(), ScenarioError> {
+        match self.nodes() {
+            Some(all) if all > NODES_MAX => Err(self.refuse(format!(
+                "{all} nodes with those that join: takes up to {NODES_MAX}"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn check_swarm(&self) -> Result<(), ScenarioError> {
-        let File {
-            nodes,
-            duration,
-            zone,
-            rule,
-            fault,
-            member_cost,
-            network,
-            ..
-        } = &self.file;
-        let sized = nodes.is_some() || duration.is_some();
-        let set = sized || member_cost.is_some() || *network != Conditions::LAN;
-        match set || !(zone.is_empty() && rule.is_empty() && fault.is_empty()) {
+        match self.file.says_what_a_swarm_draws() {
             false => Ok(()),
-            true => Err(self.refuse("swarm = true: the seed draws nodes, duration and faults")),
+            true => Err(self
+                .refuse("swarm = true: the seed draws nodes, duration and faults")
+                .hint("only [expect] may stand beside it")),
         }
     }
 

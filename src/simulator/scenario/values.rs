@@ -11,7 +11,7 @@ use super::super::{
     network::draw,
     time_text::{self, format_range, parse as parse_time, parse_range},
 };
-use super::census::Census;
+use super::{NODES_MAX, census::Census};
 
 /// A time, or a range that times are drawn from: `200ms`, `1ms..50ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,26 @@ impl<'de> Deserialize<'de> for Time {
 
 fn text<'de, D: Deserializer<'de>>(from: D, expected: &str) -> Result<String, D::Error> {
     String::deserialize(from).map_err(|_| de::Error::custom(format!("takes {expected}")))
+}
+
+/// Reads a bound on a measured mean. What is no number would hold whatever was measured, and what
+/// is negative never.
+pub(super) fn deserialize_bound<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<f64>, D::Error> {
+    let bound = f64::deserialize(deserializer).ok();
+    let legal = bound.filter(|bound| bound.is_finite() && *bound >= 0.0);
+    let refused = || de::Error::custom("takes a finite number from 0.0");
+    legal.map(Some).ok_or_else(refused)
+}
+
+/// Reads how many nodes there are, so that what fits no integer is refused with the range, too.
+pub(super) fn deserialize_nodes<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<u32>, D::Error> {
+    let nodes = u32::deserialize(deserializer).ok();
+    let refused = || de::Error::custom(format!("takes a whole number, 2 to {NODES_MAX}"));
+    nodes.map(Some).ok_or_else(refused)
 }
 
 /// How many nodes: `3`, or `"10%"` of all.
