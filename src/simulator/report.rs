@@ -19,6 +19,8 @@ pub struct Report {
     pub events: u64,
     /// New lives that processes took to outlive a false failure.
     pub renewals: u64,
+    /// `failed` told of a process that had left, or announced its restart and is not back.
+    pub departed_failed: u64,
     /// What happened to crashes.
     pub crashes: Crashes,
     /// How often a node took back that a member is suspect or failed, though it was the same
@@ -72,6 +74,7 @@ impl Default for Report {
             simulated: Duration::ZERO,
             events: 0,
             renewals: 0,
+            departed_failed: 0,
             crashes: Crashes::default(),
             flaps: Distribution::default(),
             flaps_of_others: 0,
@@ -111,6 +114,7 @@ impl Report {
         self.simulated += run.simulated;
         self.events += measures.events;
         self.renewals += measures.renewals;
+        self.departed_failed += measures.leaves_told_failed;
         run.outages
             .iter()
             .for_each(|outage| self.add_outage(outage));

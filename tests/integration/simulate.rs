@@ -13,13 +13,14 @@ use serde_json::Value;
 use crate::support::{Finished, Lab, finish, headcount, run};
 
 /// Every key that the object has, in the order it has them.
-const KEYS: [&str; 35] = [
+const KEYS: [&str; 36] = [
     "app_news_ms",
     "bytes_per_node_per_s",
     "bytes_per_s_over_nodes",
     "converged",
     "convergence_ms",
     "crashes",
+    "departed_failed",
     "distinct_views",
     "events",
     "failed_seeds",

@@ -40,6 +40,7 @@ impl Shown<'_> {
                 "missing": report.crashes.missing,
             },
             "false_positives": {"total": total, "at_healthy": at_healthy},
+            "departed_failed": report.departed_failed,
             "failed_while_paused": report.false_of_paused(),
             "flaps_per_bad_node": percentiles(&report.flaps.percentiles()),
             "flaps_of_others": report.flaps_of_others,

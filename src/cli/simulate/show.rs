@@ -229,6 +229,7 @@ pub(super) fn totals(report: &Report) -> Vec<(&'static str, String)> {
             format!("{false_total}, {false_at_healthy} at healthy nodes"),
         ),
         ("failed while paused", report.false_of_paused().to_string()),
+        ("departed, failed", report.departed_failed.to_string()),
         ("flaps of others", report.flaps_of_others.to_string()),
         (
             "messages/node/s",

@@ -129,6 +129,7 @@ pub(super) struct Expect {
     false_positives: Option<u64>,
     false_positives_at_healthy: Option<u64>,
     renewals: Option<u64>,
+    departed_failed: Option<u64>,
     #[serde(default, deserialize_with = "deserialize_bound")]
     messages_per_node_per_s: Option<f64>,
     #[serde(default, deserialize_with = "deserialize_bound")]

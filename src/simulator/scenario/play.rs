@@ -322,6 +322,8 @@ impl Expect {
         );
         let renewals = report.renewals as f64;
         hold("renewals", count(self.renewals), renewals, "");
+        let departed = report.departed_failed as f64;
+        hold("departed_failed", count(self.departed_failed), departed, "");
         let messages = report.messages_per_node_per_s();
         hold(
             "messages_per_node_per_s",
