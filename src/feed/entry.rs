@@ -102,11 +102,6 @@ impl Entry {
             }
         };
         let sides = sides.or_else(|| Some((None, self.sender.as_ref()?)));
-        // Whoever raised it may be forgotten by now: nobody can say then that it is asked for.
-        let is_of_nobody = told.kind == "user" && sides.is_none();
-        if is_of_nobody && !taste.filter.admits_everyone() {
-            return None;
-        }
         let is_asked_for = taste.filter.admits_change(told.kind, sides);
         is_asked_for.then_some(told.json)
     }

@@ -139,10 +139,15 @@ impl Filter {
     /// among those asked for. A member that was asked for before the change is told even when it no
     /// longer is, so that the consumer's copy does not go stale.
     pub(super) fn admits_change(&self, kind: &str, sides: Option<Sides<'_>>) -> bool {
-        let is_about_them = sides.is_none_or(|(before, after)| {
-            let mut sides = before.into_iter().chain([after]);
-            sides.any(|member| self.admits_member(member))
-        });
+        let is_about_them = match sides {
+            Some((before, after)) => {
+                let mut sides = before.into_iter().chain([after]);
+                sides.any(|member| self.admits_member(member))
+            }
+            // Whoever raised it is forgotten: nobody can say any more that it is asked for.
+            None if kind == "user" => self.admits_everyone(),
+            None => true,
+        };
         is_about_them && self.admits_kind(kind)
     }
 

@@ -153,7 +153,7 @@ impl World {
         let Some(process) = &machine.process else {
             let left = matches!(machine.ended, Some((_, End::Stopped(StopReason::Left))));
             let same = machine.stored_generation == view.card.generation;
-            self.measures.leaves_told_failed += u64::from(left && same);
+            self.measures.departed_failed += u64::from(left && same);
             return;
         };
         if process.node.own_sketch().life.generation() == view.card.generation {

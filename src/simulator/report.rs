@@ -114,7 +114,7 @@ impl Report {
         self.simulated += run.simulated;
         self.events += measures.events;
         self.renewals += measures.renewals;
-        self.departed_failed += measures.leaves_told_failed;
+        self.departed_failed += measures.departed_failed;
         run.outages
             .iter()
             .for_each(|outage| self.add_outage(outage));

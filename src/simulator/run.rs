@@ -28,8 +28,8 @@ pub struct Measures {
     pub false_failures_of_healthy: u64,
     /// The part of those that were told by a process that had been healthy for a minute, too.
     pub false_failures_at_healthy: u64,
-    /// `failed` told of a generation that had left.
-    pub leaves_told_failed: u64,
+    /// `failed` told of a process that had left, or announced its restart and is not back.
+    pub departed_failed: u64,
     /// `restart` told.
     pub restarts: u64,
     /// Processes that stopped for a conflict.

@@ -94,11 +94,11 @@ impl Directory {
 
     /// The same where somebody only says that it was removed: nobody fills our memory so.
     pub(super) fn reserve_if_room(&self, id: MemberId) -> Option<Handle> {
-        let known = self.handle(id);
         let entries = self.0.borrow();
         let has_room = entries.max.is_none_or(|max| entries.handles.len() < max);
+        let has_one = entries.handles.contains_key(&id);
         drop(entries);
-        known.or_else(|| has_room.then(|| self.reserve(id)))
+        (has_one || has_room).then(|| self.reserve(id))
     }
 
     /// The handle of `id`, if we ever heard of it.

@@ -105,7 +105,7 @@ fn summary(runs: &[Run]) -> String {
         sum(|m| m.conflicts),
         sum(|m| m.false_failures),
         sum(|m| m.false_failures_of_healthy),
-        sum(|m| m.leaves_told_failed),
+        sum(|m| m.departed_failed),
     )
 }
 

@@ -121,20 +121,18 @@ impl Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            nodes,
-            view,
-            lost,
-            joining,
-        } = self;
-        write!(formatter, "{nodes} nodes that know {view} each")?;
-        if *lost > 1 {
-            write!(formatter, " and lose {lost}")?;
+        write!(
+            formatter,
+            "{} nodes that know {} each",
+            self.nodes, self.view
+        )?;
+        if self.lost > 1 {
+            write!(formatter, " and lose {}", self.lost)?;
         }
-        match joining {
-            0..=1 => Ok(()),
-            _ => write!(formatter, ", {joining} of which join"),
+        if self.joining > 1 {
+            write!(formatter, ", {} of which join", self.joining)?;
         }
+        Ok(())
     }
 }
 

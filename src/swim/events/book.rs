@@ -145,17 +145,14 @@ impl EventBook {
         Some((line.floor.min(number), line.kept.get(&number)?))
     }
 
-    /// The lowest number that whoever is as far as we are keeps: those below were told, and too
-    /// much.
-    pub(in crate::swim) fn kept_from(&self, source: Source) -> Option<u64> {
-        let line = self.lines.get(&source)?;
-        Some(line.kept_from.min(line.next))
-    }
-
-    /// All that are kept, by process and number.
-    pub(in crate::swim) fn numbers(&self) -> impl Iterator<Item = (Source, u64)> {
-        let lines = self.lines.iter();
-        lines.flat_map(|(source, line)| line.kept.keys().map(|number| (*source, *number)))
+    /// All that are kept, by process and number, each after the lowest number that whoever is as
+    /// far as we are can have or keeps: those below were told, and too much.
+    pub(in crate::swim) fn all(&self) -> impl Iterator<Item = (u64, (Source, u64), &Kept)> {
+        self.lines.iter().flat_map(|(source, line)| {
+            let floor = line.floor.max(line.kept_from.min(line.next));
+            let kept = line.kept.iter();
+            kept.map(move |(number, kept)| (floor, (*source, *number), kept))
+        })
     }
 
     /// How far we are with everybody of whom something is kept: the next number to be told and the

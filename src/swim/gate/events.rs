@@ -40,12 +40,8 @@ impl Gate {
     /// All events that are kept, as an exchange tells them. Whoever is behind what we let go waits
     /// for it no longer: others let as much go.
     pub(in crate::swim) fn events(&self) -> impl Iterator<Item = Update<'static>> {
-        let numbers = self.events.numbers();
-        numbers.filter_map(|(source, number)| {
-            let (floor, kept) = self.events.find(source, number)?;
-            let floor = floor.max(self.events.kept_from(source)?);
-            Some(self.as_it_travels((source, number), floor, kept))
-        })
+        let all = self.events.all();
+        all.map(|(floor, event, kept)| self.as_it_travels(event, floor, kept))
     }
 
     fn as_it_travels(

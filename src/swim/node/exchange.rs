@@ -193,7 +193,9 @@ impl Node {
                 self.import(&envelope, &updates);
                 self.exchanges.remove(&stream);
                 self.stats.exchanges += 1;
-                self.bring_up_to_date(guest);
+                if let Some(guest) = guest {
+                    self.bring_up_to_date(guest);
+                }
                 Ok(())
             }
             (Frame::Probe { nonce, claim }, None) => {
@@ -232,10 +234,8 @@ impl Node {
         let fresh = std::mem::take(&mut self.fresh);
         let is_newcomer = self.acquaintance(envelope).is_none();
         self.import(envelope, std::slice::from_ref(me));
-        let guest = match is_newcomer {
-            true => self.receive_guest(envelope.sender),
-            false => None,
-        };
+        let guest = is_newcomer.then(|| self.receive_guest(envelope.sender));
+        let guest = guest.flatten();
         self.exchanges
             .insert(stream, Exchange::Served { fresh, guest });
         self.settle();

@@ -38,8 +38,8 @@ impl Node {
             since: self.now,
         };
         if self.engine.active() <= TOLD_MAX {
-            let is_late = |guest: &Guest| guest.since + EXCHANGE_TIMEOUT > self.now;
-            self.guests.received.retain(is_late);
+            let is_recent = |guest: &Guest| guest.since + EXCHANGE_TIMEOUT > self.now;
+            self.guests.received.retain(is_recent);
             self.guests.received.push(guest);
             self.guests.is_news = true;
         }
@@ -53,33 +53,30 @@ impl Node {
             return self.choose_active(self.tuning.eager_sends.into());
         }
         let mut told = self.choose_active(TOLD_MAX);
-        for exchange in self.exchanges.values() {
-            if let Exchange::Served {
-                guest: Some(guest), ..
-            } = exchange
-            {
-                told.retain(|member| member.handle != guest.handle);
-            }
-        }
+        told.retain(|member| !self.is_guest(*member));
         told
     }
 
+    fn is_guest(&self, member: Identity) -> bool {
+        let is_it = |guest: &Guest| guest.handle == member.handle;
+        self.exchanges.values().any(|exchange| match exchange {
+            Exchange::Served { guest, .. } => guest.as_ref().is_some_and(is_it),
+            _ => false,
+        })
+    }
+
     /// Tells a guest of those that came while it was told who there is.
-    pub(super) fn bring_up_to_date(&mut self, guest: Option<Guest>) {
-        let Some((guest, member)) = guest.and_then(|guest| {
-            let member = self.engine.find(guest.handle)?;
-            Some((guest, *member.id()))
-        }) else {
+    pub(super) fn bring_up_to_date(&mut self, guest: Guest) {
+        let Some(member) = self.engine.find(guest.handle).map(|held| *held.id()) else {
             return;
         };
+        let came_later =
+            |other: &&Guest| other.since >= guest.since && other.handle != guest.handle;
         let mut packets = Packets::default();
-        for later in &self.guests.received {
-            if later.since < guest.since || later.handle == guest.handle {
-                continue;
-            }
-            let held = self.engine.find(later.handle);
+        for missed in self.guests.received.iter().filter(came_later) {
+            let held = self.engine.find(missed.handle);
             let update = held.and_then(|held| self.gate.borrow().clothe(held));
-            if !update.is_none_or(|update| packets.add_update(&update)) {
+            if update.is_some_and(|update| !packets.add_update(&update)) {
                 break;
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use foca::{Member, State};
 
-use super::{Node, exchange::Exchange, guests::TOLD_MAX};
+use super::{Node, guests::TOLD_MAX};
 use crate::swim::{
     Change, Evidence, RESTART_MAX, StopReason,
     gate::Goodbye,
@@ -39,9 +39,8 @@ impl Node {
     }
 
     /// Whether somebody hears of us just now, while we know nobody to say goodbye to.
-    fn is_introducing(&self) -> bool {
-        let is_dialled = |exchange: &Exchange| !matches!(exchange, Exchange::Served { .. });
-        self.engine.active() == 0 && self.exchanges.values().any(is_dialled)
+    pub(super) fn is_introducing(&self) -> bool {
+        self.engine.active() == 0 && self.begun().next().is_some()
     }
 
     /// The answer that a goodbye waited for has come, or it comes too late.
