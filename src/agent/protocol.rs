@@ -434,6 +434,5 @@ impl Hands {
         vitals.receive_errors = self.datagrams.receive_errors;
         vitals.streams_open = self.streams.len();
         vitals.streams_opened = self.streams_opened;
-        vitals.streams_gave_way = self.streams.gave_way();
     }
 }

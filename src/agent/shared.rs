@@ -152,7 +152,6 @@ pub(super) struct Vitals {
     pub(super) receive_errors: u64,
     pub(super) streams_open: usize,
     pub(super) streams_opened: u64,
-    pub(super) streams_gave_way: u64,
 }
 
 /// Facts about this agent that never change.
@@ -217,9 +216,11 @@ pub(super) struct Shared {
     pub(super) tallies: Tallies,
 }
 
-/// What happened to consumers and the disk, for the metrics.
+/// What happens outside the protocol's turns, for the metrics.
 #[derive(Debug, Default)]
 pub(super) struct Tallies {
+    /// Connections to the gossip port closed to make room for others.
+    pub(super) gave_way: Arc<Count>,
     /// Gaps told.
     pub(super) gaps: Count,
     /// Connections closed because nobody read them.

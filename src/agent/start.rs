@@ -237,7 +237,8 @@ impl Agent {
         };
         let datagrams = Datagrams::new(self.gossip.udp, clock).map_err(failed)?;
         let listener = tokio::net::TcpListener::from_std(self.gossip.tcp).map_err(failed)?;
-        let streams = Streams::new(listener, self.gossip.address.ip(), clock);
+        let (local, gave_way) = (self.gossip.address.ip(), shared.tallies.gave_way.clone());
+        let streams = Streams::new(listener, local, clock, gave_way);
         let (remember, generations) = watch::channel(generation);
         let (levers, orders) = Levers::new(self.config.join);
         let reloader = reload.map(|reload| reload.listen(self.configured, &shared, levers));

@@ -116,7 +116,11 @@ fn traffic(page: &mut Page, shared: &Shared) {
     let help = "Streams this agent opened";
     page.counter("streams_opened_total", help, vitals.streams_opened);
     let help = "Connections that had not said who they are, closed to make room for others";
-    page.counter("streams_gave_way_total", help, vitals.streams_gave_way);
+    page.counter(
+        "streams_gave_way_total",
+        help,
+        shared.tallies.gave_way.get(),
+    );
 }
 
 fn outputs(page: &mut Page, tally: &Tally) {

@@ -68,8 +68,6 @@ pub(super) struct Streams {
     dialed: Arc<Semaphore>,
     /// The next stream that a peer opens; odd, as those we open are even.
     next_accepted: u64,
-    /// Connections that gave way to others.
-    gave_way: Arc<Count>,
     tasks: Tasks,
     messages: mpsc::Receiver<Message>,
 }
@@ -83,18 +81,22 @@ struct Open {
 }
 
 impl Streams {
-    /// Accepts at `listener` and dials from `local`. Must be called inside a runtime.
-    pub(super) fn new(listener: TcpListener, local: IpAddr, clock: Clock) -> Self {
+    /// Accepts at `listener` and dials from `local`; counts connections that were closed to make
+    /// room for others. Must be called inside a runtime.
+    pub(super) fn new(
+        listener: TcpListener,
+        local: IpAddr,
+        clock: Clock,
+        gave_way: Arc<Count>,
+    ) -> Self {
         let (sender, messages) = mpsc::channel(EVENTS_QUEUED_MAX);
-        let gave_way = Arc::<Count>::default();
-        let entrance = Entrance::new(clock, sender.clone(), gave_way.clone());
+        let entrance = Entrance::new(clock, sender.clone(), gave_way);
         tokio::spawn(entrance.run(listener));
         Self {
             open: BTreeMap::new(),
             local,
             dialed: Arc::new(Semaphore::new(STREAMS_BEGUN_MAX)),
             next_accepted: 1,
-            gave_way,
             tasks: Tasks::new(sender),
             messages,
         }
@@ -103,11 +105,6 @@ impl Streams {
     /// Open streams.
     pub(super) fn len(&self) -> usize {
         self.open.len()
-    }
-
-    /// Connections that were closed to make room for others.
-    pub(super) fn gave_way(&self) -> u64 {
-        self.gave_way.get()
     }
 
     /// The next thing that happens to a stream the node still knows.
