@@ -10,10 +10,16 @@ use std::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
-use crate::support::{Agent, Body, Lab, Response, Watch, exchange, read_head, until};
+use crate::support::{Agent, Body, Lab, PATIENCE, Response, Watch, exchange, read_head, until};
 
 /// Connections at once, more than twice as many as the agent takes.
 const CROWD: usize = 10_000;
+/// Connections that have begun to ask, somewhat more than the agent takes.
+const SIEGE: usize = 4_200;
+/// Streams among them; a divisor.
+const STREAMS: usize = 4;
+/// What all these tests may have open at once, and what others may that run beside them.
+const FILES: u64 = (CROWD + 2 * SIEGE + 1_500) as u64;
 /// What the agent may take with all of them, in MiB.
 const CROWD_MIB_MAX: u64 = 128;
 /// Changes told to readers that do not read: more than the agent remembers.
@@ -44,10 +50,10 @@ fn mib(agent: &Agent) -> u64 {
     line.parse::<u64>().expect("a number") / 1024
 }
 
-fn allow_files(wanted: u64) {
+fn allow_files() {
     let limit = getrlimit(Resource::Nofile);
-    let maximum = limit.maximum.map(|maximum| maximum.max(wanted));
-    let current = Some(wanted.max(limit.current.unwrap_or(wanted)));
+    let maximum = limit.maximum.map(|maximum| maximum.max(FILES));
+    let current = Some(FILES.max(limit.current.unwrap_or(FILES)));
     setrlimit(Resource::Nofile, Rlimit { current, maximum }).expect("so many open files");
 }
 
@@ -67,7 +73,7 @@ fn heard(watch: &Watch, reason: &str) {
 
 #[test]
 fn ten_thousand_idle_connections_keep_nobody_from_being_served() {
-    allow_files(CROWD as u64 + 500);
+    allow_files();
     let lab = Lab::new();
     let agent = lab.agent("n1").start();
     let watch = agent.watch();
@@ -98,27 +104,153 @@ fn ten_thousand_idle_connections_keep_nobody_from_being_served() {
     );
 }
 
+/// A connection that does not wait for ever.
+fn connect(agent: &Agent) -> UnixStream {
+    let stream = agent.connect();
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream
+}
+
+/// Asks something that can be answered, and goes on.
+const ASK: &[u8] = b"GET /v1/status HTTP/1.1\r\nHost: headcount\r\n\r\n";
+
+/// What comes until the connection ends.
+fn rest(mut stream: impl Read) -> String {
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).expect("its end");
+    rest
+}
+
+/// Begins so many connections that not all have a place, with streams among them, and has the agent
+/// do something else meanwhile.
+fn besiege(agent: &Agent, reason: &str, begin: impl Fn() -> UnixStream) -> Vec<UnixStream> {
+    let mut watches = Vec::new();
+    let mut crowd = Vec::new();
+    for number in 0..SIEGE {
+        if number % (SIEGE / STREAMS) == 0 {
+            watches.push(agent.watch());
+        }
+        crowd.push(begin());
+    }
+    say(agent, reason);
+    assert_eq!(watches.len(), STREAMS);
+    for watch in &watches {
+        heard(watch, reason);
+    }
+    crowd
+}
+
+#[test]
+fn whoever_asked_once_or_stopped_in_a_body_keeps_nobody_from_being_served() {
+    allow_files();
+    let lab = Lab::new();
+    let agent = lab.agent("n1").start();
+    let stopped = besiege(&agent, "amid half requests", || {
+        let mut stream = connect(&agent);
+        let half = b"PUT /v1/tags HTTP/1.1\r\nContent-Length: 99\r\n\r\n{";
+        stream.write_all(half).expect("written");
+        stream
+    });
+    let answer = rest(&stopped[0]);
+    assert!(
+        answer.contains(" 503 ") && answer.contains("had not asked to the end"),
+        "{answer}"
+    );
+    // Of them, too, each gives way to one who asks.
+    let idle = besiege(&agent, "amid idlers", || {
+        let stream = connect(&agent);
+        assert_eq!(exchange(&stream, ASK).status, 200);
+        stream
+    });
+    assert_eq!(rest(&idle[0]), "", "nothing was asked");
+}
+
+/// Heads that cannot be read, with the status of the refusal and what it says.
+fn unreadable() -> Vec<(String, u16, &'static str)> {
+    let get = |headers: String| format!("GET /v1/status HTTP/1.1\r\n{headers}\r\n\r\n");
+    let framed = |framing: &str| format!("PUT /v1/tags HTTP/1.1\r\n{framing}\r\n\r\n");
+    vec![
+        (
+            get(format!("X: {}", "x".repeat(20_000))),
+            431,
+            "16384 bytes",
+        ),
+        (get("X: y\r\n".repeat(100)), 431, "64 headers"),
+        ("how many are you?\r\n\r\n".into(), 400, "HTTP/1.1"),
+        ("\u{16}\u{3}\u{1}".into(), 400, "HTTP/1.1"),
+        (framed("Content-Length: much"), 400, "Content-Length"),
+        (framed("Transfer-Encoding: gzip"), 400, "Transfer-Encoding"),
+    ]
+}
+
 #[test]
 fn a_head_that_cannot_be_read_is_a_problem() {
     let lab = Lab::new();
     let agent = lab.agent("n1").start();
-    let ask = |head: String| exchange(agent.connect(), head.as_bytes());
-    let huge = format!(
-        "GET /v1/status HTTP/1.1\r\nX: {}\r\n\r\n",
-        "x".repeat(20_000)
-    );
-    is_problem(&ask(huge), 431, &["16384 bytes"]);
-    let many = format!("GET /v1/status HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(100));
-    is_problem(&ask(many), 431, &["64 headers"]);
-    is_problem(&ask("how many are you?\r\n\r\n".into()), 400, &["HTTP/1.1"]);
-    is_problem(&ask("\u{16}\u{3}\u{1}".into()), 400, &["HTTP/1.1"]);
-    let framed = |framing: &str| ask(format!("PUT /v1/tags HTTP/1.1\r\n{framing}\r\n\r\n"));
-    is_problem(&framed("Content-Length: much"), 400, &["Content-Length"]);
-    is_problem(
-        &framed("Transfer-Encoding: gzip"),
-        400,
-        &["Transfer-Encoding"],
-    );
+    for (head, status, words) in unreadable() {
+        let answer = exchange(agent.connect(), head.as_bytes());
+        is_problem(&answer, status, &[words]);
+    }
+}
+
+#[test]
+fn a_later_head_that_cannot_be_read_is_the_same_problem() {
+    let lab = Lab::new();
+    let agent = lab.agent("n1").start();
+    for (head, status, words) in unreadable() {
+        let first = exchange(agent.connect(), head.as_bytes());
+        let stream = connect(&agent);
+        for _ in 0..2 {
+            assert_eq!(exchange(&stream, ASK).status, 200);
+        }
+        let later = exchange(&stream, head.as_bytes());
+        is_problem(&later, status, &[words]);
+        assert_eq!(later.headers, first.headers);
+        assert_eq!(later.json(), first.json());
+        assert_eq!(rest(&stream), "", "it goes on");
+    }
+}
+
+#[test]
+fn of_requests_sent_together_only_those_that_can_be_read_are_answered() {
+    let lab = Lab::new();
+    let agent = lab.agent("n1").start();
+    for (head, status, words) in unreadable() {
+        let mut stream = connect(&agent);
+        let together = [ASK, ASK, head.as_bytes(), ASK].concat();
+        // It may hang up while we still write.
+        let _ = stream.write_all(&together);
+        let mut reader = BufReader::new(stream);
+        assert_eq!(answer(&mut reader).status, 200);
+        assert_eq!(answer(&mut reader).status, 200);
+        is_problem(&answer(&mut reader), status, &[words]);
+        assert_eq!(rest(reader), "", "it goes on");
+    }
+}
+
+/// The next of several answers.
+fn answer(reader: &mut impl BufRead) -> Response {
+    let (status, headers) = read_head(reader).expect("an HTTP answer");
+    let mut body = Vec::new();
+    let mut framed = Body::new(reader, &headers);
+    framed.read_to_end(&mut body).expect("the whole body");
+    Response {
+        status,
+        headers,
+        body,
+    }
+}
+
+#[test]
+fn whoever_is_answered_before_its_body_came_holds_no_connection() {
+    let lab = Lab::new();
+    let agent = lab.agent("n1").start();
+    let stream = connect(&agent);
+    let half = b"POST /v1/nowhere HTTP/1.1\r\nHost: headcount\r\nContent-Length: 99\r\n\r\n{";
+    let answer = exchange(&stream, half);
+    is_problem(&answer, 404, &["/v1/nowhere"]);
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert_eq!(rest(&stream), "", "it goes on");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! Many a refusal needs no more than a request's head. If it came at once, the connection would
 //! end while the client still writes: one that sends its body after the head, as Python's
-//! `http.client` does, would see a broken pipe and never read why.
+//! `http.client` does, would see a broken pipe and never read why. Whoever stops in the middle of a
+//! body gives way when every place is taken.
 
 use std::{
     convert::Infallible,
@@ -16,35 +17,49 @@ use axum::{
     Router,
     body::Body,
     extract::Request,
-    http::{HeaderMap, header},
-    response::Response,
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame, SizeHint};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tower_service::Service;
+
+use super::reception::{Reception, gave_way};
 
 /// Said by clients that send no body before they are told to go on (RFC 9110, 10.1.1).
 const HELD_BACK: &[u8] = b"100-continue";
 
+/// Nobody gives way sooner who has begun to send a body.
+const GRACE: Duration = Duration::from_millis(200);
+
 /// Answers a request once all of it came. What the router does not read of its body may take as
-/// long as `patience`, and is kept nowhere.
+/// long as `patience`, and is kept nowhere. An answer that comes before its request is over says
+/// that it is the connection's last.
 pub(super) async fn hear_out(
     request: Request,
     mut router: Router,
+    reception: Arc<Reception>,
     patience: Duration,
 ) -> Result<Response, Infallible> {
     if request.body().is_end_stream() {
         return router.call(request).await;
     }
     let (head, body) = request.into_parts();
-    let body = SharedBody::new(body, is_held_back(&head.headers));
+    let mut body = SharedBody::new(body, is_held_back(&head.headers), reception);
     let request = Request::from_parts(head, Body::new(body.clone()));
-    let answer = router.call(request).await;
+    let mut answer = router.call(request).await?;
+    if body.end() == Some(End::GaveWay) {
+        answer = gave_way("had not asked to the end").into_response();
+    }
     // Who goes on for longer is answered all the same.
     let _ = timeout(patience, body.discard()).await;
-    answer
+    if body.end() != Some(End::Whole) {
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(header::CONNECTION, close);
+    }
+    Ok(answer)
 }
 
 fn is_held_back(headers: &HeaderMap) -> bool {
@@ -53,39 +68,89 @@ fn is_held_back(headers: &HeaderMap) -> bool {
 }
 
 /// A request's body in two hands: the router's, and ours for what the router leaves.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct SharedBody(Arc<Mutex<Heard>>);
 
 /// A body, and how much of it was heard.
-#[derive(Debug)]
 struct Heard {
     body: Body,
     /// Nothing more comes.
-    is_over: bool,
+    end: Option<End>,
     /// Nothing comes before somebody listens: that is what tells the client to go on.
     is_held_back: bool,
+    /// Ends when the client must give way. Asked only while nothing more of the body is there, and
+    /// gone with its end, as the ticket in it.
+    way: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+/// How a body ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Broken,
+    GaveWay,
+    Whole,
 }
 
 impl SharedBody {
-    fn new(body: Body, is_held_back: bool) -> Self {
+    fn new(body: Body, is_held_back: bool, reception: Arc<Reception>) -> Self {
         Self(Arc::new(Mutex::new(Heard {
             body,
-            is_over: false,
+            end: None,
             is_held_back,
+            way: Some(Box::pin(way(reception))),
         })))
     }
 
     /// Listens to the rest, one frame at a time. A client that holds it back needs none of that:
     /// the answer tells it not to go on.
-    async fn discard(mut self) {
+    async fn discard(&mut self) {
         if self.heard().is_held_back {
             return;
         }
         while let Some(Ok(_)) = self.frame().await {}
     }
 
+    fn end(&self) -> Option<End> {
+        self.heard().end
+    }
+
     fn heard(&self) -> MutexGuard<'_, Heard> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps the agent waiting, at first without having to give way.
+async fn way(reception: Arc<Reception>) {
+    let mut ticket = reception.enter();
+    sleep(GRACE).await;
+    ticket.called().await;
+}
+
+impl Heard {
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.is_held_back = false;
+        let Some(way) = &mut self.way else {
+            return Poll::Ready(None);
+        };
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
+            ready!(way.as_mut().poll(context));
+            self.finish(End::GaveWay);
+            return Poll::Ready(Some(Err(axum::Error::new("it gave way to another one"))));
+        };
+        match &frame {
+            Some(Ok(_)) => {}
+            Some(Err(_)) => self.finish(End::Broken),
+            None => self.finish(End::Whole),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn finish(&mut self, end: End) {
+        self.end = Some(end);
+        self.way = None;
     }
 }
 
@@ -97,20 +162,12 @@ impl hyper::body::Body for SharedBody {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let mut heard = self.heard();
-        heard.is_held_back = false;
-        if heard.is_over {
-            return Poll::Ready(None);
-        }
-        let frame = ready!(Pin::new(&mut heard.body).poll_frame(context));
-        // One that broke off does not go on either.
-        heard.is_over = !matches!(frame, Some(Ok(_)));
-        Poll::Ready(frame)
+        self.heard().poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {
         let heard = self.heard();
-        heard.is_over || heard.body.is_end_stream()
+        heard.end.is_some() || heard.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -120,13 +177,12 @@ impl hyper::body::Body for SharedBody {
 
 #[cfg(test)]
 mod tests {
-    use axum::{
-        extract::DefaultBodyLimit,
-        http::{HeaderValue, Method},
-        routing::post,
-    };
+    use axum::{extract::DefaultBodyLimit, http::Method, routing::post};
     use futures_util::stream::unfold;
-    use tokio::sync::mpsc;
+    use tokio::{
+        sync::{mpsc, oneshot},
+        task::yield_now,
+    };
 
     use super::*;
     use crate::agent::api::body::TaskBody;
@@ -171,9 +227,16 @@ mod tests {
         (status, String::from_utf8(text.into()).unwrap())
     }
 
+    /// Whether the connection ends with this answer.
+    fn is_last(answer: &Result<Response, Infallible>) -> bool {
+        let headers = answer.as_ref().unwrap().headers();
+        let connection = headers.get(header::CONNECTION);
+        connection.is_some_and(|value| value == "close")
+    }
+
     /// What is told of a request that may take for ever.
     async fn heard_out(request: Request) -> (u16, String) {
-        told(hear_out(request, router(), Duration::MAX).await).await
+        told(hear_out(request, router(), Arc::default(), Duration::MAX).await).await
     }
 
     #[tokio::test]
@@ -203,7 +266,7 @@ mod tests {
             if is_held_back {
                 request = holding_back(request);
             }
-            let answering = hear_out(request, router(), Duration::MAX);
+            let answering = hear_out(request, router(), Arc::default(), Duration::MAX);
             let answering = tokio::spawn(answering);
             for _ in 0..100 {
                 sender.send(Bytes::from_static(b"abcde")).await.unwrap();
@@ -217,8 +280,58 @@ mod tests {
     #[tokio::test]
     async fn one_who_goes_on_for_too_long_is_answered() {
         let (_sender, body) = coming();
-        let answer = hear_out(asking("/nowhere", body), router(), Duration::ZERO).await;
+        let request = asking("/nowhere", body);
+        let answer = hear_out(request, router(), Arc::default(), Duration::ZERO).await;
+        assert!(is_last(&answer));
         assert_eq!(told(answer).await.0, 404);
+    }
+
+    #[tokio::test]
+    async fn whoever_stops_in_the_middle_of_a_body_gives_way() {
+        let reception = Arc::<Reception>::default();
+        for path in ["/length", "/nowhere"] {
+            let (sender, body) = coming();
+            let request = asking(path, body);
+            let answering = hear_out(request, router(), reception.clone(), Duration::MAX);
+            let answering = tokio::spawn(answering);
+            sender.send(Bytes::from_static(b"ab")).await.unwrap();
+            while !reception.make_room() {
+                yield_now().await;
+            }
+            let answer = answering.await.unwrap();
+            assert!(is_last(&answer), "{path}");
+            // What needed none of it is answered as it was.
+            let expected = if path == "/length" { 503 } else { 404 };
+            assert_eq!(told(answer).await.0, expected, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_was_heard_out_does_not_give_way() {
+        let reception = Arc::<Reception>::default();
+        let (waiting, mut at_work) = mpsc::channel(1);
+        let (work, done) = oneshot::channel::<()>();
+        let done = Arc::new(Mutex::new(Some(done)));
+        let router = Router::new().route(
+            "/work",
+            post(move |_: Bytes| async move {
+                waiting.send(()).await.unwrap();
+                let done = done.lock().unwrap().take();
+                done.expect("asked once").await.unwrap();
+            }),
+        );
+        let (sender, body) = coming();
+        let request = asking("/work", body);
+        let answering = hear_out(request, router, reception.clone(), Duration::MAX);
+        let answering = tokio::spawn(answering);
+        sender.send(Bytes::from_static(b"ab")).await.unwrap();
+        drop(sender);
+        at_work.recv().await.unwrap();
+        assert!(!reception.make_room());
+        work.send(()).unwrap();
+        let answer = answering.await.unwrap();
+        assert!(!is_last(&answer));
+        assert_eq!(told(answer).await.0, 200);
     }
 
     #[tokio::test]

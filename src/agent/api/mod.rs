@@ -1,7 +1,8 @@
 //! The local HTTP API: the same routes on the Unix socket and, when asked for, on TCP.
 //!
-//! `serve` accepts and bounds connections, `reception` hears them first, `hear_out` to the end,
-//! `access` says who may ask what, the rest is one file for each kind of answer. Every error is
+//! `serve` accepts and bounds connections, `reception` is where they wait before each request,
+//! `head` reads what they ask, `turn` has hyper answer it, `hear_out` hears it to the end, `access`
+//! says who may ask what, the rest is one file for each kind of answer. Every error is
 //! `application/problem+json`.
 
 mod access;
@@ -11,6 +12,7 @@ mod commands;
 mod events;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod head;
 mod health;
 mod hear_out;
 mod keys;
@@ -23,6 +25,7 @@ mod reception;
 mod serve;
 mod status;
 mod tags;
+mod turn;
 mod watch;
 
 use std::sync::Arc;

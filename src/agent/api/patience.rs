@@ -1,7 +1,7 @@
 //! `Patient`: a connection that ends when the other side stays stuck.
 
 use std::{
-    io,
+    io, mem,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -14,7 +14,7 @@ use tokio::{
 };
 
 /// A connection whose writes fail once nothing could be written for a while. Waiting for
-/// something to write is not being stuck. What was read of it before is read again first.
+/// something to write is not being stuck. What was read of it too early can be put back.
 #[derive(Debug)]
 pub(super) struct Patient<T> {
     inner: T,
@@ -25,13 +25,20 @@ pub(super) struct Patient<T> {
 }
 
 impl<T> Patient<T> {
-    pub(super) const fn new(inner: T, heard: Bytes, patience: Duration) -> Self {
+    pub(super) const fn new(inner: T, patience: Duration) -> Self {
         Self {
             inner,
-            heard,
+            heard: Bytes::new(),
             patience,
             stuck: None,
         }
+    }
+
+    /// What was `heard` is read again, before everything else.
+    pub(super) fn put_back(&mut self, heard: &[u8]) {
+        // A copy: a few bytes must not keep the large buffer that they came in.
+        let rest = mem::take(&mut self.heard);
+        self.heard = [heard, &rest[..]].concat().into();
     }
 
     /// Passes what a write said on, unless it has been waiting for too long.
@@ -106,11 +113,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_was_heard_before_is_read_first() {
+    async fn what_was_put_back_is_read_first() {
         let (near, mut far) = tokio::io::duplex(16);
         far.write_all(b" you").await.unwrap();
         drop(far);
-        let mut patient = Patient::new(near, Bytes::from_static(b"how are"), Duration::ZERO);
+        let mut patient = Patient::new(near, Duration::ZERO);
+        patient.put_back(b" are");
+        patient.put_back(b"how");
         let mut said = String::new();
         patient.read_to_string(&mut said).await.unwrap();
         assert_eq!(said, "how are you");
@@ -119,7 +128,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_stays_stuck_is_given_up_and_a_slow_one_is_not() {
         let (near, mut far) = tokio::io::duplex(16);
-        let mut patient = Patient::new(near, Bytes::new(), Duration::from_millis(200));
+        let mut patient = Patient::new(near, Duration::from_millis(200));
         for _ in 0..4 {
             patient.write_all(&[0; 16]).await.unwrap();
             sleep(Duration::from_millis(100)).await;

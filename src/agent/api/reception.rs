@@ -1,55 +1,44 @@
-//! `Reception`: where a connection waits until the head of its first request is there.
+//! `Reception`: everyone whom the agent waits for, and who of them gives way.
 //!
-//! hyper refuses a head that it cannot read without saying why, and gives whoever connects a
-//! buffer of its own. Here each refusal of a first head is a problem document, waiting costs next
-//! to nothing, and when every place is taken whoever has waited longest without asking anything
-//! gives way.
+//! A connection keeps the agent waiting before each head, its first and all later ones, and in the
+//! middle of a body. When every place is taken, whoever has done so for longest gives way, whatever
+//! it lacks: so many who say no more do not drive away one who has just come. Whoever waits for the
+//! agent, for an answer or for what a stream will tell, never gives way.
 
 use std::{
     collections::BTreeMap,
-    fmt::Display,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use axum::http::{StatusCode, Uri};
-use bytes::{Bytes, BytesMut};
-use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    sync::oneshot,
-    time::timeout,
+use axum::http::StatusCode;
+use bytes::BytesMut;
+use tokio::{io::AsyncRead, sync::oneshot, time::timeout};
+
+use super::{
+    Problem,
+    head::{Unheard, read_head},
 };
 
-use super::Problem;
-
-/// Largest head of a request, in bytes.
-pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// Headers of a request.
-pub(super) const HEADERS_MAX: usize = 64;
-
-/// Everyone who has not asked anything yet, in the order in which they came.
+/// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Reception(Mutex<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
+    /// In the order in which the agent began to wait for them. Dropped to call one.
     places: BTreeMap<u64, oneshot::Sender<()>>,
+    is_closed: bool,
 }
 
-/// One who waits.
+/// One who keeps the agent waiting, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Ticket {
     number: u64,
     called: oneshot::Receiver<()>,
+    gave_way: bool,
     reception: Arc<Reception>,
-}
-
-/// Why a connection never got to ask anything.
-#[derive(Debug)]
-pub(super) enum Unheard {
-    Gone,
-    Refused(Problem),
 }
 
 impl Reception {
@@ -58,22 +47,27 @@ impl Reception {
         let number = waiting.next;
         waiting.next += 1;
         let (call, called) = oneshot::channel();
-        waiting.places.insert(number, call);
+        if !waiting.is_closed {
+            waiting.places.insert(number, call);
+        }
         Ticket {
             number,
             called,
+            gave_way: false,
             reception: self.clone(),
         }
     }
 
-    /// Sends away whoever has waited longest. Whether there was one.
+    /// Calls whoever has kept the agent waiting for longest. Whether there was one.
     pub(super) fn make_room(&self) -> bool {
         self.waiting().places.pop_first().is_some()
     }
 
-    /// Sends everyone away.
+    /// Calls everyone, and whoever comes later.
     pub(super) fn close(&self) {
-        self.waiting().places.clear();
+        let mut waiting = self.waiting();
+        waiting.is_closed = true;
+        waiting.places.clear();
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -82,121 +76,50 @@ impl Reception {
 }
 
 impl Ticket {
-    /// What came on `stream`, once it holds a whole head that can be read. That may take as long
-    /// as `patience`.
+    /// Waits until `heard` holds a whole head that can be read. That may take as long as
+    /// `patience`.
     pub(super) async fn hear<T>(
         mut self,
         stream: &mut T,
+        heard: &mut BytesMut,
         patience: Duration,
-    ) -> Result<Bytes, Unheard>
+    ) -> Result<(), Unheard>
     where
         T: AsyncRead + Unpin,
     {
-        let mut heard = BytesMut::new();
         tokio::select! {
-            told = timeout(patience, read_head(stream, &mut heard)) => match told {
-                Ok(told) => told?,
-                Err(_) if heard.is_empty() => return Err(Unheard::Gone),
-                Err(_) => return Err(too_late(patience)),
-            },
-            _ = &mut self.called => return Err(gave_way()),
+            // Whoever has asked by the time it is called is heard.
+            biased;
+            told = timeout(patience, read_head(stream, heard)) => {
+                if let Ok(told) = told {
+                    return told;
+                }
+            }
+            () = self.called() => {
+                return Err(Unheard::Refused(gave_way("had not asked anything")));
+            }
         }
-        Ok(heard.freeze())
+        Err(match heard.is_empty() {
+            true => Unheard::Gone,
+            false => too_late(patience),
+        })
+    }
+
+    /// Waits until it is called. It must give way then.
+    pub(super) async fn called(&mut self) {
+        let _ = (&mut self.called).await;
+        self.gave_way = true;
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.reception.waiting().places.remove(&self.number);
-    }
-}
-
-/// Reads until a whole head is heard, or what cannot be one.
-pub(super) async fn read_head<T>(stream: &mut T, heard: &mut BytesMut) -> Result<(), Unheard>
-where
-    T: AsyncRead + Unpin,
-{
-    loop {
-        let read = stream.read_buf(heard).await.map_err(|_| Unheard::Gone)?;
-        if read == 0 {
-            return Err(Unheard::Gone);
-        }
-        // A head that comes byte by byte is looked at once a line.
-        let is_first = heard.len() == read;
-        if (is_first || heard[heard.len() - read..].contains(&b'\n')) && is_whole(heard)? {
-            return Ok(());
-        }
-        if heard.len() > HEAD_BYTES_MAX {
-            return Err(too_large());
+        let place = self.reception.waiting().places.remove(&self.number);
+        // Somebody was promised its room; but it asked in the same moment, and stays.
+        if place.is_none() && !self.gave_way {
+            self.reception.make_room();
         }
     }
-}
-
-/// Whether `heard` holds a whole head.
-fn is_whole(heard: &[u8]) -> Result<bool, Unheard> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut request = httparse::Request::new(&mut headers);
-    match request.parse(heard) {
-        Ok(httparse::Status::Partial) => Ok(false),
-        Ok(httparse::Status::Complete(size)) if size > HEAD_BYTES_MAX => Err(too_large()),
-        Ok(httparse::Status::Complete(_)) => match flaw(&request) {
-            Some(flaw) => Err(malformed(flaw)),
-            None => Ok(true),
-        },
-        Err(httparse::Error::TooManyHeaders) => Err(too_large()),
-        Err(error) => Err(malformed(error)),
-    }
-}
-
-/// What hyper would refuse in a head that can be read: its target, and how long its body is
-/// (RFC 9112, 3.2 and 6).
-fn flaw(request: &httparse::Request<'_, '_>) -> Option<&'static str> {
-    let is_target = |path: &str| path.parse::<Uri>().is_ok();
-    if !request.path.is_some_and(is_target) {
-        return Some("what it asks for is no URI");
-    }
-    let mut lengths = values(request, "content-length").map(length);
-    let first = lengths.next();
-    if first == Some(None) || lengths.any(|other| Some(other) != first) {
-        return Some("Content-Length must be one number");
-    }
-    let coding = values(request, "transfer-encoding").last()?;
-    let is_chunked = coding
-        .to_ascii_lowercase()
-        .trim_ascii()
-        .ends_with(b"chunked");
-    let is_fine = is_chunked && request.version == Some(1) && first.is_none();
-    (!is_fine)
-        .then_some("Transfer-Encoding must end with chunked, and stand without Content-Length")
-}
-
-fn values<'a>(
-    request: &'a httparse::Request<'_, '_>,
-    name: &'a str,
-) -> impl Iterator<Item = &'a [u8]> {
-    let named = request.headers.iter();
-    named
-        .filter(move |header| header.name.eq_ignore_ascii_case(name))
-        .map(|header| header.value)
-}
-
-fn length(value: &[u8]) -> Option<u64> {
-    let is_number = value.iter().all(u8::is_ascii_digit);
-    let text = str::from_utf8(value).ok().filter(|_| is_number)?;
-    text.parse().ok()
-}
-
-fn malformed(flaw: impl Display) -> Unheard {
-    let detail = format!("this is not HTTP/1.1: {flaw}");
-    Unheard::Refused(Problem::bad_request(detail))
-}
-
-fn too_large() -> Unheard {
-    let detail = format!(
-        "the request's head is larger than {HEAD_BYTES_MAX} bytes or {HEADERS_MAX} headers"
-    );
-    let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-    Unheard::Refused(Problem::new(status, detail))
 }
 
 fn too_late(patience: Duration) -> Unheard {
@@ -205,9 +128,10 @@ fn too_late(patience: Duration) -> Unheard {
     Unheard::Refused(Problem::new(StatusCode::REQUEST_TIMEOUT, detail))
 }
 
-fn gave_way() -> Unheard {
-    let detail = "every connection is taken and this one had not asked anything";
-    Unheard::Refused(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
+/// What whoever gives way is told: what is `lacking` made it the one.
+pub(super) fn gave_way(lacking: &str) -> Problem {
+    let detail = format!("every connection is taken and this one {lacking}");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
 }
 
 #[cfg(test)]
@@ -216,83 +140,11 @@ mod tests {
 
     use super::*;
 
-    async fn hear(said: &[u8]) -> Result<Bytes, Unheard> {
-        let (mut near, mut far) = duplex(1 << 20);
-        far.write_all(said).await.unwrap();
-        far.shutdown().await.unwrap();
-        Arc::new(Reception::default())
-            .enter()
-            .hear(&mut near, Duration::MAX)
-            .await
-    }
-
-    #[tokio::test]
-    async fn a_whole_head_is_heard_and_what_came_with_it() {
-        let said = b"GET / HTTP/1.1\r\nHost: x\r\n\r\nmore";
-        assert_eq!(hear(said).await.unwrap(), &said[..]);
-        assert!(matches!(hear(b"").await, Err(Unheard::Gone)));
-        assert!(matches!(hear(&said[..20]).await, Err(Unheard::Gone)));
-    }
-
-    #[tokio::test]
-    async fn heads_whose_bodies_have_a_length_are_heard() {
-        for framing in [
-            "Content-Length: 3",
-            "Content-Length: 3\r\nContent-Length: 3",
-            "Transfer-Encoding: chunked",
-            "transfer-encoding: gzip, Chunked",
-        ] {
-            let said = format!("PUT /v1/tags HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n");
-            assert_eq!(hear(said.as_bytes()).await.unwrap(), said.as_bytes());
-        }
-    }
-
-    #[tokio::test]
-    async fn a_head_that_cannot_be_read_is_refused_with_a_reason() {
-        let huge = format!(
-            "GET / HTTP/1.1\r\nX: {}\r\n\r\n",
-            "x".repeat(HEAD_BYTES_MAX)
-        );
-        let endless = huge.trim_end();
-        let many = format!(
-            "GET / HTTP/1.1\r\n{}\r\n",
-            "X: y\r\n".repeat(HEADERS_MAX + 1)
-        );
-        for (said, status) in [
-            (huge.as_bytes(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
-            (
-                endless.as_bytes(),
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            ),
-            (many.as_bytes(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
-            (b"\x16\x03\x01", StatusCode::BAD_REQUEST),
-            (b"hello?\r\n", StatusCode::BAD_REQUEST),
-            (b"GET :: HTTP/1.1\r\n\r\n", StatusCode::BAD_REQUEST),
-            (
-                b"PUT / HTTP/1.1\r\nContent-Length: 1x\r\n\r\n",
-                StatusCode::BAD_REQUEST,
-            ),
-            (
-                b"PUT / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-                StatusCode::BAD_REQUEST,
-            ),
-            (
-                b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
-                StatusCode::BAD_REQUEST,
-            ),
-            (
-                b"PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
-                StatusCode::BAD_REQUEST,
-            ),
-            (
-                b"PUT / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
-                StatusCode::BAD_REQUEST,
-            ),
-        ] {
-            let Err(Unheard::Refused(problem)) = hear(said).await else {
-                panic!("{said:?} is no request");
-            };
-            assert_eq!(problem.status(), status);
+    async fn status(ticket: Ticket, stream: &mut (impl AsyncRead + Unpin)) -> Option<StatusCode> {
+        let patience = Duration::from_secs(3_600);
+        match ticket.hear(stream, &mut BytesMut::new(), patience).await {
+            Err(Unheard::Refused(problem)) => Some(problem.status()),
+            Ok(()) | Err(Unheard::Gone) => None,
         }
     }
 
@@ -301,7 +153,9 @@ mod tests {
         let (mut near, mut far) = duplex(64);
         far.write_all(b"GET / HT").await.unwrap();
         let ticket = Arc::new(Reception::default()).enter();
-        let Err(Unheard::Refused(problem)) = ticket.hear(&mut near, Duration::ZERO).await else {
+        let heard = &mut BytesMut::new();
+        let told = ticket.hear(&mut near, heard, Duration::ZERO).await;
+        let Err(Unheard::Refused(problem)) = told else {
             panic!("it never came");
         };
         assert_eq!(problem.status(), StatusCode::REQUEST_TIMEOUT);
@@ -313,11 +167,32 @@ mod tests {
         let (mut near, _far) = duplex(64);
         let (first, second) = (reception.enter(), reception.enter());
         assert!(reception.make_room());
-        let Err(Unheard::Refused(problem)) = first.hear(&mut near, Duration::MAX).await else {
-            panic!("it was sent away");
-        };
-        assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let refused = Some(StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(status(first, &mut near).await, refused);
+        // It has given way, and nobody else has to.
+        assert!(reception.make_room());
         drop(second);
         assert!(!reception.make_room());
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_when_it_is_called_is_heard_and_the_next_one_gives_way() {
+        let reception = Arc::new(Reception::default());
+        let (mut near, mut far) = duplex(64);
+        let (first, mut second) = (reception.enter(), reception.enter());
+        far.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        assert!(reception.make_room());
+        assert_eq!(status(first, &mut near).await, None);
+        second.called().await;
+        assert!(!reception.make_room());
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_when_it_is_closed_is_called_at_once() {
+        let reception = Arc::new(Reception::default());
+        let mut early = reception.enter();
+        reception.close();
+        early.called().await;
+        reception.enter().called().await;
     }
 }

@@ -8,20 +8,13 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    Router,
-    body::Body,
-    http::{Request, StatusCode},
-    middleware,
-};
+use axum::{Router, http::StatusCode, middleware};
 use bytes::BytesMut;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, sink},
     net::UnixStream,
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
 use tracing::{debug, warn};
@@ -37,11 +30,12 @@ use crate::{
 use super::{
     Problem,
     access::{self, Door},
-    hear_out::hear_out,
+    head::{Unheard, read_head},
     patience::Patient,
     problem::PROBLEM_TYPE,
-    reception::{HEAD_BYTES_MAX, HEADERS_MAX, Reception, Unheard, read_head},
+    reception::Reception,
     router,
+    turn::take_turn,
 };
 
 /// Connections at once, of both kinds together.
@@ -54,8 +48,7 @@ const KERNEL_BUFFER_BYTES: usize = 64 * 1024;
 const STUCK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the last answers may take once the agent ended.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a refusal may take, and the request before it; so long an answer waits for the rest of
-/// a request that it did not need.
+/// How long a refusal may take, and the request before it.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Refusals at once. Whoever is refused needs no right, and must not use up our file descriptors.
 const REFUSALS_MAX: u32 = 64;
@@ -74,15 +67,7 @@ pub(in crate::agent) struct Doors {
 /// # Errors
 /// When a listener cannot be used. Nothing is served then.
 pub(in crate::agent) async fn serve(doors: Doors, shared: Arc<Shared>) -> io::Result<()> {
-    let router = router(shared.clone());
-    let house = House {
-        readers: router.clone().layer(middleware::from_fn(access::only_read)),
-        router,
-        places: Arc::new(Semaphore::new(CONNECTIONS_MAX as usize)),
-        refusals: Refusals::default(),
-        reception: Arc::default(),
-        shared: shared.clone(),
-    };
+    let house = House::new(shared.clone());
     tokio::spawn(shared.clone().relay());
     let (listener, guard) = doors.local;
     let local = tokio::net::UnixListener::from_std(listener)?;
@@ -102,18 +87,31 @@ pub(in crate::agent) async fn serve(doors: Doors, shared: Arc<Shared>) -> io::Re
     Ok(())
 }
 
+/// What all connections share.
 #[derive(Clone, Debug)]
-struct House {
+pub(super) struct House {
     router: Router,
     /// The same for whoever may look and change nothing.
     readers: Router,
     places: Arc<Semaphore>,
     refusals: Refusals,
-    reception: Arc<Reception>,
+    pub(super) reception: Arc<Reception>,
     shared: Arc<Shared>,
 }
 
 impl House {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let router = router(shared.clone());
+        Self {
+            readers: router.clone().layer(middleware::from_fn(access::only_read)),
+            router,
+            places: Arc::new(Semaphore::new(CONNECTIONS_MAX as usize)),
+            refusals: Refusals::default(),
+            reception: Arc::default(),
+            shared,
+        }
+    }
+
     async fn accept_local(self, listener: tokio::net::UnixListener, guard: Guard) {
         loop {
             match listener.accept().await {
@@ -166,41 +164,71 @@ impl House {
         }
     }
 
-    /// Takes the connection in, if need be in place of one that has not asked anything.
+    /// Takes the connection in, if need be in place of one that keeps the agent waiting.
     fn receive<T>(&self, stream: T, router: Router, who: String)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let place = self.places.clone().try_acquire_owned();
-        if place.is_err() && !self.reception.make_room() {
-            let detail = format!("{CONNECTIONS_MAX} connections are open already");
-            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
-            return self.refusals.turn_away(stream, problem);
+        let place = self.places.clone().try_acquire_owned().ok();
+        if place.is_none() && !self.reception.make_room() {
+            return self.turn_away(stream);
         }
         let house = self.clone();
         tokio::spawn(async move {
             let place = match place {
-                Ok(place) => Ok(place),
-                Err(_) => house.places.clone().acquire_owned().await,
+                Some(place) => Some(place),
+                None => house.vacated().await,
             };
-            house.attend(stream, router, &who).await;
+            match place {
+                Some(_) => house.attend(stream, router, &who).await,
+                None => house.turn_away(stream),
+            }
             drop(place);
         });
     }
 
-    async fn attend<T>(&self, mut stream: T, router: Router, who: &str)
+    /// The place of one who was asked to give way, unless all of those asked something after all.
+    async fn vacated(&self) -> Option<OwnedSemaphorePermit> {
+        let place = self.places.clone().acquire_owned();
+        timeout(HEAD_TIMEOUT, place).await.ok()?.ok()
+    }
+
+    fn turn_away<T>(&self, stream: T)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        match self.reception.enter().hear(&mut stream, HEAD_TIMEOUT).await {
-            Ok(head) => {
-                let stream = Patient::new(stream, head, STUCK_TIMEOUT);
-                if let Err(error) = connect(stream, router, &self.shared).await {
-                    self.note(&error, who);
-                }
+        let detail = format!("{CONNECTIONS_MAX} connections are open already");
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        self.refusals.turn_away(stream, problem);
+    }
+
+    /// Hears and answers one request after the other.
+    pub(super) async fn attend<T>(&self, stream: T, router: Router, who: &str)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut stream = Patient::new(stream, STUCK_TIMEOUT);
+        let mut has_asked = false;
+        loop {
+            let mut heard = BytesMut::new();
+            let ticket = self.reception.enter();
+            match ticket.hear(&mut stream, &mut heard, HEAD_TIMEOUT).await {
+                Ok(()) => stream.put_back(&heard),
+                Err(Unheard::Gone) => return,
+                // A refusal now would be taken for the answer to what may be asked next. Between
+                // two requests a connection may be closed without a word (RFC 9112, 9.5).
+                Err(Unheard::Refused(_)) if has_asked && heard.is_empty() => return,
+                Err(Unheard::Refused(problem)) => return self.refusals.refuse(stream, problem),
             }
-            Err(Unheard::Gone) => {}
-            Err(Unheard::Refused(problem)) => self.refusals.refuse(stream, problem),
+            // An answer may take for ever.
+            drop(heard);
+            let (router, reception) = (router.clone(), self.reception.clone());
+            match take_turn(stream, router, reception, &self.shared).await {
+                Ok(Some(rest)) => stream = rest,
+                Ok(None) => return,
+                Err(error) => return self.note(&error, who),
+            }
+            has_asked = true;
         }
     }
 
@@ -239,34 +267,6 @@ fn rights(stream: &UnixStream, guard: &Guard) -> Option<Rights> {
 async fn pause(error: io::Error) {
     debug!(%error, "accepting a connection failed");
     sleep(Duration::from_millis(100)).await;
-}
-
-pub(super) async fn connect<T>(
-    stream: Patient<T>,
-    router: Router,
-    shared: &Shared,
-) -> Result<(), hyper::Error>
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    // Around all that may refuse. As a layer it would copy every route for each connection.
-    let service = service_fn(move |request: Request<Incoming>| {
-        hear_out(request.map(Body::new), router.clone(), REFUSAL_TIMEOUT)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    tokio::select! {
-        result = connection.as_mut() => result,
-        () = shared.ended() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    }
 }
 
 /// Connections that are told why nobody attends to them.

@@ -7,17 +7,16 @@ use axum::{
     body::Body,
     http::{Request, Response, StatusCode, header},
 };
-use bytes::Bytes;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     sync::mpsc,
     time::timeout,
 };
 use tower_service::Service;
 
-use super::{patience::Patient, *};
+use super::{patience::Patient, serve::House, *};
 use crate::{
     agent::{
         clock::Clock,
@@ -418,23 +417,39 @@ async fn a_connection_that_nobody_reads_is_known_by_its_error() {
     let desk = Desk::new();
     for (patience, expected) in [(Duration::from_millis(50), true), (Duration::MAX, false)] {
         let (near, far) = tokio::io::duplex(64);
-        let head = Bytes::from_static(b"GET /metrics HTTP/1.1\r\n\r\n");
-        let stream = Patient::new(near, head, patience);
+        let mut stream = Patient::new(near, patience);
+        stream.put_back(b"GET /metrics HTTP/1.1\r\n\r\n");
         // It hangs up, or does not read.
         let _far = expected.then_some(far);
-        let broken = serve::connect(stream, desk.router.clone(), &desk.shared).await;
+        let router = desk.router.clone();
+        let broken = turn::take_turn(stream, router, Arc::default(), &desk.shared).await;
         let error = broken.expect_err("nobody reads");
         assert_eq!(serve::is_stuck(&error), expected, "{error:?}");
     }
 }
 
+/// A connection, and the house whose guest it is.
+fn attended(desk: &Desk) -> (DuplexStream, House) {
+    let (near, far) = tokio::io::duplex(4_096);
+    let house = House::new(desk.shared.clone());
+    let (router, attendant) = (desk.router.clone(), house.clone());
+    tokio::spawn(async move { attendant.attend(near, router, "a test").await });
+    (far, house)
+}
+
+/// What is told until the connection ends, and the statuses in it.
+async fn told(mut far: DuplexStream) -> (String, Vec<u16>) {
+    let mut text = String::new();
+    far.read_to_string(&mut text).await.unwrap();
+    let lines = text.split("HTTP/1.1 ").skip(1);
+    let statuses = lines.map(|line| line[..3].parse().unwrap()).collect();
+    (text, statuses)
+}
+
 #[tokio::test]
 async fn a_connection_goes_on_after_a_refusal_whose_body_came_late() {
     let desk = Desk::new();
-    let (near, mut far) = tokio::io::duplex(4_096);
-    let stream = Patient::new(near, Bytes::new(), Duration::MAX);
-    let (router, shared) = (desk.router.clone(), desk.shared.clone());
-    tokio::spawn(async move { serve::connect(stream, router, &shared).await });
+    let (mut far, _) = attended(&desk);
     // More than lies in between.
     let body = vec![b'x'; 3 * 4_096];
     for (line, more) in [
@@ -450,13 +465,65 @@ async fn a_connection_goes_on_after_a_refusal_whose_body_came_late() {
         }
         far.write_all(&body).await.unwrap();
     }
-    let mut told = String::new();
-    far.read_to_string(&mut told).await.unwrap();
-    let lines = told.lines();
-    let statuses: Vec<_> = lines
-        .filter_map(|line| line.strip_prefix("HTTP/1.1 "))
-        .collect();
-    assert_eq!(statuses, ["404 Not Found", "405 Method Not Allowed"]);
+    assert_eq!(told(far).await.1, [404, 405]);
+}
+
+#[tokio::test]
+async fn every_head_of_a_connection_is_refused_with_a_reason() {
+    let desk = Desk::new();
+    for good in [
+        "GET /v1/status HTTP/1.1\r\n\r\n",
+        "HEAD /v1/status HTTP/1.1\r\n\r\n",
+        "POST /v2 HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
+        "POST /v2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "PUT /v2 HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let (mut far, _) = attended(&desk);
+        let requests = format!("{good}{good}how many are you?\r\n\r\n");
+        far.write_all(requests.as_bytes()).await.unwrap();
+        let (text, statuses) = told(far).await;
+        assert_eq!(statuses.len(), 3, "{good}: {text}");
+        assert_eq!(statuses[0], statuses[1], "{good}: {text}");
+        assert_eq!(statuses[2], 400, "{good}: {text}");
+        let (_, refusal) = text.rsplit_once("HTTP/1.1 ").unwrap();
+        assert!(refusal.contains("application/problem+json"), "{refusal}");
+        assert!(refusal.contains("connection: close"), "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_before_the_end_of_its_request_is_the_last_one() {
+    let desk = Desk::new();
+    let (mut far, _) = attended(&desk);
+    let half = "POST /v2 HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc";
+    far.write_all(half.as_bytes()).await.unwrap();
+    let (text, statuses) = told(far).await;
+    assert_eq!(statuses, [404]);
+    assert!(text.contains("connection: close"), "{text}");
+}
+
+#[tokio::test]
+async fn whoever_idles_gives_way_without_a_word_and_whoever_is_answered_does_not() {
+    let desk = Desk::new();
+    let (mut far, house) = attended(&desk);
+    let request = b"GET /v1/status HTTP/1.1\r\n\r\n";
+    far.write_all(request).await.unwrap();
+    assert_eq!(far.read_u8().await.unwrap(), b'H');
+    // It idles as soon as the answer is out.
+    while !house.reception.make_room() {
+        tokio::task::yield_now().await;
+    }
+    let (rest, more) = told(far).await;
+    assert!(rest.starts_with("TTP/1.1 200 OK"), "{rest}");
+    assert!(more.is_empty(), "{rest}");
+
+    let (mut far, house) = attended(&desk);
+    let request = b"GET /v1/watch HTTP/1.1\r\n\r\n";
+    far.write_all(request).await.unwrap();
+    assert_eq!(far.read_u8().await.unwrap(), b'H');
+    assert!(!house.reception.make_room());
+    desk.shared.end();
+    assert!(told(far).await.0.contains("snapshot"));
 }
 
 #[tokio::test]
