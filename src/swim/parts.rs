@@ -1,6 +1,8 @@
 //! `Parts`: which members an exchange of state is about. Two nodes that differ compare a sum for
 //! each part of the members and tell only the parts whose sums differ.
 
+use std::iter;
+
 use serde::{Deserialize, Serialize};
 
 use super::MemberId;
@@ -42,6 +44,56 @@ impl Parts {
         Some(Self { count, chosen })
     }
 
+    /// The same members in `count` parts, if they are everybody.
+    pub(super) fn split(self, count: usize) -> Self {
+        match u8::try_from(count) {
+            Ok(count) if self == Self::ALL && Self::is_count(count.into()) => Self {
+                count,
+                chosen: u64::MAX >> (PARTS_MAX - usize::from(count)),
+            },
+            _ => self,
+        }
+    }
+
+    /// For each part the sum of what its members have.
+    pub(super) fn sum(self, of_members: impl Iterator<Item = (MemberId, usize)>) -> Vec<usize> {
+        let mut sums = vec![0; self.len()];
+        for (id, size) in of_members {
+            sums[part_of(id, self.len())] += size;
+        }
+        sums
+    }
+
+    /// Those of these parts that have no more than `most` together: the one that `first` is in, if
+    /// it is one of them, and the others from the part `start` on. At least one.
+    pub(super) fn within(
+        self,
+        most: usize,
+        sizes: &[usize],
+        (first, start): (MemberId, usize),
+    ) -> Self {
+        let around = (0..self.len()).map(|at| (start + at) % self.len());
+        let order = iter::once(part_of(first, self.len())).chain(around);
+        let (mut chosen, mut room) = (0, most);
+        for part in order.filter(|part| self.chosen >> part & 1 == 1) {
+            if chosen >> part & 1 == 1 {
+                continue;
+            }
+            match room.checked_sub(sizes[part]) {
+                Some(left) => room = left,
+                None if chosen == 0 => room = 0,
+                None => break,
+            }
+            chosen |= 1 << part;
+        }
+        Self { chosen, ..self }
+    }
+
+    /// How many parts there are, chosen or not. A peer may have said any number.
+    fn len(self) -> usize {
+        usize::from(self.count).clamp(1, PARTS_MAX)
+    }
+
     /// Whether `count` may be a number of parts.
     pub(super) const fn is_count(count: usize) -> bool {
         matches!(count, 1..=PARTS_MAX)
@@ -49,9 +101,7 @@ impl Parts {
 
     /// Whether the member is in one of them.
     pub(super) fn cover(self, id: MemberId) -> bool {
-        // A peer may have said any number.
-        let count = usize::from(self.count).clamp(1, PARTS_MAX);
-        self.chosen >> part_of(id, count) & 1 == 1
+        self.chosen >> part_of(id, self.len()) & 1 == 1
     }
 }
 

@@ -151,10 +151,17 @@ pub(super) enum Frame<'a> {
         parts: Parts,
         #[serde(borrow)]
         updates: Vec<Update<'a>>,
+        /// Of other parts there is more to tell.
+        is_cut: bool,
     },
-    /// And this is all I know of them.
-    #[serde(borrow)]
-    Finish(Vec<Update<'a>>),
+    /// And this is all I know of them, or of some of them.
+    Finish {
+        #[serde(borrow)]
+        updates: Vec<Update<'a>>,
+        is_cut: bool,
+    },
+    /// There was more to tell: this is my digest now.
+    Again { digest: u64 },
     /// "Are you there? Your datagrams do not get here."
     Probe {
         /// Echoed by the answer, so that nobody off the path can answer.

@@ -20,8 +20,9 @@ use super::{
 
 /// How long whom we dialed may take to send the head of its first frame.
 const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(5);
-/// The whole life of a stream.
-const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a frame may take, and the pause before it. The node knows for what it waits, and closes
+/// what it does not need any more.
+pub(super) const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the other end may take to read what is left, after one end closed.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -77,17 +78,8 @@ impl Tasks {
     }
 
     /// Lives one stream to its end.
-    pub(super) async fn exchange(&self, line: Line, tcp: TcpStream) {
+    pub(super) async fn exchange(&self, line: Line, mut tcp: TcpStream) {
         let _ = tcp.set_nodelay(true);
-        let (stream, peer) = (line.stream, line.peer);
-        let life = self.both_ways(line, tcp);
-        if timeout(EXCHANGE_TIMEOUT, life).await.is_err() {
-            debug!(%peer, "a stream took too long");
-            self.closed(stream).await;
-        }
-    }
-
-    async fn both_ways(&self, line: Line, mut tcp: TcpStream) {
         let (reader, writer) = tcp.split();
         let (stream, peer) = (line.stream, line.peer);
         let trusted = line.trusted;
@@ -123,20 +115,21 @@ impl Tasks {
                 // The node closed the stream without a word: nothing more is to be read.
                 return Ok(());
             }
-            patience = EXCHANGE_TIMEOUT;
+            patience = FRAME_TIMEOUT;
         }
         loop {
             let head = frames::read_length(&mut reader, FRAME_BYTES_MAX);
             let Some(length) = timeout(patience, head).await?? else {
                 return Ok(());
             };
+            let frame = self.budget.read(&mut reader, length);
             let event = StreamEvent::Frame {
                 stream,
                 from,
-                frame: self.budget.read(&mut reader, length).await?,
+                frame: timeout(FRAME_TIMEOUT, frame).await??,
             };
             self.tell(event).await;
-            patience = EXCHANGE_TIMEOUT;
+            patience = FRAME_TIMEOUT;
         }
     }
 }

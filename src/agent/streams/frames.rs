@@ -6,7 +6,10 @@ use bytes::{Bytes, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::timeout,
 };
+
+use super::exchange::FRAME_TIMEOUT;
 
 /// Frames being read, of all streams whose other end we know, in KiB.
 const BUDGET_KIB: u32 = 64 * 1024;
@@ -103,15 +106,18 @@ async fn read_bytes(reader: &mut (impl AsyncRead + Unpin), length: usize) -> io:
     Ok(bytes)
 }
 
-/// Writes whatever comes, until nothing more will.
+/// Writes whatever comes, until nothing more will, or a frame is not taken in time.
 pub(super) async fn write_all(
     mut writer: impl AsyncWrite + Unpin,
     mut frames: mpsc::Receiver<Bytes>,
 ) -> io::Result<()> {
     while let Some(frame) = frames.recv().await {
         let length = u32::try_from(frame.len()).expect("a frame is 16 MiB at most");
-        writer.write_all(&length.to_be_bytes()).await?;
-        writer.write_all(&frame).await?;
+        let writing = async {
+            writer.write_all(&length.to_be_bytes()).await?;
+            writer.write_all(&frame).await
+        };
+        timeout(FRAME_TIMEOUT, writing).await??;
     }
     writer.shutdown().await
 }

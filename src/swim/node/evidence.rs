@@ -194,7 +194,7 @@ impl Node {
         if envelope.life.generation() == target.life.generation() {
             self.note_seen(target, Evidence::StreamReachable);
         }
-        self.import(envelope, std::slice::from_ref(me));
+        self.import(envelope, std::slice::from_ref(me), true);
         Ok(())
     }
 

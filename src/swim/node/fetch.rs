@@ -24,8 +24,8 @@ use crate::swim::{
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 /// Fetches under way at once.
 pub(super) const FETCHES_MAX: usize = 8;
-/// Members in one question, and so in its answer: 1 MiB of tags.
-const ASKED_MAX: usize = 64;
+/// Members in one question, and so in its answer: 256 KiB of tags, which a slow line takes in time.
+const ASKED_MAX: usize = 16;
 
 /// A fetch under way.
 #[derive(Debug)]

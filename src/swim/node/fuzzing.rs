@@ -371,13 +371,14 @@ mod corpus {
         let state = Frame::State {
             parts: crate::swim::parts::Parts::ALL,
             updates: all.clone(),
+            is_cut: false,
         };
         seeds.push(("frame", "state".into(), with(2, &state)));
-        seeds.push((
-            "frame",
-            "finish".into(),
-            with(1, &Frame::Finish(all.clone())),
-        ));
+        let finish = Frame::Finish {
+            updates: all.clone(),
+            is_cut: true,
+        };
+        seeds.push(("frame", "finish".into(), with(1, &finish)));
         seeds.push(("frame", "fetched".into(), with(0, &Frame::Fetched(all))));
         let of = vec![MemberId::new("blue", "n1")];
         seeds.push(("frame", "fetch".into(), with(0, &Frame::Fetch(of))));

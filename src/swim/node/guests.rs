@@ -3,11 +3,7 @@
 
 use std::mem;
 
-use super::{
-    Node,
-    exchange::{EXCHANGE_TIMEOUT, Exchange},
-    spread::Packets,
-};
+use super::{Node, exchange::EXCHANGE_TIMEOUT, spread::Packets};
 use crate::swim::{MemberId, Timestamp, directory::Handle, identity::Identity};
 
 /// So many members one node tells by itself what should miss nobody. In larger clusters eager
@@ -58,11 +54,8 @@ impl Node {
     }
 
     fn is_guest(&self, member: Identity) -> bool {
-        let is_it = |guest: &Guest| guest.handle == member.handle;
-        self.exchanges.values().any(|exchange| match exchange {
-            Exchange::Served { guest, .. } => guest.as_ref().is_some_and(is_it),
-            _ => false,
-        })
+        let mut guests = self.guests_served();
+        guests.any(|guest| guest.handle == member.handle)
     }
 
     /// Tells a guest of those that came while it was told who there is.

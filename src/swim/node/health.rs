@@ -24,7 +24,7 @@ impl Node {
         if self.tuning.self_doubt && late >= self.tuning.probe_timeout {
             self.timers.postpone_all(late);
             self.gate.borrow_mut().roster.hold_suspicions(late);
-            self.health.worse();
+            self.health.worse(1);
             self.tell_degraded();
         }
     }
@@ -43,17 +43,14 @@ impl Node {
         }
     }
 
-    /// Lifeguard §IV-A: an answered probe speaks for us, a failed one against us, and so does a
-    /// helper of whom we heard neither the answer nor that there was none.
+    /// Lifeguard §IV-A: an answered probe speaks for us, a failed one against us, as far as helpers
+    /// were not heard, neither with an answer nor with word that there was none.
     fn judge_ourselves(&mut self, probe: Probe, failed: bool) {
         if probe.answered {
             self.health.better();
             self.tell_recovered();
         } else if failed {
-            self.health.worse();
-            if probe.missed_nack() {
-                self.health.worse();
-            }
+            self.health.worse(probe.points());
             if self.health.score() >= DEGRADED_AT {
                 self.tell_degraded();
             }

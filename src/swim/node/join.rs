@@ -292,7 +292,7 @@ impl Node {
     fn is_taught_by_another(&self, seed: SocketAddr) -> bool {
         let contact = self.contacts.get(&seed);
         let may_wait = |contact: &Contact| contact.seed && contact.attempts <= ATTEMPTS_TAUGHT;
-        contact.is_some_and(may_wait) && self.is_introducing()
+        contact.is_some_and(may_wait) && self.is_taught()
     }
 
     /// One seed has told us all: the others, which answered meanwhile, may know more.

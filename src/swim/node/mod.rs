@@ -32,6 +32,7 @@ mod keys;
 mod load;
 mod look;
 mod part;
+mod portion;
 mod prefetch;
 mod recall;
 mod receive;
@@ -69,7 +70,7 @@ use answer::Allowances;
 use duel::Challenged;
 use events::Events;
 use evidence::StreamProbe;
-use exchange::Exchange;
+use exchange::Talk;
 use fetch::Fetch;
 use follow_up::FollowUp;
 use guests::Guests;
@@ -129,7 +130,7 @@ pub struct Node {
     forgotten: VecDeque<(Timestamp, SocketAddr)>,
     /// Addresses from a former life that nobody was greeted at in this one, the latest last.
     untried: Vec<SocketAddr>,
-    exchanges: BTreeMap<StreamId, Exchange>,
+    exchanges: BTreeMap<StreamId, Talk>,
     fetches: BTreeMap<StreamId, Fetch>,
     follow_up: Option<FollowUp>,
     guests: Guests,

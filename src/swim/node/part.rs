@@ -39,7 +39,7 @@ impl Node {
     }
 
     /// Whether somebody hears of us just now, while we know nobody to say goodbye to.
-    pub(super) fn is_introducing(&self) -> bool {
+    fn is_introducing(&self) -> bool {
         self.engine.active() == 0 && self.begun().next().is_some()
     }
 

@@ -3,22 +3,16 @@
 use std::{hash::Hasher, net::IpAddr};
 
 use foca::{Member, State};
-use rand::RngExt;
 use siphasher::sip::SipHasher24;
 
 use super::Node;
 use crate::swim::{
-    Card, FRAME_BYTES_MAX, Life, MemberId,
+    Card, Life, MemberId,
     identity::Identity,
     parts::{Parts, part_of},
     roster::Standing,
-    wire::{self, Update, WireCard},
+    wire::{Update, WireCard},
 };
-
-/// Of a frame, its head and seal left out.
-const STATE_BYTES_MAX: usize = FRAME_BYTES_MAX - 4096;
-/// So many updates fit a frame, whatever they tell: the largest is an event of some 1,200 bytes.
-const UPDATES_SAFE: usize = STATE_BYTES_MAX / 2048;
 
 impl Node {
     /// All we know of these parts: ourselves first, cards before claims, and last what members say
@@ -50,17 +44,6 @@ impl Node {
         }
         updates.extend(gate.statements().filter(covered));
         updates.extend(gate.events().filter(covered));
-        updates
-    }
-
-    /// As much of that as one frame takes. What is left out is drawn, so that the next exchanges,
-    /// whose sums still differ, bring the rest.
-    pub(super) fn state_in_a_frame(&mut self, parts: Parts) -> Vec<Update<'static>> {
-        let mut updates = self.state(parts);
-        if updates.len() > UPDATES_SAFE {
-            let start = self.rng.random_range(1..updates.len());
-            clip_to(STATE_BYTES_MAX, &mut updates, start);
-        }
         updates
     }
 
@@ -133,27 +116,6 @@ impl Node {
             (State::Down, _) => Some(u32::MAX - 1),
         }
     }
-}
-
-/// Leaves out, if it must, what comes last when all but the first are told from `start` on.
-fn clip_to(bytes_max: usize, updates: &mut Vec<Update<'_>>, start: usize) {
-    let mut sizes: Vec<_> = updates
-        .iter()
-        .map(|update| wire::encoded(update).len())
-        .collect();
-    if sizes.iter().sum::<usize>() <= bytes_max {
-        return;
-    }
-    sizes[1..].rotate_left(start - 1);
-    updates[1..].rotate_left(start - 1);
-    let mut room = bytes_max;
-    let fits = |size: &&usize| {
-        room.checked_sub(**size)
-            .inspect(|left| room = *left)
-            .is_some()
-    };
-    let told = sizes.iter().take_while(fits).count();
-    updates.truncate(told);
 }
 
 /// A member alone counts the versions of its facts, so that equal versions are equal facts.
@@ -255,31 +217,6 @@ mod tests {
         few.captured.clear();
         exchange(&mut few);
         assert_eq!(frames(&few).len(), 2, "and now they agree");
-    }
-
-    #[test]
-    fn what_one_frame_does_not_take_is_left_out_from_any_place() {
-        let few = Few::joined(20);
-        let whole = few.nodes[0].as_ref().unwrap().state(Parts::ALL);
-        let bytes = |updates: &[Update<'_>]| -> usize {
-            let sizes = updates.iter().map(|update| wire::encoded(update).len());
-            sizes.sum()
-        };
-        let mut kept = whole.clone();
-        clip_to(bytes(&whole), &mut kept, 7);
-        assert_eq!(kept, whole);
-        let half = bytes(&whole) / 2;
-        let mut told = vec![false; whole.len()];
-        for start in 1..whole.len() {
-            let mut clipped = whole.clone();
-            clip_to(half, &mut clipped, start);
-            assert!(bytes(&clipped) <= half && clipped.len() >= whole.len() / 2 - 1);
-            assert_eq!(clipped[..2], [whole[0].clone(), whole[start].clone()]);
-            for (update, told) in whole.iter().zip(&mut told) {
-                *told |= clipped.contains(update);
-            }
-        }
-        assert!(told.iter().all(|told| *told));
     }
 
     #[test]

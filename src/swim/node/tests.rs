@@ -18,6 +18,8 @@ pub(super) struct Few {
     /// All that was sent: from whom, to whom, what.
     pub(super) captured: Vec<(usize, usize, Arrival)>,
     pub(super) stops: BTreeMap<usize, StopReason>,
+    /// How long a frame of a stream takes.
+    pub(super) frame_latency: Duration,
     wire: BTreeMap<(Timestamp, u64), (usize, Arrival)>,
     sent: u64,
     pub(super) dialled: BTreeMap<(usize, StreamId), SocketAddr>,
@@ -81,6 +83,7 @@ impl Few {
             captured: Vec::new(),
             nodes,
             stops: BTreeMap::new(),
+            frame_latency: LATENCY,
             wire: BTreeMap::new(),
             sent: 0,
             dialled: BTreeMap::new(),
@@ -170,8 +173,12 @@ impl Few {
         self.sent += 1;
         let to = usize::from(to.ip().octets()[3]);
         self.captured.push((from, to, arrival.clone()));
+        let latency = match arrival {
+            Arrival::Datagram(..) => LATENCY,
+            Arrival::Frame(..) | Arrival::Closed(_) => self.frame_latency,
+        };
         self.wire
-            .insert((self.now + LATENCY, self.sent), (to, arrival));
+            .insert((self.now + latency, self.sent), (to, arrival));
     }
 
     pub(super) fn run(&mut self, time: Duration) {

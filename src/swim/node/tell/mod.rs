@@ -244,7 +244,7 @@ impl Node {
         if told != self.told && self.gate.borrow().leaving.is_none() {
             if told.0 == self.told.0 {
                 self.stats.refutations += 1;
-                self.health.worse();
+                self.health.worse(1);
             }
             self.told = told;
             let change = Change::Update(self.own_view());

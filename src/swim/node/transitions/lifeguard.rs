@@ -101,12 +101,12 @@ fn every_probe_speaks_for_or_against_ourselves() {
     // what becomes of a probe | score then
     let table = "
         answered | 0
-        silent   | 2
+        silent   | 3
         nacked   | 3
         answered | 2
         refuted  | 3
         answered | 2
-        silent   | 4
+        silent   | 5
     ";
     let mut stage = Stage::new();
     let (mut target, mut number) = stage.next_probe();

@@ -109,7 +109,13 @@ impl Stage {
             digest: 0,
         };
         self.frame(stream, &open);
-        self.frame(stream, &Frame::Finish(claims))
+        self.frame(
+            stream,
+            &Frame::Finish {
+                updates: claims,
+                is_cut: false,
+            },
+        )
     }
 
     fn frame(&mut self, stream: StreamId, frame: &Frame<'_>) -> Outcome {
