@@ -320,6 +320,9 @@ mod tests {
         few.input(3, Input::Join(&[address(0)]));
         few.run(SECOND);
         few.nodes[2] = stopped;
+        // It need not wait for the luck of gossip.
+        let woken = few.nodes[2].as_mut().unwrap();
+        woken.open_exchange(address(0), None);
         few.run(SECOND * 3);
         assert_eq!(answers(&few), [(3, vec![])]);
         assert_eq!(few.state(2, "n3"), Some(MemberState::Alive));
