@@ -258,6 +258,9 @@ impl Node {
             if held.state() == State::Suspect {
                 self.accuse_refused(target, incarnation);
             } else if is_probed {
+                // The stream may have been opened before the probe began, and then nothing of the
+                // probe's own has had helpers asked.
+                self.end_direct_stage();
                 let alarm = Alarm::Accuse {
                     identity: target,
                     incarnation,
