@@ -15,14 +15,11 @@ use crate::swim::{FRAME_BYTES_MAX, StreamEnd, StreamId};
 
 use super::{
     Message, StreamEvent,
-    frames::{self, Budget},
+    frames::{self, Budget, FRAME_TIMEOUT},
 };
 
 /// How long whom we dialed may take to send the head of its first frame.
 const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a frame may take, and the pause before it. The node knows for what it waits, and closes
-/// what it does not need any more.
-pub(super) const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the other end may take to read what is left, after one end closed.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -1,6 +1,6 @@
 //! Frames on the wire: four bytes of length, the most significant first, and so many more.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{
@@ -9,8 +9,9 @@ use tokio::{
     time::timeout,
 };
 
-use super::exchange::FRAME_TIMEOUT;
-
+/// How long a frame may take, and the pause before it. The node knows for what it waits, and closes
+/// what it does not need any more.
+pub(super) const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 /// Frames being read, of all streams whose other end we know, in KiB.
 const BUDGET_KIB: u32 = 64 * 1024;
 /// A frame is given memory in steps of this size, as its bytes arrive.

@@ -69,7 +69,9 @@ impl Node {
         let mut is_introduction = true;
         updates
             .retain(|update| mem::take(&mut is_introduction) || parts.cover(update.id(&cluster)));
-        let is_clipped = clip_to(STATE_BYTES_MAX, &mut updates, start);
+        // More than a portion is one part alone, and hardly ever more than a frame takes.
+        let is_large = sizes.iter().any(|size| *size > PORTION_BYTES);
+        let is_clipped = is_large && clip_to(STATE_BYTES_MAX, &mut updates, start);
         Portion {
             parts,
             updates,

@@ -139,10 +139,7 @@ impl Node {
         let ours = is_count.then(|| self.sums(theirs.len()));
         let differing = ours.and_then(|ours| Parts::differing(&ours, theirs));
         let parts = differing.ok_or(Junk::Malformed)?;
-        let portion = self.portion(parts, envelope.sender);
-        let is_cut = portion.is_cut;
-        self.say(stream, &portion.into_state());
-        Ok(is_cut)
+        Ok(self.tell_state(stream, parts, envelope.sender))
     }
 
     /// Both sides have told. If not all, they compare again what they know.

@@ -14,7 +14,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use super::Node;
 use crate::swim::{
-    Junk, Output, StreamEnd, StreamId, Timestamp,
+    Junk, MemberId, Output, StreamEnd, StreamId, Timestamp,
     envelope::{Envelope, Kind, Unopened},
     parts::Parts,
     timers::Alarm,
@@ -109,6 +109,14 @@ impl Node {
             (Frame::Fetched(updates), None) => self.on_fetched(stream, &updates),
             _ => Err(Junk::Malformed),
         }
+    }
+
+    /// Tells what we know of these parts. Gives whether there is more.
+    fn tell_state(&mut self, stream: StreamId, parts: Parts, listener: MemberId) -> bool {
+        let portion = self.portion(parts, listener);
+        let is_cut = portion.is_cut;
+        self.say(stream, &portion.into_state());
+        is_cut
     }
 
     /// Takes over what the other side knows, and tells what we knew of the same parts. Gives

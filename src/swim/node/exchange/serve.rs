@@ -78,9 +78,7 @@ impl Node {
     }
 
     fn tell_all(&mut self, (stream, service): (StreamId, Service), listener: MemberId) {
-        let portion = self.portion(Parts::ALL, listener);
-        let is_cut = portion.is_cut;
-        self.say(stream, &portion.into_state());
+        let is_cut = self.tell_state(stream, Parts::ALL, listener);
         self.expect(stream, Exchange::Served(Service { is_cut, ..service }));
     }
 
@@ -107,7 +105,6 @@ impl Node {
         envelope: &Envelope<'_>,
         frame: Frame<'_>,
     ) -> Result<(), Junk> {
-        let listener = envelope.sender;
         match frame {
             Frame::Finish { updates, is_cut } => {
                 if service.fresh {
@@ -127,7 +124,7 @@ impl Node {
             }
             Frame::Again { digest } if !service.fresh => {
                 self.settle();
-                self.compare((stream, service), listener, digest);
+                self.compare((stream, service), envelope.sender, digest);
             }
             _ => return Err(Junk::Malformed),
         }
