@@ -36,7 +36,12 @@ impl World {
             self.violate(promise, slot, seen);
         }
         let at = self.now();
-        self.machines[slot.index()].told.push(Told { at, change });
+        let machine = &mut self.machines[slot.index()];
+        let process = machine.process.as_mut();
+        if let Some(consumer) = process.and_then(|process| process.consumer.as_mut()) {
+            consumer.publish(at, &change);
+        }
+        machine.told.push(Told { at, change });
     }
 
     pub(super) fn audit(&mut self) {
@@ -59,6 +64,7 @@ impl World {
             let due = self.watch.is_thorough() || self.audits.is_multiple_of(SAMPLED_EVERY_AUDITS);
             if due && self.watch.sees(slot) {
                 self.audit_list(slot);
+                self.audit_feed(slot);
                 self.audit_load(slot);
             }
             if self.audits.is_multiple_of(RESOLVE_EVERY_AUDITS) {
@@ -94,6 +100,21 @@ impl World {
         };
         if let Err((promise, seen)) = self.ledgers[slot.index()].audit(process.node.members()) {
             self.violate(promise, slot, seen);
+        }
+    }
+
+    /// Lets the consumer of a process read its feed, if there is one; a process that is blocked
+    /// serves nobody.
+    fn audit_feed(&mut self, slot: Slot) {
+        let now = self.now();
+        let process = self.machines[slot.index()].process.as_mut();
+        let Some(process) = process.filter(|process| !process.paused) else {
+            return;
+        };
+        if let Some(consumer) = &mut process.consumer
+            && let Err(seen) = consumer.look(now, &process.node)
+        {
+            self.violate(Promise::FeedReplays, slot, seen);
         }
     }
 

@@ -87,7 +87,7 @@ impl World {
 
     /// Says who sees the world otherwise than it is, if anybody does.
     pub fn disagreement(&self) -> Option<String> {
-        let truth = match Truth::of(self) {
+        let mut truth = match Truth::of(self) {
             Ok(truth) => truth,
             Err(seen) => return Some(seen),
         };

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::{
     Place,
+    consumer::Consumer,
     slow::Anomaly,
     streams::{LinkId, Side},
 };
@@ -187,6 +188,8 @@ pub(super) struct Process {
     /// The addresses its seeds were last found at.
     pub(super) resolved: Option<Vec<SocketAddr>>,
     pub(super) streams: BTreeMap<StreamId, LinkId>,
+    /// Reads what it tells, where everybody's changes are looked at; boxed because few have one.
+    pub(super) consumer: Option<Box<Consumer>>,
     next_stream: u64,
     inbox: VecDeque<Arrival>,
     inbox_datagrams: usize,
@@ -206,6 +209,7 @@ impl Process {
             leaving: None,
             resolved: None,
             streams: BTreeMap::new(),
+            consumer: None,
             next_stream: 1,
             inbox: VecDeque::new(),
             inbox_datagrams: 0,

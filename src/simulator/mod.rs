@@ -14,6 +14,7 @@ mod applications;
 mod audit;
 mod bounds;
 mod carriage;
+mod consumer;
 mod convergence;
 mod events;
 mod faults;

@@ -18,6 +18,7 @@ pub enum Promise {
     LegalTransitions,
     ChangesAgree,
     ChangesReplay,
+    FeedReplays,
     MembersExist,
     PacketsFit,
     LoadIsBounded,
@@ -36,7 +37,7 @@ pub enum Promise {
 }
 
 /// Each promise with its name and its sentence, in the order of the promises.
-const WORDS: [(Promise, &str, &str); 20] = [
+const WORDS: [(Promise, &str, &str); 21] = [
     (
         Promise::IncarnationsGrow,
         "incarnations grow",
@@ -61,6 +62,12 @@ const WORDS: [(Promise, &str, &str); 20] = [
         Promise::ChangesReplay,
         "changes replay",
         "a node's changes, replayed onto its first member list, give its member list",
+    ),
+    (
+        Promise::FeedReplays,
+        "the feed replays",
+        "a consumer that reads the numbered lines, misses none but by a gap that says so, and holds \
+               the member list",
     ),
     (
         Promise::MembersExist,

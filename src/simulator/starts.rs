@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use rand::RngExt;
 
-use super::{Slot, World, ledger::Ledger, machine::Process};
+use super::{Slot, World, consumer::Consumer, ledger::Ledger, machine::Process};
 use crate::swim::{Input, Keys, Node, Remembered, Settings};
 
 impl World {
@@ -32,7 +32,12 @@ impl World {
         let machine = &mut self.machines[slot.index()];
         machine.stored_generation += 1;
         machine.host_up = true;
-        machine.process = Some(Process::new(node, self.processes, now));
+        let mut process = Process::new(node, self.processes, now);
+        if self.watch.is_thorough() {
+            let consumer = Consumer::new(now, self.processes, &process.node);
+            process.consumer = Some(Box::new(consumer));
+        }
+        machine.process = Some(process);
         self.tell_story_of(slot, || "starts".into());
         self.join_seeds(slot);
     }

@@ -84,7 +84,7 @@ impl Trace {
                 self.0.write_u8(end as u8);
             }
             Input::Refused { by } => {
-                self.0.write_u8(7);
+                self.0.write_u8(14);
                 self.address(by);
             }
         }

@@ -13,6 +13,8 @@ pub(super) struct Truth {
     dead: Vec<(MemberId, Slot)>,
     /// The living by cluster.
     counts: BTreeMap<String, usize>,
+    /// What the first that was asked holds of each member that does not live.
+    graves: BTreeMap<MemberId, (Slot, Sketch)>,
 }
 
 impl Truth {
@@ -23,6 +25,7 @@ impl Truth {
             by_place: Vec::new(),
             dead: Vec::new(),
             counts: BTreeMap::new(),
+            graves: BTreeMap::new(),
         };
         for slot in world.living() {
             truth.add(world, slot)?;
@@ -54,13 +57,17 @@ impl Truth {
     }
 
     /// What the process in `slot` has wrong.
-    pub(super) fn wrong_about(&self, world: &World, slot: Slot) -> Option<String> {
+    pub(super) fn wrong_about(&mut self, world: &World, slot: Slot) -> Option<String> {
         let node = world.node(slot)?;
         let mut known = 0;
         for held in node.sketches() {
             match self.find(node, held.member) {
                 Some(living) if is_right(world, node, &held, living) => known += 1,
-                None if matches!(held.state, MemberState::Failed | MemberState::Left) => {}
+                None if matches!(held.state, MemberState::Failed | MemberState::Left) => {
+                    if let Some(quarrel) = self.bury(world, slot, &held) {
+                        return Some(quarrel);
+                    }
+                }
                 other => return Some(quarrel(world, node, &held, other)),
             }
         }
@@ -74,6 +81,18 @@ impl Truth {
         }
         let alone = node.is_isolated() && expected > 1;
         alone.then(|| "believes it is isolated".into())
+    }
+
+    /// Says who holds the dead otherwise than the one who was asked first.
+    fn bury(&mut self, world: &World, slot: Slot, held: &Sketch) -> Option<String> {
+        let id = world.node(slot)?.id_of(held.member);
+        let (other, theirs) = self.graves.entry(id).or_insert((slot, *held));
+        let what = |sketch: &Sketch| (sketch.life, sketch.state);
+        (what(held) != what(theirs)).then(|| {
+            let [held, theirs] = [held, theirs].map(words);
+            let other = world.label(*other);
+            format!("holds {id} {held}, which {other} holds {theirs}")
+        })
     }
 
     /// Who is dead, and is presumed to live by the process in `slot`, which does not list everyone.

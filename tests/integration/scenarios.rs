@@ -214,6 +214,15 @@ fn faults_that_cannot_be_are_refused() {
         &fault("kind = \"pause\"\nfor = \"-1s\""),
         &["for = \"-1s\"", "0s to 31d"],
     );
+    let text = "# Absurd.\nnodes = 1000\nduration = \"24h\"\n[[fault]]\nkind = \"slow\"\n\
+                at = \"0s\"\nnodes = \"100%\"\nfor = \"1ms\"\nevery = \"1ms\"\nuntil = \"23h\"\n";
+    let error = Scenario::parse("mine.toml", text).expect_err("too often");
+    assert!(error.to_string().contains("at most 1000000"), "{error}");
+}
+
+#[test]
+fn faults_that_do_not_go_together_are_refused() {
+    let fault = |lines: &str| format!("[[fault]]\nat = \"1s\"\n{lines}");
     let (crash, pause) = (
         fault("kind = \"crash\"\nnodes = \"n1\""),
         fault("kind = \"pause\"\nfor = \"1s\"\nnodes = [\"n1\", \"n2\"]"),
@@ -228,10 +237,23 @@ fn faults_that_cannot_be_are_refused() {
     );
     let part = fault("kind = \"partition\"\nfor = \"5s\"");
     refused(&format!("{part}\n{part}"), &["fault 2", "parted already"]);
-    let text = "# Absurd.\nnodes = 1000\nduration = \"24h\"\n[[fault]]\nkind = \"slow\"\n\
-                at = \"0s\"\nnodes = \"100%\"\nfor = \"1ms\"\nevery = \"1ms\"\nuntil = \"23h\"\n";
-    let error = Scenario::parse("mine.toml", text).expect_err("too often");
-    assert!(error.to_string().contains("at most 1000000"), "{error}");
+    refused(
+        &fault("kind = \"partition\"\nfor = \"5s\"\nnodes = 8"),
+        &["fault 1", "all nodes would be on one side"],
+    );
+    let (most, three) = (
+        fault("kind = \"crash\"\nnodes = 6"),
+        fault("kind = \"pause\"\nfor = \"1s\"\nnodes = 3"),
+    );
+    refused(
+        &format!("{most}\n{three}"),
+        &["fault 2", "6 end for good", "3 cannot be drawn"],
+    );
+    refused(
+        &format!("{most}\n[[rule]]\nfrom = 3\nloss = 0.5"),
+        &["rule 1", "3 cannot be drawn"],
+    );
+    refused("network.latency = \"10d\"", &["a latency takes up to 1m"]);
 }
 
 #[test]

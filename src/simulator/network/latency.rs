@@ -17,6 +17,9 @@ use super::{
 /// The 99th percentile of the normal distribution with mean 0 and deviation 1.
 const NORMAL_P99: f64 = 2.326_347_874_040_841;
 
+/// Nothing on Earth is under way for longer, except what waits in a queue.
+const LATENCY_MAX: Duration = Duration::from_secs(60);
+
 /// How long a datagram is under way, one way: a distribution that each datagram draws from.
 ///
 /// In a file it is `"5ms"`, `"1ms..5ms"`, or `{ median = "5ms", p99 = "20ms" }`, with `sigma`
@@ -142,7 +145,10 @@ impl<'de> de::Visitor<'de> for Written {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Latency, E> {
         let (min, max) = time_text::parse_range(text).map_err(E::custom)?;
-        Ok(Latency::Uniform { min, max })
+        match max <= LATENCY_MAX {
+            true => Ok(Latency::Uniform { min, max }),
+            false => Err(E::custom("a latency takes up to 1m")),
+        }
     }
 
     fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Latency, A::Error> {
@@ -166,8 +172,8 @@ struct Keys {
 
 impl Keys {
     fn log_normal(self) -> Result<LogNormal, &'static str> {
-        if self.median.is_zero() {
-            return Err("median takes more than 0s");
+        if self.median.is_zero() || self.median > LATENCY_MAX {
+            return Err("median takes more than 0s, up to 1m");
         }
         match (self.p99, self.sigma) {
             (Some(p99), None) => {

@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Scenario, ScenarioError, Start, census::Census, entry::Entry, script, zones};
+use super::{
+    Scenario, ScenarioError, Start,
+    census::Census,
+    entry::{Entry, Kind},
+    script,
+    values::{Chosen, Count},
+    zones,
+};
 
 impl Scenario {
     /// Nodes that are gone for good in the end; none that a seed draws are counted.
@@ -32,17 +39,25 @@ impl Scenario {
         let census = self.census();
         let zones = zones::check(&census, &self.file.between);
         zones.map_err(|problem| self.refuse(problem))?;
+        let faults = &self.file.fault;
+        let lost = lost(faults, &census);
         for (number, rule) in (1..).zip(&self.file.rule) {
-            let checked = rule.check(&census).and_then(|()| self.ends(rule.over()));
+            let checked = rule
+                .check(&census)
+                .and_then(|()| self.ends(rule.over()))
+                .and_then(|()| {
+                    rule.chosen()
+                        .try_for_each(|whom| check_left(whom, lost, &census))
+                });
             checked.map_err(|problem| self.refuse(format!("rule {number} ({rule}): {problem}")))?;
         }
-        let faults = &self.file.fault;
         for (index, entry) in faults.iter().enumerate() {
             let checked = entry
                 .check(&census)
                 .and_then(|()| self.ends(entry.over(&census)))
-                .and_then(|()| check_count(entry, faults, &census))
+                .and_then(|()| check_count(entry, lost, &census))
                 .and_then(|()| check_parts(entry, &faults[..index]))
+                .and_then(|()| check_sides(entry, &census))
                 .and_then(|()| check_gone(index, faults, &census));
             checked.map_err(|problem| {
                 self.refuse(format!("fault {} ({entry}): {problem}", index + 1))
@@ -70,12 +85,31 @@ fn lost(faults: &[Entry], census: &Census<'_>) -> u64 {
     finals.map(|entry| u64::from(entry.struck(census))).sum()
 }
 
-/// Two nodes stay.
-fn check_count(entry: &Entry, faults: &[Entry], census: &Census<'_>) -> Result<(), String> {
-    let (lost, nodes) = (lost(faults, census), census.nodes);
-    match entry.is_final() && lost + 2 > u64::from(nodes) {
+/// Two nodes stay, and there are as many of them as are drawn.
+fn check_count(entry: &Entry, lost: u64, census: &Census<'_>) -> Result<(), String> {
+    let nodes = census.nodes;
+    if !entry.is_final() {
+        return match entry.kind {
+            Kind::Join => Ok(()),
+            _ => check_left(entry.whom(), lost, census),
+        };
+    }
+    match lost + 2 > u64::from(nodes) {
         true => Err(format!(
             "of {nodes} nodes {lost} would be struck, and two must stay"
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Who is drawn for a while is one of those who stay. A share is one of them, too.
+fn check_left(whom: &Chosen, lost: u64, census: &Census<'_>) -> Result<(), String> {
+    let (nodes, Chosen::Drawn(Count::Exactly(count))) = (census.nodes, whom) else {
+        return Ok(());
+    };
+    match u64::from(*count) + lost > u64::from(nodes) {
+        true => Err(format!(
+            "of {nodes} nodes {lost} end for good by other faults, so {count} cannot be drawn"
         )),
         false => Ok(()),
     }
@@ -89,6 +123,14 @@ fn check_parts(entry: &Entry, earlier: &[Entry]) -> Result<(), String> {
     let mut parted = earlier.iter().filter_map(Entry::parts);
     match parted.any(|(begin, end)| from <= end && begin <= to) {
         true => Err("parts the network while it is parted already".into()),
+        false => Ok(()),
+    }
+}
+
+/// There is somebody on both sides.
+fn check_sides(entry: &Entry, census: &Census<'_>) -> Result<(), String> {
+    match entry.kind == Kind::Partition && entry.struck(census) >= census.nodes {
+        true => Err("all nodes would be on one side".into()),
         false => Ok(()),
     }
 }

@@ -68,14 +68,17 @@ impl RuleEntry {
         beat.map_or_else(|| self.at().max, |beat| beat.over(self.at()))
     }
 
+    /// Whom it chooses of all.
+    pub(super) fn chosen(&self) -> impl Iterator<Item = &Chosen> {
+        [&self.from, &self.to].into_iter().flatten()
+    }
+
     /// Says what is wrong with it as it is written.
     pub(super) fn check(&self, census: &Census<'_>) -> Result<(), String> {
         if self.effect().is_nothing() {
             return Err("changes nothing: give it loss, latency, mtu or reject".into());
         }
-        for chosen in [&self.from, &self.to].into_iter().flatten() {
-            chosen.check(census)?;
-        }
+        self.chosen().try_for_each(|chosen| chosen.check(census))?;
         match self.beat() {
             None if self.every.is_some() || self.until.is_some() => {
                 Err("`every` and `until` need `for`".into())
