@@ -3,10 +3,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
+    time::Duration,
 };
 
 use super::promises::{OF_CHANGES, Promise, Telling};
 use crate::swim::{AppStatus, Change, MemberId, MemberState, MemberView, Tags};
+
+/// Longer than a run lasts in which anybody comes back that everybody has forgotten.
+const FORGETS_SOON: Duration = Duration::from_secs(3600);
 
 /// The part of a member view that changes must account for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,12 +46,17 @@ pub(super) struct Ledger {
     members: BTreeMap<MemberId, Held>,
     /// The greatest generation and incarnation shown of each member, forgotten ones included.
     highest: BTreeMap<MemberId, (u32, u32)>,
+    /// Whoever was forgotten may begin anew with the first generation.
+    forgets_soon: bool,
 }
 
 impl Ledger {
     /// The list as it is before anything was told.
-    pub(super) fn new(members: impl Iterator<Item = MemberView>) -> Self {
-        let mut ledger = Self::default();
+    pub(super) fn new(members: impl Iterator<Item = MemberView>, forget_after: Duration) -> Self {
+        let mut ledger = Self {
+            forgets_soon: forget_after < FORGETS_SOON,
+            ..Self::default()
+        };
         for view in members {
             ledger.put(&view);
         }
@@ -64,6 +73,7 @@ impl Ledger {
             member,
             before: self.members.get(&member.card.id),
             highest: self.highest.get(&member.card.id).copied(),
+            forgets_soon: self.forgets_soon,
         };
         for (promise, check) in OF_CHANGES {
             check(&telling).map_err(|seen| (promise, seen))?;

@@ -46,7 +46,8 @@ const WORDS: [(Promise, &str, &str); 21] = [
     (
         Promise::DeadStayDead,
         "the dead stay dead",
-        "a generation that left, a life that failed and one that was followed never return",
+        "a generation that left, a life that failed and one that was followed never return, nor end \
+               once more when they are forgotten",
     ),
     (
         Promise::LegalTransitions,
@@ -182,6 +183,8 @@ pub(super) struct Telling<'a> {
     pub(super) before: Option<&'a Held>,
     /// The greatest generation and incarnation it ever showed, even if it was forgotten since.
     pub(super) highest: Option<(u32, u32)>,
+    /// Whoever was forgotten may have come back without its generation.
+    pub(super) forgets_soon: bool,
 }
 
 /// Says what is wrong with a change, if anything.
@@ -232,8 +235,10 @@ fn incarnations_grow(telling: &Telling<'_>) -> Result<(), String> {
 
 fn dead_stay_dead(telling: &Telling<'_>) -> Result<(), String> {
     let now = (telling.member.card.generation, telling.member.incarnation);
+    let is_new = telling.before.is_none() && telling.forgets_soon;
     if let Some(highest) = telling.highest
         && now.0 < highest.0
+        && !is_new
     {
         return Err(format!(
             "{} shows generation {} after {}",
@@ -243,7 +248,7 @@ fn dead_stay_dead(telling: &Telling<'_>) -> Result<(), String> {
         ));
     }
     let Some(before) = telling.before else {
-        return Ok(());
+        return stays_forgotten(telling, now);
     };
     let returns = matches!(telling.change, Change::Join { .. });
     let same_generation = before.generation == now.0;
@@ -255,6 +260,18 @@ fn dead_stay_dead(telling: &Telling<'_>) -> Result<(), String> {
     match returns {
         true => Err(format!(
             "{} returns in the very {over} that was over",
+            describe(telling)
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Whoever was told that a member is forgotten hears of its end no more.
+fn stays_forgotten(telling: &Telling<'_>, now: (u32, u32)) -> Result<(), String> {
+    let is_end = matches!(telling.change, Change::Failed(_) | Change::Left(_));
+    match telling.highest.is_some_and(|highest| now <= highest) && is_end {
+        true => Err(format!(
+            "{} ends once more, after it was forgotten",
             describe(telling)
         )),
         false => Ok(()),

@@ -25,7 +25,8 @@ impl World {
         }
         self.processes += 1;
         if self.watch.sees(slot) {
-            self.ledgers[slot.index()] = Ledger::new(node.members());
+            let forget_after = self.machine(slot).spec.tuning.forget_after;
+            self.ledgers[slot.index()] = Ledger::new(node.members(), forget_after);
         }
         self.outages.start(slot);
         self.meter.start(slot, recalled.is_some());

@@ -20,7 +20,7 @@ use super::{
     liveness::Patience,
     network::{chance, draw},
     tags::draw_tags,
-    vices::{draw_vices, spare_hosts},
+    vices::{draw_vices, shorten_memories, spare_hosts},
 };
 use crate::swim::{Profile, Tuning};
 
@@ -86,6 +86,13 @@ impl Plan {
             world.tell(story);
         }
         self.run_in(world, watcher)
+    }
+
+    /// Whether a process runs at any time.
+    pub(super) fn runs_somebody(&self) -> bool {
+        let starts =
+            |(_, fault): &(Duration, Fault)| matches!(fault, Fault::Start(_) | Fault::Restart(..));
+        !self.revived.is_empty() || self.faults.iter().any(starts)
     }
 
     fn world(&self) -> World {
@@ -222,6 +229,7 @@ impl Draft {
         draw_events(&mut self.plan);
         draw_tags(&mut self.plan);
         spare_hosts(&mut self.plan);
+        shorten_memories(&mut self.plan);
         let safety = self.plan.safety;
         self.plan.faults.retain(|(at, _)| *at < safety);
         self.plan.faults.sort_by_key(|(at, _)| *at);
@@ -264,7 +272,9 @@ impl Draft {
             let foreign = self.rng.random_range(1..=4u32);
             machines.extend((0..foreign).map(|name| {
                 let seeds = [Slot(0), first];
-                Spec::new(format!("n{name}"), &seeds).in_cluster("other")
+                // The first has a name that we have, too.
+                let letter = if name == 0 { 'n' } else { 'x' };
+                Spec::new(format!("{letter}{name}"), &seeds).in_cluster("other")
             }));
         }
         let profile = match chance(&mut self.rng, 0.2) {

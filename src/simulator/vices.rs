@@ -17,10 +17,13 @@ use super::{
 /// What separates this randomness from the rest of the plan's.
 const VICES_SALT: u64 = 0x76_6963_6573;
 const DEATHS_SALT: u64 = 0x6465_6174_6873;
+const MEMORIES_SALT: u64 = 0x6d65_6d6f_7279;
 /// Share of plans that have any.
 const ANY: f64 = 0.4;
 /// Share of those that have a certain one.
 const EACH: f64 = 0.3;
+/// Share of plans in which the dead are soon forgotten.
+const FORGETFUL: f64 = 0.2;
 
 /// Lets half of the crashes of a plan be those of a process on a host that lives on.
 pub(super) fn spare_hosts(plan: &mut Plan) {
@@ -31,6 +34,20 @@ pub(super) fn spare_hosts(plan: &mut Plan) {
         {
             *fault = Fault::Kill(slot);
         }
+    }
+}
+
+/// Lets everybody in some plans forget soon who is gone, and compare notes often meanwhile.
+pub(super) fn shorten_memories(plan: &mut Plan) {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(plan.seed ^ MEMORIES_SALT);
+    if !chance(&mut rng, FORGETFUL) {
+        return;
+    }
+    let [shortest, longest] = [10, 60].map(Duration::from_secs);
+    let forget_after = draw(&mut rng, shortest, longest);
+    for spec in &mut plan.machines {
+        spec.tuning.forget_after = forget_after;
+        spec.tuning.exchange_interval = Duration::from_secs(2);
     }
 }
 

@@ -95,7 +95,12 @@ impl Directory {
     /// The same where somebody only says that it was removed: nobody fills our memory so.
     pub(super) fn reserve_if_room(&self, id: MemberId) -> Option<Handle> {
         let entries = self.0.borrow();
-        let has_room = entries.max.is_none_or(|max| entries.handles.len() < max);
+        // Whoever came back since counts as forgotten here until it is its turn: a few more fit.
+        let taken = entries
+            .handles
+            .len()
+            .saturating_sub(entries.forgotten.len());
+        let has_room = entries.max.is_none_or(|max| taken < max);
         let has_one = entries.handles.contains_key(&id);
         drop(entries);
         (has_one || has_room).then(|| self.reserve(id))

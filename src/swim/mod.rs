@@ -22,6 +22,7 @@ mod events;
 mod facts;
 #[cfg(test)]
 mod foca_facts;
+mod forgotten;
 mod gate;
 mod health;
 mod identity;

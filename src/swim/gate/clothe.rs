@@ -105,12 +105,13 @@ impl Gate {
             .roster
             .record(identity.handle)
             .filter(|record| record.life == life);
+        let heard = self.heard(identity, State::Down);
         let age_s = record
             .filter(|record| !record.standing.is_active())
-            .map_or(0, |record| wire::seconds(self.now - record.since));
-        let heard = self
-            .heard(identity, State::Down)
-            .map(|heard| heard.claim.clone());
+            .map(|record| self.now - record.since)
+            .or_else(|| Some(heard?.age))
+            .map_or(0, wire::seconds);
+        let heard = heard.map(|heard| heard.claim.clone());
         let claim = heard.or_else(|| match &record?.standing {
             Standing::Left { reason } => Some(Claim::Left {
                 reason: reason.clone(),

@@ -1,12 +1,12 @@
 //! Claims that arrive in an exchange of state, where failures are accusations only.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use foca::{Member, State};
 
 use super::Gate;
 use crate::swim::{
-    Card, Evidence, Life, MemberId,
+    Evidence, Life, MemberId,
     identity::Identity,
     roster::{Accusation, Claim},
     wire::Update,
@@ -21,7 +21,6 @@ impl Gate {
         held: Option<&Member<Identity>>,
         forget_after: Duration,
     ) -> Member<Identity> {
-        let stale = |age_s: u32| Duration::from_secs(age_s.into()) >= forget_after;
         match (update, held) {
             (
                 Update::Failed {
@@ -40,12 +39,12 @@ impl Gate {
                 self.route(accused)
             }
             (
-                Update::Failed { age_s, .. }
-                | Update::Left { age_s, .. }
-                | Update::Restarting { age_s, .. },
+                Update::Failed { .. }
+                | Update::Left { .. }
+                | Update::Restarting { .. }
+                | Update::Removed { .. },
                 None,
-            ) if stale(*age_s) || self.card_for(update).is_none() => self.nothing(),
-            (Update::Removed { age_s, .. }, None) if stale(*age_s) => self.nothing(),
+            ) if !self.is_recent_end(update, forget_after) => self.nothing(),
             (Update::Removed { id, life, age_s }, None) => {
                 let removed = self.keep_in_mind(*id, *life, *age_s);
                 removed.unwrap_or_else(|| self.nothing())
@@ -54,16 +53,45 @@ impl Gate {
         }
     }
 
+    /// Whether a card that comes with the `claim` after it is to be kept of somebody whom we do not
+    /// hold. Nobody would ever drop the card of somebody who is forgotten at once.
+    pub(in crate::swim) fn is_worth_a_card(
+        &self,
+        update: &Update<'_>,
+        claim: Option<&Update<'_>>,
+        forget_after: Duration,
+    ) -> bool {
+        let is_of_it = |claim: &&Update<'_>| claim.id(&self.cluster) == update.id(&self.cluster);
+        let is_kept = |claim| {
+            !matches!(claim, &Update::Removed { .. }) && self.is_recent_end(claim, forget_after)
+        };
+        !matches!(update, Update::Known { .. }) || claim.filter(is_of_it).is_some_and(is_kept)
+    }
+
+    /// Whether this is the end of a life that we have not forgotten, nor would soon.
+    pub(in crate::swim) fn is_recent_end(
+        &self,
+        update: &Update<'_>,
+        forget_after: Duration,
+    ) -> bool {
+        let (Update::Failed { age_s, .. }
+        | Update::Left { age_s, .. }
+        | Update::Restarting { age_s, .. }
+        | Update::Removed { age_s, .. }) = update
+        else {
+            return false;
+        };
+        Duration::from_secs((*age_s).into()) < forget_after
+            && !self
+                .forgotten
+                .covers(update.id(&self.cluster), update.life())
+    }
+
     /// Somebody that we never met was removed. Who missed that may come and tell of it as failed.
     fn keep_in_mind(&mut self, id: MemberId, life: Life, age_s: u32) -> Option<Member<Identity>> {
         let handle = self.directory.reserve_if_room(id)?;
         let is_stranger = !self.roster.knows(handle) && !self.is_beyond(handle);
         let identity = Identity { handle, life };
         is_stranger.then(|| self.hear_end(identity, Claim::Removed, age_s))
-    }
-
-    fn card_for(&self, update: &Update<'_>) -> Option<Arc<Card>> {
-        let handle = self.directory.handle(update.id(&self.cluster))?;
-        self.card(handle, update.life().generation())
     }
 }

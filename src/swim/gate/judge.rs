@@ -53,6 +53,11 @@ impl Gate {
                 }
                 Some(Member::new(identity, *incarnation, State::Alive))
             }
+            Update::Failed { .. } | Update::Left { .. } | Update::Restarting { .. }
+                if !self.roster.knows(handle) && self.forgotten.covers(id, identity.life) =>
+            {
+                None
+            }
             Update::Suspect {
                 incarnation,
                 accusation,

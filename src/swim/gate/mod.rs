@@ -27,6 +27,7 @@ use super::{
     directory::{Directory, Handle},
     events::{EventBook, Heard as HeardEvent},
     facts::{FactBook, Lacking, Stated},
+    forgotten::Forgotten,
     health::{Errand, Probe},
     identity::Identity,
     prefetch,
@@ -85,6 +86,7 @@ pub(super) struct Gate {
     /// See [`super::Tuning`].
     pub(super) buddy: bool,
     pub(super) roster: Roster,
+    forgotten: Forgotten,
     /// Claims about members beyond the view that say something new.
     pub(super) beyond: Vec<Member<Identity>>,
     /// Claims about members in the view that came where foca does not look for them.
@@ -169,6 +171,7 @@ impl Gate {
             leaving: None,
             sender: me,
             roster: Roster::new(&scope),
+            forgotten: Forgotten::default(),
             scope,
             corroborate: true,
             buddy: true,
@@ -420,8 +423,11 @@ impl Gate {
         })
     }
 
-    /// A member is forgotten: nothing of it is kept but its number.
+    /// A member is forgotten: nothing of it is kept but its number, and which life it was.
     pub(super) fn forget(&mut self, handle: Handle) {
+        if let Some(record) = self.roster.record(handle) {
+            self.forgotten.add(self.directory.id(handle), record.life);
+        }
         self.roster.forget(handle);
         self.facts.forget(handle);
         self.cards.retain(|(of, _), _| *of != handle);

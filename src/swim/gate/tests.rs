@@ -297,6 +297,35 @@ fn an_exchange_does_not_bring_back_what_is_about_to_be_forgotten() {
         gate.import(&aged(59), None, forget_after).state(),
         State::Down
     );
+    let worth = |claim: Option<&_>| gate.is_worth_a_card(&known, claim, forget_after);
+    assert!(worth(Some(&aged(59))) && !worth(Some(&aged(60))) && !worth(None));
+}
+
+#[test]
+fn who_was_forgotten_does_not_end_once_more_on_the_word_of_who_forgets_later() {
+    let mut gate = gate();
+    let (id, life) = (MemberId::new("blue", "other"), Life::first(2));
+    let known = Update::Known {
+        card: WireCard::own(&card("other", 2)),
+        life,
+    };
+    let failed = Update::Failed {
+        id,
+        life,
+        incarnation: 0,
+        accusation: ACCUSATION,
+        age_s: 1,
+    };
+    let forget_after = Duration::from_secs(60);
+    gate.judge(&known);
+    assert_eq!(gate.judge(&failed).state(), State::Down);
+    gate.forgotten.add(id, life);
+    let heard = [
+        gate.judge(&failed),
+        gate.import(&failed, None, forget_after),
+    ];
+    assert!(heard.iter().all(|heard| is_nothing(&gate, heard)));
+    assert!(!gate.is_worth_a_card(&known, Some(&failed), forget_after));
 }
 
 #[test]

@@ -49,12 +49,17 @@ impl Node {
                     life: envelope.life,
                 };
             }
-            for (update, id) in updates.iter().zip(about) {
+            let forget_after = self.tuning.forget_after;
+            for (index, (update, id)) in updates.iter().zip(about).enumerate() {
                 let handle = gate.directory.handle(id);
                 let listed = handle.and_then(|handle| held.get(&handle).cloned());
                 let presumed = handle.filter(|handle| gate.is_beyond(*handle));
                 let held = listed.or_else(|| Some(gate.presumed(presumed?)));
-                members.push(gate.import(update, held.as_ref(), self.tuning.forget_after));
+                let claim = updates.get(index + 1);
+                if held.is_none() && !gate.is_worth_a_card(update, claim, forget_after) {
+                    continue;
+                }
+                members.push(gate.import(update, held.as_ref(), forget_after));
                 disputes.extend(held.and_then(|held| disputed(update, &held)));
             }
             for stated in &mut gate.stated[stated..] {
