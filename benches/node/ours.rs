@@ -124,14 +124,7 @@ impl World {
         bytes: &[u8],
     ) -> Vec<(SocketAddr, Output)> {
         match self.streams.get(&(from, stream)).copied() {
-            Some((to, stream)) => self.outputs(
-                to,
-                Input::StreamFrame {
-                    stream,
-                    from,
-                    bytes,
-                },
-            ),
+            Some((to, stream)) => self.outputs(to, Input::StreamFrame { stream, bytes }),
             None => Vec::new(),
         }
     }

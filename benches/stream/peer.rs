@@ -102,7 +102,6 @@ impl Peer {
             match frame {
                 Some(bytes) => self.handle(Input::StreamFrame {
                     stream,
-                    from: self.agent,
                     bytes: &bytes,
                 }),
                 None => self.handle(Input::StreamClosed {

@@ -335,13 +335,8 @@ impl Protocol {
             StreamEvent::Closed { stream, end } => {
                 self.handle(Input::StreamClosed { stream, end });
             }
-            StreamEvent::Frame {
+            StreamEvent::Frame { stream, frame } => self.handle(Input::StreamFrame {
                 stream,
-                from,
-                frame,
-            } => self.handle(Input::StreamFrame {
-                stream,
-                from,
                 bytes: &frame.bytes,
             }),
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{End, Promise, Slot, Told, Violation, World, bounds, heap::What, machine::Machine};
-use crate::swim::{Change, MemberId, MemberView, Node, StopReason, Timestamp};
+use crate::swim::{Change, MemberId, MemberView, Node, StopReason};
 
 /// Promises are audited against whole member lists this often.
 pub(super) const AUDIT_EVERY: Duration = Duration::from_secs(1);
@@ -53,9 +53,7 @@ impl World {
             let Some(process) = &self.machines[index].process else {
                 continue;
             };
-            let since = process.leaving.max(process.leaving.and(process.resumed));
-            let late = |since: Timestamp| self.now() - since > LEAVE_MAX && !process.paused;
-            if since.is_some_and(late) {
+            if process.leaves_late(self.now()) {
                 self.violate(Promise::LeaveIsQuick, slot, "still there".into());
             } else if process.node.stats().engine_errors > 0 {
                 let stats = format!("{:?}", process.node.stats());
@@ -145,7 +143,11 @@ impl World {
         let Some(view) = change.member() else {
             return;
         };
-        let Some(slots) = self.by_id.get(&view.card.id) else {
+        let was_started = |slots: &&Vec<Slot>| {
+            let mut machines = slots.iter().map(|slot| self.machine(*slot));
+            machines.any(|machine| machine.process.is_some() || machine.ended.is_some())
+        };
+        let Some(slots) = self.by_id.get(&view.card.id).filter(was_started) else {
             let seen = format!("{} of {}", change.kind(), view.card.name);
             self.violate(Promise::MembersExist, slot, seen);
             return;

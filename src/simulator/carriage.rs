@@ -12,7 +12,7 @@ use super::{
     network::{Sent, Verdict},
     streams::{Link, LinkEnd, LinkId, Side},
 };
-use crate::swim::{FRAME_BYTES_MAX, Input, PACKET_BYTES_MAX, StreamId};
+use crate::swim::{FRAME_BYTES_MAX, Input, OPENING_BYTES_MAX, PACKET_BYTES_MAX, StreamId};
 
 /// How long an end takes to notice that nothing comes through any more.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(5);
@@ -167,27 +167,17 @@ impl World {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
-        let (end, other) = (link.end(side), link.slots[side.other() as usize]);
-        let Some(LinkEnd { slot, stream, .. }) = end else {
+        let Some(LinkEnd { slot, stream, .. }) = link.end(side) else {
             return;
         };
-        let place = self.machines[other.index()].place;
-        let from = match side {
-            Side::Dialer => place.address(),
-            Side::Acceptor => place.ephemeral(id.0),
-        };
-        let input = Input::StreamFrame {
-            stream,
-            from,
-            bytes,
-        };
+        let input = Input::StreamFrame { stream, bytes };
         self.input(slot, input);
     }
 
     /// Opens a stream: the first frame arrives after the three-way handshake.
     pub(super) fn dial(&mut self, slot: Slot, stream: StreamId, to: SocketAddr, frame: Bytes) {
         self.measures.streams += 1;
-        self.check_frame(slot, &frame);
+        self.check_frame(slot, &frame, OPENING_BYTES_MAX);
         let target = Place::behind(to)
             .and_then(|place| self.owners.get(place.0 as usize).map(|slot| (place, *slot)))
             .filter(|(place, target)| self.machines[target.index()].place == *place);
@@ -274,7 +264,7 @@ impl World {
 
     /// Writes a frame to a stream. One that is closed already swallows it, as a socket may.
     pub(super) fn send_frame(&mut self, slot: Slot, stream: StreamId, bytes: Bytes) {
-        self.check_frame(slot, &bytes);
+        self.check_frame(slot, &bytes, FRAME_BYTES_MAX);
         let Some((link, side)) = self.open_stream(slot, stream) else {
             return;
         };
@@ -411,14 +401,14 @@ impl World {
             .map(|side| (id, side))
     }
 
-    fn check_frame(&mut self, slot: Slot, frame: &Bytes) {
+    fn check_frame(&mut self, slot: Slot, frame: &Bytes, max: usize) {
         if let Some(tap) = &mut self.tap {
             tap.push(Tapped::Frame(frame.clone()));
         }
         let bytes = frame.len();
         self.measures.stream_bytes += bytes as u64;
         self.meter.senders.frame(slot, bytes);
-        if bytes > FRAME_BYTES_MAX {
+        if bytes > max {
             self.violate(
                 Promise::PacketsFit,
                 slot,

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::{
     Place,
+    audit::LEAVE_MAX,
     consumer::Consumer,
     slow::Anomaly,
     streams::{LinkId, Side},
@@ -239,6 +240,12 @@ impl Process {
         let stream = StreamId(self.next_stream);
         self.next_stream += 2;
         stream
+    }
+
+    /// Whether it was told to leave, could have, and has not.
+    pub(super) fn leaves_late(&self, now: Timestamp) -> bool {
+        let since = self.leaving.max(self.leaving.and(self.resumed));
+        since.is_some_and(|since| now - since > LEAVE_MAX) && !self.paused
     }
 
     /// Whether it is neither paused nor slow.

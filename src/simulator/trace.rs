@@ -68,14 +68,9 @@ impl Trace {
                 self.0.write_u8(13);
                 self.bytes(format!("{tuning:?}").as_bytes());
             }
-            Input::StreamFrame {
-                stream,
-                from,
-                bytes,
-            } => {
+            Input::StreamFrame { stream, bytes } => {
                 self.0.write_u8(5);
                 self.0.write_u64(stream.0);
-                self.address(from);
                 self.bytes(bytes);
             }
             Input::StreamClosed { stream, end } => {

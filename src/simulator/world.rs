@@ -383,6 +383,9 @@ impl World {
         let Some(process) = self.machines[slot.index()].process.take() else {
             return;
         };
+        if process.leaves_late(now) {
+            self.violate(Promise::LeaveIsQuick, slot, "it took longer".into());
+        }
         self.stopped_until.remove(&slot);
         self.events.release(slot);
         self.tell_story_of(slot, || format!("ends: {end:?}"));

@@ -97,8 +97,6 @@ pub enum Input<'a> {
     StreamFrame {
         /// The stream.
         stream: StreamId,
-        /// The other end.
-        from: SocketAddr,
         /// The frame's bytes without the length that framed them, unchecked.
         bytes: &'a [u8],
     },
@@ -253,6 +251,8 @@ pub enum Notice {
     },
     /// There are as many members as may be; more are not believed.
     TooManyMembers,
+    /// There are as many join addresses as are tried at a time; more are not.
+    TooManySeeds,
     /// A peer seals with a key that we do not have, or not at all while we do, or the other way
     /// round.
     UnknownKey {
@@ -305,6 +305,9 @@ impl fmt::Display for Notice {
                 "THERE ARE TOO MANY MEMBERS: more than max-members, failed and departed ones \
                  included, are not taken in. Raise it if they are yours; else somebody who has the \
                  key makes them up",
+            ),
+            Self::TooManySeeds => formatter.write_str(
+                "there are more join addresses than 1024, which are not tried: name a few of them",
             ),
             Self::UnknownKey { from, theirs, ours } => {
                 match theirs {

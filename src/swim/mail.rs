@@ -17,11 +17,8 @@ use super::{
     wire,
 };
 
-/// Bytes of each packet kept for a section of our own beside foca's, so that user payloads never
-/// starve behind membership storms. Nothing is in it yet.
-const SECTION_BYTES: usize = 148;
 /// Largest packet of foca's. Two bytes say how long it is.
-pub(super) const SWIM_BYTES_MAX: usize = PACKET_BYTES_MAX - ENVELOPE_BYTES_MAX - 2 - SECTION_BYTES;
+pub(super) const SWIM_BYTES_MAX: usize = PACKET_BYTES_MAX - ENVELOPE_BYTES_MAX - 2;
 
 /// Our name and life, as every envelope carries them.
 pub(super) type Sender = (MemberId, Life);

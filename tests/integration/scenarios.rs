@@ -254,6 +254,11 @@ fn faults_that_do_not_go_together_are_refused() {
         &["rule 1", "3 cannot be drawn"],
     );
     refused("network.latency = \"10d\"", &["a latency takes up to 1m"]);
+    let restart = fault("kind = \"restart\"\nnodes = [\"n0\", \"n1\", \"n2\"]");
+    refused(
+        &format!("{most}\n{restart}"),
+        &["fault 1", "faults name 3, so 6", "cannot be drawn"],
+    );
 }
 
 #[test]

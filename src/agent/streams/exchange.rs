@@ -81,7 +81,7 @@ impl Tasks {
         let (stream, peer) = (line.stream, line.peer);
         let trusted = line.trusted;
         let reading = async {
-            let result = self.read_frames((stream, peer), trusted, reader).await;
+            let result = self.read_frames(stream, trusted, reader).await;
             if let Err(error) = result {
                 debug!(%peer, %error, "a stream broke");
             }
@@ -102,7 +102,7 @@ impl Tasks {
 
     async fn read_frames(
         &self,
-        (stream, from): (StreamId, SocketAddr),
+        stream: StreamId,
         trusted: Option<oneshot::Receiver<()>>,
         mut reader: impl AsyncRead + Unpin,
     ) -> io::Result<()> {
@@ -122,7 +122,6 @@ impl Tasks {
             let frame = self.budget.read(&mut reader, length);
             let event = StreamEvent::Frame {
                 stream,
-                from,
                 frame: timeout(FRAME_TIMEOUT, frame).await??,
             };
             self.tell(event).await;

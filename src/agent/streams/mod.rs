@@ -44,11 +44,7 @@ pub(super) enum StreamEvent {
     /// The stream is over.
     Closed { stream: StreamId, end: StreamEnd },
     /// A whole frame arrived.
-    Frame {
-        stream: StreamId,
-        from: SocketAddr,
-        frame: Frame,
-    },
+    Frame { stream: StreamId, frame: Frame },
 }
 
 /// What the tasks tell.
@@ -144,7 +140,6 @@ impl Streams {
         });
         StreamEvent::Frame {
             stream,
-            from,
             frame: opening,
         }
     }

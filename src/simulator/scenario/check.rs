@@ -56,6 +56,7 @@ impl Scenario {
                 .check(&census)
                 .and_then(|()| self.ends(entry.over(&census)))
                 .and_then(|()| check_count(entry, lost, &census))
+                .and_then(|()| check_unnamed(entry, faults, &census))
                 .and_then(|()| check_parts(entry, &faults[..index]))
                 .and_then(|()| check_sides(entry, &census))
                 .and_then(|()| check_gone(index, faults, &census));
@@ -97,6 +98,20 @@ fn check_count(entry: &Entry, lost: u64, census: &Census<'_>) -> Result<(), Stri
     match lost + 2 > u64::from(nodes) {
         true => Err(format!(
             "of {nodes} nodes {lost} would be struck, and two must stay"
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Who is drawn for good is struck by no other fault, so none of them names it.
+fn check_unnamed(entry: &Entry, faults: &[Entry], census: &Census<'_>) -> Result<(), String> {
+    let named = script::all_named(faults, census).len();
+    let drawn = script::drawn_for_good(faults, census);
+    let is_drawn = entry.is_final() && matches!(entry.whom(), Chosen::Drawn(_));
+    match is_drawn && drawn as usize + named > census.nodes as usize {
+        true => Err(format!(
+            "of {} nodes faults name {named}, so {drawn} who are gone for good cannot be drawn",
+            census.nodes
         )),
         false => Ok(()),
     }

@@ -165,6 +165,9 @@ impl PlanFile {
             plan.faults.push(fault);
         }
         plan.faults.sort_by_key(|(at, _)| *at);
+        if !plan.runs_somebody() {
+            return Err("no event starts any node".to_owned().into());
+        }
         Ok(File {
             duration: Some(self.duration),
             profile: self.profile,

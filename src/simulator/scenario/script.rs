@@ -6,7 +6,9 @@ use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    super::{Application, Data, Effect, Fault, Machines, Move, Rule, RuleId, Slot},
+    super::{
+        Application, Data, Effect, Fault, Machines, Move, Rule, RuleId, Slot, audit::LEAVE_MAX,
+    },
     census::Census,
     entry::{Address, Direction, Entry, Kind},
     rules::RuleEntry,
@@ -23,7 +25,7 @@ pub(super) struct Script {
 }
 
 /// Draws what `entries` and `rules` leave open: who is struck, and when exactly. Those who crash
-/// or leave for good are struck by nothing else.
+/// or leave for good are struck by no other fault.
 pub(super) fn draw(
     entries: &[Entry],
     rules: &[RuleEntry],
@@ -31,17 +33,20 @@ pub(super) fn draw(
     rng: &mut Xoshiro256PlusPlus,
 ) -> Script {
     let ends = || entries.iter().filter(|entry| entry.is_final());
-    let named: BTreeSet<_> = ends().flat_map(|entry| named(entry, census)).collect();
+    let gone: BTreeSet<_> = ends().flat_map(|entry| named(entry, census)).collect();
     let mut others: Vec<_> = (0..census.nodes).map(Slot).collect();
-    others.retain(|slot| !named.contains(slot));
+    others.retain(|slot| !gone.contains(slot));
     others.shuffle(rng);
-    let drawn = ends().filter(|entry| matches!(entry.whom(), Chosen::Drawn(_)));
-    let doomed: u32 = drawn.map(|entry| entry.struck(census)).sum();
-    let lasting = others.split_off(others.len().min(doomed as usize));
+    // Who is named is struck again.
+    let named = all_named(entries, census);
+    let (mut lasting, mut unnamed): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|slot| named.contains(slot));
+    let drawn = drawn_for_good(entries, census) as usize;
+    lasting.extend(unnamed.split_off(unnamed.len().min(drawn)));
     let mut draft = Draft {
         rng,
         census,
-        doomed: others,
+        doomed: unnamed,
         lasting,
         rules: 0,
         script: Script::default(),
@@ -62,6 +67,22 @@ pub(super) fn named(entry: &Entry, census: &Census<'_>) -> Vec<Slot> {
         Chosen::Drawn(_) => Vec::new(),
         Chosen::Named(names) => census.find(names).unwrap_or_default(),
     }
+}
+
+/// Whom any fault strikes by name.
+pub(super) fn all_named(entries: &[Entry], census: &Census<'_>) -> BTreeSet<Slot> {
+    let named = entries.iter().flat_map(|entry| named(entry, census));
+    named.collect()
+}
+
+/// How many are drawn who do not come back.
+pub(super) fn drawn_for_good(entries: &[Entry], census: &Census<'_>) -> u32 {
+    let is_drawn = |entry: &&Entry| matches!(entry.whom(), Chosen::Drawn(_));
+    let drawn = entries
+        .iter()
+        .filter(|entry| entry.is_final())
+        .filter(is_drawn);
+    drawn.map(|entry| entry.struck(census)).sum()
 }
 
 struct Draft<'a> {
@@ -144,8 +165,12 @@ impl Draft<'_> {
             Some(Address::New) => Move::Away,
             _ => Move::Stay,
         };
-        let up = self.later(at, entry.down);
+        let mut up = self.later(at, entry.down);
         let announced = entry.announced.map(|eta| eta.draw(self.rng));
+        if announced.is_some() {
+            // Else it were killed in the middle of its goodbye.
+            up = up.max(at + LEAVE_MAX);
+        }
         if up > at || announced.is_some() {
             self.put(at, entry.death(slot, announced));
         }
@@ -274,5 +299,45 @@ impl Draft<'_> {
             self.restart(entry, at, slot);
             at = self.later(at, entry.every);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::{super::Scenario, *};
+
+    fn drawn(faults: &str, seed: u64) -> Script {
+        let text = format!("# Drawn.\nnodes = 4\nduration = \"60s\"\n{faults}");
+        let scenario = Scenario::parse("mine.toml", &text).expect("it can be");
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        draw(&scenario.file.fault, &[], &scenario.census(), &mut rng)
+    }
+
+    #[test]
+    fn who_is_gone_for_good_is_nobody_that_comes_back() {
+        let faults = "[[fault]]\nkind = \"crash\"\nat = \"5s\"\n\
+                      [[fault]]\nkind = \"restart\"\nat = \"30s\"\nnodes = [\"n0\", \"n1\"]\n";
+        for seed in 0..50 {
+            let crashed = drawn(faults, seed)
+                .faults
+                .into_iter()
+                .find_map(|fault| match fault {
+                    (_, Fault::Crash(slot)) => Some(slot),
+                    _ => None,
+                });
+            assert!(crashed.is_some_and(|slot| slot.index() >= 2), "{crashed:?}");
+        }
+    }
+
+    #[test]
+    fn who_announces_a_restart_has_time_to_leave() {
+        let faults = "[[fault]]\nkind = \"restart\"\nat = \"5s\"\nannounced = \"10s\"\n";
+        let [(told, Fault::Announce(..)), (up, Fault::Restart(..))] = drawn(faults, 1).faults[..]
+        else {
+            panic!("it is told, and started again");
+        };
+        assert_eq!(up - told, LEAVE_MAX);
     }
 }

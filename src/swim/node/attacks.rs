@@ -283,7 +283,7 @@ fn a_hello_that_cannot_be_read_gets_no_more_bytes_than_it_had() {
 fn streams(few: &Few) -> BTreeMap<(usize, StreamId), Vec<Vec<u8>>> {
     let mut streams = BTreeMap::<_, Vec<_>>::new();
     for (_, to, arrival) in &few.captured {
-        if let Arrival::Frame(stream, _, bytes) = arrival {
+        if let Arrival::Frame(stream, bytes) = arrival {
             streams
                 .entry((*to, *stream))
                 .or_default()
@@ -304,13 +304,8 @@ fn a_captured_stream_gets_no_answer_and_changes_nothing() {
             // Whole, and from every frame on.
             for start in 0..frames.len() {
                 for bytes in &frames[start..] {
-                    let from = address(STRANGER);
                     let node = few.nodes[*to].as_mut().unwrap();
-                    let input = Input::StreamFrame {
-                        stream,
-                        from,
-                        bytes,
-                    };
+                    let input = Input::StreamFrame { stream, bytes };
                     let mut outputs = node.handle(few.now, input);
                     assert!(outputs.all(|output| matches!(output, Output::CloseStream(_))));
                 }
@@ -339,7 +334,6 @@ fn an_answer_from_another_stream_is_not_taken_for_one() {
         };
         let input = Input::StreamFrame {
             stream,
-            from: to,
             bytes: &bytes,
         };
         let mut outputs = node.handle(few.now, input);
@@ -399,7 +393,7 @@ fn nothing_that_members_say_can_be_read() {
     let says = |few: &Few, text: &str| {
         let reads = |bytes: &[u8]| bytes.windows(text.len()).any(|at| at == text.as_bytes());
         few.captured.iter().any(|(_, _, arrival)| match arrival {
-            Arrival::Datagram(_, bytes) | Arrival::Frame(_, _, bytes) => reads(bytes),
+            Arrival::Datagram(_, bytes) | Arrival::Frame(_, bytes) => reads(bytes),
             Arrival::Closed(_) => false,
         })
     };
@@ -420,4 +414,21 @@ fn forged_refusals_leave_streams_to_the_probes() {
         node.handle(now, Input::Refused { by }).for_each(drop);
     }
     assert_eq!(node.stream_probes.len(), 2);
+}
+
+#[test]
+fn whoever_greets_itself_at_another_address_finds_out_and_nobody_else_can_say_so() {
+    for key in [&[][..], &[1]] {
+        let mut few = Few::of([sealed(0, 1, key)]);
+        few.input(0, Input::Join(&[address(77)]));
+        few.run(MINUTE / 60);
+        let hellos = datagrams(&few);
+        let [first, .., last] = &hellos[..] else {
+            panic!("it is alone and tries again");
+        };
+        inject(&mut few, 0, STRANGER, &first.2);
+        assert_eq!(few.nodes[0].as_ref().unwrap().contacts.len(), 1);
+        inject(&mut few, 0, 77, &last.2);
+        assert_eq!(few.nodes[0].as_ref().unwrap().contacts.len(), 0);
+    }
 }

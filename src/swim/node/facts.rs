@@ -108,6 +108,8 @@ impl Node {
             };
             if handle != gate.me.handle
                 && gate.facts.is_news(stated)
+                // What is said of a generation that nobody is in would outlive what is true.
+                && gate.has_card(handle, stated.generation)
                 && touched.iter().any(is_first)
             {
                 let facts = stated.facts.clone();

@@ -6,7 +6,7 @@ use super::{
     tests::{Few, address, from_n1_to_n0},
     *,
 };
-use crate::swim::{Directory, Junk, MemberState, wire};
+use crate::swim::{AppStatus, Directory, Junk, MemberState, wire};
 
 /// A hello of somebody with this key, or none, to the first of the cluster.
 fn hello(theirs: &[u8]) -> Vec<u8> {
@@ -135,4 +135,49 @@ fn a_card_that_no_member_would_write_is_not_passed_on_and_is_counted() {
     let names = |name: &str| few.state(0, name).is_some();
     assert_eq!(["wide", "a name", "fine"].map(names), [false, false, true]);
     assert_eq!(junk(&few, 0, Junk::Malformed), 2);
+}
+
+#[test]
+fn of_thousands_of_join_addresses_a_thousand_are_tried() {
+    let mut node = Node::new(sealed(0, 1, &[1]));
+    let address = |number: u16| SocketAddr::from(([10, 1, 0, 1], number));
+    let addresses = |numbers: std::ops::Range<u16>| Vec::from_iter(numbers.map(address));
+    let (seeds, more) = (addresses(1..901), addresses(901..2_001));
+    let now = Timestamp::from_micros(1);
+    for addresses in [&seeds, &more, &more] {
+        node.handle(now, Input::Join(addresses)).for_each(drop);
+    }
+    assert_eq!(node.contacts.len(), 1_024);
+    let outputs = node.handle(now, Input::Join(&seeds));
+    let hellos = outputs.filter(|output| matches!(output, Output::Send { .. }));
+    assert_eq!(hellos.count(), seeds.len(), "these are tried again");
+}
+
+#[test]
+fn what_is_said_of_a_generation_that_nobody_is_in_does_not_hide_what_is_true() {
+    let mut few = cluster();
+    let card = made_up("x", 5, 100);
+    let up = |generation| wire::Update::Facts {
+        id: card.id,
+        generation,
+        said: wire::Said {
+            version: 1,
+            app: Some(AppStatus::Up),
+            keys: None,
+        },
+    };
+    for (generation, shown) in [(9_999_999, None), (5, Some(AppStatus::Up))] {
+        let mut packets = spread::Packets::default();
+        packets.add_update(&wire::Update::Alive {
+            card: wire::WireCard::own(&card),
+            life: Life::first(card.generation),
+            incarnation: 0,
+        });
+        packets.add_update(&up(generation));
+        let bytes = &from_n1_to_n0(&mut few, |node, to| node.send_packets(to, &packets));
+        let from = address(1);
+        few.input(0, Input::Datagram { from, bytes });
+        let held = few.nodes[0].as_ref().unwrap().member("x").unwrap();
+        assert_eq!(held.app, shown, "{generation}");
+    }
 }

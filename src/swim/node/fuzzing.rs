@@ -128,12 +128,7 @@ impl Pair {
 
     fn frame(&mut self, to: usize, stream: StreamId, bytes: &[u8]) {
         let stream = StreamId(stream.0 ^ 1);
-        let from = address(1 - to);
-        let input = Input::StreamFrame {
-            stream,
-            from,
-            bytes,
-        };
+        let input = Input::StreamFrame { stream, bytes };
         self.input(to, input);
     }
 

@@ -35,6 +35,8 @@ const ATTEMPTS_TAUGHT: u32 = 4;
 /// thousands join at once, what seeds tell each of them is most of what there is to send; where
 /// few do, who came just now is known to one seed only.
 const FEW: usize = 500;
+/// Addresses that are tried until they answer. What more of them could tell, these do.
+const SEEDS_MAX: usize = 1_024;
 /// A cookie is good for one to two of these.
 const COOKIE_SLOT_MICROS: u64 = 30_000_000;
 
@@ -57,10 +59,19 @@ pub(super) struct Contact {
 
 impl Node {
     pub(super) fn join(&mut self, addresses: &[SocketAddr]) {
+        let seeds = self.contacts.values().filter(|contact| contact.seed);
+        let mut room = SEEDS_MAX.saturating_sub(seeds.count());
         for address in addresses {
             if *address == self.address() {
                 continue;
             }
+            let is_new = self.contacts.get(address).is_none_or(|known| !known.seed);
+            if is_new && room == 0 {
+                let own = self.address();
+                self.notice(own, Notice::TooManySeeds);
+                break;
+            }
+            room -= usize::from(is_new);
             let contact = self.contact(*address);
             contact.seed = true;
             contact.attempts = 0;
@@ -188,6 +199,10 @@ impl Node {
         if MemberId::new(hello.cluster, hello.name) != envelope.sender {
             return Err(Junk::Malformed);
         }
+        if envelope.sender == self.id() && hello.instance == self.instance {
+            self.hello_returned(from, envelope, &hello);
+            return Ok(());
+        }
         self.adopt_address(hello.to);
         if envelope.sender == self.id() {
             self.hello_from_our_name(from, &hello);
@@ -197,12 +212,20 @@ impl Node {
         Ok(())
     }
 
-    /// A hello from our own name: an echo of our own, or a twin.
-    fn hello_from_our_name(&mut self, from: SocketAddr, hello: &Hello<'_>) {
-        if hello.instance == self.instance {
-            self.contacts.remove(&hello.to);
+    /// Our own hello: one of our addresses is among those that we were told to join. Others may
+    /// return it, too, where it can be captured.
+    fn hello_returned(&mut self, from: SocketAddr, envelope: &Envelope<'_>, hello: &Hello<'_>) {
+        if hello.to != from {
             return;
         }
+        if envelope.seal.is_none() {
+            self.adopt_address(from);
+        }
+        self.contacts.remove(&from);
+    }
+
+    /// A hello of a twin.
+    fn hello_from_our_name(&mut self, from: SocketAddr, hello: &Hello<'_>) {
         let (address, life) = (self.address(), self.life());
         let holder = Twin {
             address,

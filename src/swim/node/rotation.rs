@@ -369,7 +369,7 @@ fn no_key_is_seen_where_it_travels() {
     few.run(SECOND * 2);
     assert_eq!(held(&mut few, 2).len(), 2);
     let seen = few.captured.iter().any(|(_, _, arrival)| match arrival {
-        Arrival::Datagram(_, bytes) | Arrival::Frame(_, _, bytes) => {
+        Arrival::Datagram(_, bytes) | Arrival::Frame(_, bytes) => {
             bytes.windows(8).any(|at| at == &SECRET[..8])
         }
         Arrival::Closed(_) => false,

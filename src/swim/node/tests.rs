@@ -36,7 +36,7 @@ pub(super) struct Few {
 #[derive(Clone)]
 pub(super) enum Arrival {
     Datagram(SocketAddr, Vec<u8>),
-    Frame(StreamId, SocketAddr, Vec<u8>),
+    Frame(StreamId, Vec<u8>),
     Closed(StreamId),
 }
 
@@ -135,11 +135,11 @@ impl Few {
             Output::OpenStream { stream, to, frame } => {
                 self.dialled.insert((at, stream), to);
                 let far = accepted(at, stream);
-                self.post(at, to, Arrival::Frame(far, from, frame.to_vec()));
+                self.post(at, to, Arrival::Frame(far, frame.to_vec()));
             }
             Output::StreamFrame { stream, bytes } => {
                 let (to, far) = self.far_end(at, stream);
-                self.post(at, to, Arrival::Frame(far, from, bytes.to_vec()));
+                self.post(at, to, Arrival::Frame(far, bytes.to_vec()));
             }
             Output::CloseStream(stream) => {
                 let (to, far) = self.far_end(at, stream);
@@ -210,12 +210,11 @@ impl Few {
             Arrival::Datagram(from, bytes) => {
                 self.input(at, Input::Datagram { from: *from, bytes });
             }
-            Arrival::Frame(stream, from, bytes) => {
+            Arrival::Frame(stream, bytes) => {
                 self.input(
                     at,
                     Input::StreamFrame {
                         stream: *stream,
-                        from: *from,
                         bytes,
                     },
                 );

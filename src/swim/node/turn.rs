@@ -20,11 +20,7 @@ impl Node {
             Input::Reconnect(addresses) => self.reconnect_to(addresses),
             Input::Refused { by } => self.refused(by),
             Input::Remove { name } => self.remove(name),
-            Input::StreamFrame {
-                stream,
-                from,
-                bytes,
-            } => self.stream_frame(stream, from, bytes),
+            Input::StreamFrame { stream, bytes } => self.stream_frame(stream, bytes),
             Input::Tags(tags) => self.set_tags(tags),
             Input::Tuning(tuning) => self.tune(tuning),
             Input::StreamClosed { stream, end } => self.stream_closed(stream, end),

@@ -13,7 +13,7 @@ use crate::swim::{
 /// Exchanges under way that we began.
 pub(in crate::swim::node) const BEGUN_MAX: usize = 16;
 /// Rounds of one exchange. What is left then comes with the next.
-const ROUNDS_MAX: u8 = 64;
+pub(super) const ROUNDS_MAX: u8 = 64;
 
 /// An exchange that we began.
 #[derive(Clone, Copy, Debug)]

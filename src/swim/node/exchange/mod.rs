@@ -10,7 +10,7 @@ mod dial;
 mod learn;
 mod serve;
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use super::Node;
 use crate::swim::{
@@ -59,12 +59,7 @@ impl Node {
         self.schedule_exchange();
     }
 
-    pub(in crate::swim::node) fn stream_frame(
-        &mut self,
-        stream: StreamId,
-        _from: SocketAddr,
-        bytes: &[u8],
-    ) {
+    pub(in crate::swim::node) fn stream_frame(&mut self, stream: StreamId, bytes: &[u8]) {
         if let Err(junk) = self.on_frame(stream, bytes) {
             self.stats.count_junk(junk);
             self.exchanges.remove(&stream);

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Exchange, Node, Talk};
+use super::{Exchange, Node, Talk, dial::ROUNDS_MAX};
 use crate::swim::{
     Junk, MemberId, StreamId,
     envelope::{Envelope, Kind},
@@ -23,6 +23,8 @@ pub(super) struct Service {
     guest: Option<Guest>,
     /// We have more to tell.
     is_cut: bool,
+    /// How often it began another round.
+    rounds: u8,
 }
 
 impl Node {
@@ -66,6 +68,7 @@ impl Node {
             fresh,
             guest: guest.flatten(),
             is_cut: false,
+            rounds: 0,
         };
         self.settle();
         // Equal digests would hide an earlier process of ours in our very life.
@@ -122,7 +125,9 @@ impl Node {
                 let ours_is_cut = self.answer_state((stream, parts), envelope, &updates, gossip);
                 self.end_round((stream, service), is_cut || ours_is_cut);
             }
-            Frame::Again { digest } if !service.fresh => {
+            Frame::Again { digest } if !service.fresh && service.rounds < ROUNDS_MAX => {
+                let rounds = service.rounds + 1;
+                let service = Service { rounds, ..service };
                 self.settle();
                 self.compare((stream, service), envelope.sender, digest);
             }
@@ -171,5 +176,44 @@ impl Node {
             Exchange::Served(service) => service.guest,
             _ => None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::swim::{Life, node::tests::Few};
+
+    #[test]
+    fn whoever_asks_for_ever_more_rounds_is_hung_up_on() {
+        let mut few = Few::joined(2);
+        let node = few.nodes[0].as_mut().unwrap();
+        let (stream, sender) = (StreamId(9), MemberId::new("blue", "n1"));
+        let envelope = Envelope {
+            kind: Kind::Exchange,
+            sender,
+            life: Life::first(1),
+            payload: &[],
+            seal: None,
+            key: None,
+        };
+        let mut again = |service| {
+            let frame = Frame::Again { digest: 1 };
+            node.go_on_serving((stream, service), &envelope, frame)?;
+            match node.exchanges[&stream].what {
+                Exchange::Served(service) => Ok(service),
+                _ => Err(Junk::Malformed),
+            }
+        };
+        let mut service = Service {
+            fresh: false,
+            guest: None,
+            is_cut: true,
+            rounds: 0,
+        };
+        for _ in 0..ROUNDS_MAX {
+            service = again(service).unwrap();
+        }
+        assert_eq!(again(service).err(), Some(Junk::Malformed));
     }
 }

@@ -125,10 +125,8 @@ impl Stage {
         let kind = (Kind::Exchange, 0);
         let write = |out: &mut Vec<u8>| out.extend_from_slice(&bytes);
         let bytes = Sealer::new("blue").seal(Context::default(), kind, sender, write);
-        let from = tests::address(CARRIER);
         self.input(Input::StreamFrame {
             stream,
-            from,
             bytes: &bytes,
         })
     }
