@@ -412,8 +412,23 @@ fn signals() -> io::Result<mpsc::Receiver<()>> {
 #[cfg(test)]
 mod tests {
     use rustix::process::dumpable_behavior;
+    use zeroize::Zeroizing;
 
     use super::*;
+    use crate::agent::tests::config;
+
+    #[test]
+    fn keys_that_are_removed_do_not_live_on_in_what_was_configured() {
+        let temp = tempfile::tempdir().unwrap();
+        let key = Arc::new(Key::new(&Zeroizing::new([7; 32])));
+        let agent = Agent::bind(Config {
+            keys: [key].into_iter().collect(),
+            ..config(&temp, "n1", &[])
+        });
+        let agent = agent.unwrap();
+        assert!(agent.config.keys.primary().is_some());
+        assert!(agent.configured.keys.primary().is_none());
+    }
 
     #[test]
     fn a_process_with_keys_leaves_no_core_file() {

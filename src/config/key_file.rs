@@ -285,7 +285,7 @@ mod tests {
         });
         let mut places = ranges
             .filter(|range| !range.contains(&here))
-            .flat_map(|range| range.step_by(CHUNK / 2));
+            .flat_map(|range| range.step_by(CHUNK - KEY_BYTES));
         places.any(|at| {
             // What another thread has just unmapped cannot be read.
             let read = memory.read_at(&mut chunk, at).unwrap_or_default();
