@@ -11,7 +11,7 @@ mod foca_bare;
 mod ours;
 mod talk;
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use divan::{AllocProfiler, Bencher, counter::ItemsCount};
 use headcount::swim::{KEY_BYTES, Key, Keys};
@@ -63,7 +63,7 @@ fn talk_plaintext(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(sample_size = 1, sample_count = 20_000)]
 fn talk_sealed(bencher: Bencher<'_, '_>) {
-    let key = Key::new(&[7; KEY_BYTES].into());
+    let key = Arc::new(Key::new(&[7; KEY_BYTES].into()));
     talk(bencher, &Keys::new(vec![key]).expect("one key"));
 }
 

@@ -2,12 +2,22 @@
 //!
 //! Signals go to the child first, and the agent leaves when it has ended. As with systemd's
 //! `KillMode=mixed`, only the child itself is asked to end, and what is left of its process group
-//! is killed. The group is its own, so that Ctrl-C on a terminal reaches it once, through us. A
-//! child outlives an agent that is killed by SIGKILL: nothing safe could tie the two together.
+//! is killed. The group is its own, so that Ctrl-C on a terminal reaches it once, through us. That
+//! puts it in the terminal's background, where the kernel stops whoever reads: it is given nothing
+//! to read instead. A child outlives an agent that is killed by SIGKILL: nothing safe could tie the
+//! two together.
 
 use std::{
-    ffi::OsString, fmt, future::poll_fn, io, os::unix::process::ExitStatusExt, pin::pin,
-    process::ExitStatus, sync::Arc, task::Poll, time::Duration,
+    ffi::OsString,
+    fmt,
+    future::poll_fn,
+    io::{self, IsTerminal},
+    os::unix::process::ExitStatusExt,
+    pin::pin,
+    process::{ExitStatus, Stdio},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -131,6 +141,9 @@ impl Program {
 fn spawn(command: &[OsString], facts: &Facts) -> io::Result<process::Child> {
     let (program, args) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = program::command(program.as_ref(), facts);
+    if io::stdin().is_terminal() {
+        command.stdin(Stdio::null());
+    }
     command.args(args).kill_on_drop(true).spawn()
 }
 
@@ -141,7 +154,7 @@ struct Keeper {
     pid: Pid,
     signals: Signals,
     shared: Arc<Shared>,
-    /// A signal to end came, or the agent ended.
+    /// A signal to end came.
     was_asked: bool,
     /// When its time to end is over, once it was asked to.
     kill_at: Option<Timestamp>,
@@ -152,14 +165,19 @@ impl Keeper {
         let lives = Claim::shown_by(Sign::Process(self.pid));
         // Only an agent that has ended hears nothing, and that is noticed below.
         let _ = self.shared.claim(lives).await;
-        let Some(status) = self.outlast_agent().await else {
-            self.end_after_agent().await;
-            return Fate::Outlived;
+        let fate = match self.outlast_agent().await {
+            Some(status) => {
+                let end = self.ended(status);
+                self.part(&end.to_string()).await;
+                Fate::Ended(end)
+            }
+            None => {
+                self.end_after_agent().await;
+                Fate::Outlived
+            }
         };
-        let end = self.ended(status);
-        self.part(&end.to_string()).await;
-        tokio::spawn(self.signals.shut_down(shutdown));
-        Fate::Ended(end)
+        tokio::spawn(self.signals.shut_down(shutdown, self.was_asked));
+        fate
     }
 
     /// Passes signals on until the child has ended; `None` when the agent has.
@@ -191,18 +209,21 @@ impl Keeper {
     }
 
     fn pass_on(&mut self, signal: Signal) {
-        match asks_for_end(signal) {
-            true if self.kill_at.is_some() => self.kill(),
-            true => self.ask(signal),
-            false => self.send(signal),
+        if !asks_for_end(signal) {
+            return self.send(signal);
+        }
+        self.was_asked = true;
+        match self.kill_at {
+            Some(_) => self.kill(),
+            None => self.ask(signal),
         }
     }
 
-    /// Asks it to end in time.
+    /// Asks it to end in time. One that was stopped hears of it only when it goes on.
     fn ask(&mut self, signal: Signal) {
-        self.was_asked = true;
         self.kill_at = Some(self.shared.clock.now() + PATIENCE);
         self.send(signal);
+        let _ = kill_process(self.pid, Signal::CONT);
     }
 
     fn send(&self, signal: Signal) {
@@ -284,12 +305,18 @@ impl Signals {
         .await
     }
 
-    /// There is nobody left to pass them on to: they are for the agent.
-    async fn shut_down(mut self, shutdown: mpsc::Sender<()>) {
+    /// There is nobody left to pass them on to: they are for the agent. If the child `was_asked`
+    /// to end by one, the next is the second.
+    async fn shut_down(mut self, shutdown: mpsc::Sender<()>, was_asked: bool) {
+        let asks = if was_asked { 2 } else { 1 };
         loop {
-            let signal = self.next().await;
-            if asks_for_end(signal) && shutdown.send(()).await.is_err() {
-                return;
+            if !asks_for_end(self.next().await) {
+                continue;
+            }
+            for _ in 0..asks {
+                if shutdown.send(()).await.is_err() {
+                    return;
+                }
             }
         }
     }

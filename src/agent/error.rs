@@ -104,7 +104,8 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// A living agent listens on the API's Unix socket. Not started; the other one is unharmed.
+    /// A living agent listens on the API's Unix socket, or is just about to. Not started; the other
+    /// one is unharmed.
     #[error("socket {} belongs to a running agent", path.display())]
     SocketInUse {
         /// The socket.

@@ -2,7 +2,7 @@
 //! credentials, and removed at the end if we made it.
 
 use std::{
-    fs::{self, DirBuilder},
+    fs::{self, DirBuilder, File},
     io::{self, ErrorKind},
     os::unix::{
         ffi::OsStrExt,
@@ -10,17 +10,27 @@ use std::{
         net::UnixListener,
     },
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use listenfd::ListenFd;
-use rustix::process::geteuid;
+use rustix::{
+    fs::{FlockOperation, Mode, OFlags, flock, open},
+    io::Errno,
+    process::geteuid,
+};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use super::error::Error;
+use super::{clock, error::Error};
 use crate::config::{Access, SOCKET_PATH_BYTES_MAX, Who};
 
 /// As many as are served at once: a client that does not wait is refused beyond it.
 const BACKLOG: i32 = 4_096;
+
+/// An agent that just ended has its path until the last answers are out: it is waited for, two
+/// seconds in all.
+const HOLDER_PAUSE: Duration = Duration::from_millis(50);
+const HOLDER_PAUSES: usize = 40;
 
 /// An open socket that local programs connect to.
 #[derive(Debug)]
@@ -38,6 +48,19 @@ pub(super) struct Local {
 pub(super) struct SocketFile {
     path: PathBuf,
     made: Mark,
+    // Given up last.
+    _claim: Claim,
+}
+
+/// The right to replace what is at a socket's path, and to listen there. Of all agents one has it:
+/// without it, one could take the socket that another has just bound for a stale one.
+///
+/// It is a lock on a file beside the socket, which a process that is killed leaves behind: that is
+/// no lock.
+#[derive(Debug)]
+struct Claim {
+    path: PathBuf,
+    _lock: File,
 }
 
 /// Tells one socket file from the next at the same path. The number alone would not: a file
@@ -84,7 +107,7 @@ impl Local {
             source,
         };
         make_folder(path).map_err(failed)?;
-        clear(path)?;
+        let claim = clear(path)?;
         let listener = listen(path, access).map_err(|source| match source.kind() {
             ErrorKind::AddrInUse => Error::SocketInUse { path: path.into() },
             _ => failed(source),
@@ -93,6 +116,7 @@ impl Local {
         let file = SocketFile {
             path: path.into(),
             made: mark(&made),
+            _claim: claim,
         };
         Ok(Self::new((listener, path.into()), access, Some(file)))
     }
@@ -154,30 +178,49 @@ fn make_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Takes a socket that nobody listens at out of the way.
-fn clear(path: &Path) -> Result<(), Error> {
+/// Takes a socket that nobody listens at out of the way, and keeps others from the path.
+fn clear(path: &Path) -> Result<Claim, Error> {
+    let failed = |source| Error::Socket {
+        path: path.into(),
+        source,
+    };
+    for _ in 0..HOLDER_PAUSES {
+        // Who listens is seen also where nothing may be written.
+        is_stale(path)?;
+        if let Some(claim) = Claim::take(path).map_err(failed)? {
+            if is_stale(path)? {
+                fs::remove_file(path).map_err(failed)?;
+            }
+            return Ok(claim);
+        }
+        clock::pause(HOLDER_PAUSE);
+    }
+    Err(Error::SocketInUse { path: path.into() })
+}
+
+/// Whether there is a socket that nobody listens at, or nothing. Whatever else there may be is an
+/// error.
+fn is_stale(path: &Path) -> Result<bool, Error> {
     let failed = |source| Error::Socket {
         path: path.into(),
         source,
     };
     let found = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         other => other.map_err(failed)?,
     };
     if !found.file_type().is_socket() {
         return Err(Error::SocketOccupied { path: path.into() });
     }
-    match probe(path) {
+    let Err(error) = probe(path) else {
+        return Err(Error::SocketInUse { path: path.into() });
+    };
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Ok(true),
+        ErrorKind::NotFound => Ok(false),
         // A full queue is one that somebody owns.
-        Ok(()) => Err(Error::SocketInUse { path: path.into() }),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            Err(Error::SocketInUse { path: path.into() })
-        }
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            fs::remove_file(path).map_err(failed)
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(failed(error)),
+        ErrorKind::WouldBlock => Err(Error::SocketInUse { path: path.into() }),
+        _ => Err(failed(error)),
     }
 }
 
@@ -203,6 +246,52 @@ fn listen(path: &Path, access: &Access) -> io::Result<UnixListener> {
     fs::set_permissions(path, fs::Permissions::from_mode(access.mode))?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+impl Claim {
+    /// `None` if another has it.
+    fn take(socket: &Path) -> io::Result<Option<Self>> {
+        let mut path = socket.as_os_str().to_owned();
+        path.push(".lock");
+        let path = PathBuf::from(path);
+        loop {
+            let lock = open_lock(&path)?;
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK) => return Ok(None),
+                locked => locked?,
+            }
+            // Whoever had it before may have removed it just then: that one locks nobody out.
+            let ours = lock.metadata()?;
+            let is_there = fs::symlink_metadata(&path)
+                .is_ok_and(|found| (found.dev(), found.ino()) == (ours.dev(), ours.ino()));
+            if is_there {
+                return Ok(Some(Self { path, _lock: lock }));
+            }
+        }
+    }
+}
+
+/// Opens the file to lock, and makes it first if need be. Whoever can open it can hold the lock:
+/// only we and root can. It is neither written nor followed, and made only if it is not there: in
+/// a folder that everybody may write to it can be another's.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = match open(path, flags, Mode::empty()) {
+        Err(Errno::NOENT) => open(path, flags | OFlags::CREATE, Mode::RUSR | Mode::WUSR),
+        opened => opened,
+    };
+    opened.map(File::from).map_err(|error| {
+        let error = io::Error::from(error);
+        io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    })
+}
+
+impl Drop for Claim {
+    /// The file goes while it is locked: a lock that is taken on it later is seen to be on nothing.
+    fn drop(&mut self) {
+        // Left behind, it is no lock.
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 impl Drop for SocketFile {
@@ -259,6 +348,12 @@ fn further_groups(pid: i32, uid: u32) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        os::unix::{fs::symlink, net::UnixStream},
+        sync::Barrier,
+        thread,
+    };
+
     use super::*;
 
     #[test]
@@ -279,13 +374,65 @@ mod tests {
     fn a_stale_socket_is_replaced_and_a_successor_is_left_alone() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("s.sock");
-        let Local { listener, file, .. } = Local::bind(&path, &Access::default()).unwrap();
-        drop(listener);
-        let second = Local::bind(&path, &Access::default()).unwrap();
-        drop(file);
-        assert!(path.exists());
-        drop(second);
-        assert!(!path.exists());
+        drop(UnixListener::bind(&path).unwrap());
+        fs::write(temp.path().join("s.sock.lock"), "").unwrap();
+        let local = Local::bind(&path, &Access::default()).unwrap();
+        UnixStream::connect(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let _successor = UnixListener::bind(&path).unwrap();
+        drop(local);
+        UnixStream::connect(&path).unwrap();
+        let left: Vec<_> = fs::read_dir(temp.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
+
+    #[test]
+    fn a_socket_that_is_being_made_is_not_taken_for_a_stale_one() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("s.sock");
+        let claim = clear(&path).unwrap();
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        socket.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        assert!(matches!(
+            Local::bind(&path, &Access::default()),
+            Err(Error::SocketInUse { .. })
+        ));
+        socket.listen(1).unwrap();
+        UnixStream::connect(&path).unwrap();
+        drop((claim, socket));
+        Local::bind(&path, &Access::default()).unwrap();
+    }
+
+    #[test]
+    fn of_many_that_start_at_once_one_listens() {
+        const AGENTS: usize = 8;
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("s.sock");
+        for _ in 0..20 {
+            drop(UnixListener::bind(&path).unwrap());
+            let together = Barrier::new(AGENTS);
+            let start = || {
+                together.wait();
+                Local::bind(&path, &Access::default())
+            };
+            let started: Vec<_> = thread::scope(|scope| {
+                let threads: Vec<_> = (0..AGENTS).map(|_| scope.spawn(start)).collect();
+                let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+                joined.collect()
+            });
+            assert_eq!(started.iter().flatten().count(), 1);
+            UnixStream::connect(&path).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_lock_that_leads_elsewhere_is_not_followed() {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| temp.path().join(name);
+        symlink(at("elsewhere"), at("s.sock.lock")).unwrap();
+        let error = Local::bind(&at("s.sock"), &Access::default()).unwrap_err();
+        assert!(matches!(error, Error::Socket { .. }), "{error}");
+        assert!(!at("elsewhere").exists());
     }
 
     #[test]

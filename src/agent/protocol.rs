@@ -1,7 +1,7 @@
 //! `Protocol`: the loop that owns the node. It waits for whatever comes next, hands it to the
 //! node and does what the node asks. It never waits for a consumer, a peer or a disk.
 
-use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::pending, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
@@ -33,12 +33,43 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
 const SHUTDOWN_REASON: &str = "shutdown";
 
 /// How the loop ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Outcome {
     /// Asked twice: at once and without a word.
     Forced,
-    /// The node said so, or took too long to say goodbye.
-    Stopped(StopReason),
+    /// The node said so, or took too long to say goodbye. Whoever is not asked twice yet may be
+    /// while the rest of the agent ends.
+    Stopped(StopReason, Shutdown),
+}
+
+/// Where the agent is asked to end: the first time to leave, the second time at once.
+#[derive(Debug)]
+pub(super) struct Shutdown {
+    asks: mpsc::Receiver<()>,
+    /// It came once. A goodbye that another asked for does not count.
+    is_asked: bool,
+}
+
+impl Shutdown {
+    pub(super) const fn new(asks: mpsc::Receiver<()>) -> Self {
+        Self {
+            asks,
+            is_asked: false,
+        }
+    }
+
+    /// The next one: whether it is to end at once.
+    async fn next(&mut self) -> bool {
+        match self.asks.recv().await {
+            Some(()) => std::mem::replace(&mut self.is_asked, true),
+            None => pending().await,
+        }
+    }
+
+    /// Waits until it is to end at once.
+    pub(super) async fn at_once(&mut self) {
+        while !self.next().await {}
+    }
 }
 
 /// The node and everything that brings it input.
@@ -47,9 +78,7 @@ pub(super) struct Protocol {
     node: Node,
     hands: Hands,
     commands: mpsc::Receiver<Command>,
-    shutdown: mpsc::Receiver<()>,
-    /// `shutdown` asked once. A goodbye that another asked for does not count.
-    is_shut_down: bool,
+    shutdown: Shutdown,
     /// When to stop waiting for the node's goodbye.
     leaving_until: Option<Timestamp>,
     /// More datagrams may be waiting than the last turn had room for.
@@ -76,7 +105,7 @@ enum Event {
     Command(Command),
     Datagrams,
     Deadline,
-    Shutdown,
+    Shutdown { at_once: bool },
     Stream(StreamEvent),
 }
 
@@ -86,7 +115,7 @@ impl Protocol {
         node: Node,
         shared: Arc<Shared>,
         (datagrams, streams): (Datagrams, Streams),
-        (commands, shutdown): (mpsc::Receiver<Command>, mpsc::Receiver<()>),
+        (commands, shutdown): (mpsc::Receiver<Command>, Shutdown),
         (generation, service): (watch::Sender<u32>, Option<Service>),
     ) -> Self {
         Self {
@@ -103,7 +132,6 @@ impl Protocol {
             },
             commands,
             shutdown,
-            is_shut_down: false,
             leaving_until: None,
             is_flooded: false,
         }
@@ -119,9 +147,8 @@ impl Protocol {
         loop {
             match self.next().await? {
                 Event::Command(command) => self.obey(command),
-                Event::Shutdown if self.is_shut_down => return Ok(Outcome::Forced),
-                Event::Shutdown => {
-                    self.is_shut_down = true;
+                Event::Shutdown { at_once: true } => return Ok(Outcome::Forced),
+                Event::Shutdown { at_once: false } => {
                     self.leave(SHUTDOWN_REASON, self.hands.shared.facts.restart_eta);
                 }
                 Event::Stream(event) => self.stream(event),
@@ -133,11 +160,11 @@ impl Protocol {
             self.tick();
             self.hands.show(&self.node);
             if let Some(reason) = self.hands.stopped.take() {
-                return Ok(Outcome::Stopped(reason));
+                return Ok(Outcome::Stopped(reason, self.shutdown));
             }
             if self.is_past(self.leaving_until) {
                 warn!("the goodbye took too long: ending without it");
-                return Ok(Outcome::Stopped(StopReason::Left));
+                return Ok(Outcome::Stopped(StopReason::Left, self.shutdown));
             }
         }
     }
@@ -160,7 +187,7 @@ impl Protocol {
             }
         };
         Ok(tokio::select! {
-            Some(()) = self.shutdown.recv() => Event::Shutdown,
+            at_once = self.shutdown.next() => Event::Shutdown { at_once },
             Some(command) = self.commands.recv() => Event::Command(command),
             event = self.hands.streams.next() => Event::Stream(event),
             ready = readable => { ready?; Event::Datagrams }

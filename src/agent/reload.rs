@@ -109,6 +109,7 @@ impl Reloader {
     async fn reload(&mut self) -> Result<(), Refused> {
         let launch = (self.reload.load)()?;
         let outputs = Prepared::new(launch.config.outputs.clone())?;
+        let since = self.shared.feed().snapshot(&Filter::default());
         self.retag(&launch.config.tags).await?;
         launch
             .warnings
@@ -116,12 +117,12 @@ impl Reloader {
             .for_each(|warning| warn!("{warning}"));
         (self.reload.set_level)(launch.logging.level);
         self.warn_of_fixed(&launch);
-        self.take_up(launch.config, outputs).await;
+        let successors = Successors { outputs, since };
+        self.take_up(launch.config, successors).await;
         Ok(())
     }
 
-    async fn take_up(&mut self, next: Config, outputs: Prepared) {
-        let since = self.shared.feed().snapshot(&Filter::default());
+    async fn take_up(&mut self, next: Config, successors: Successors) {
         self.rekey().await;
         self.retune(&next).await;
         self.levers.seeds.send_if_modified(|seeds| {
@@ -130,11 +131,7 @@ impl Reloader {
             changes
         });
         // It is gone only while the agent ends.
-        let _ = self
-            .levers
-            .outputs
-            .send(Successors { outputs, since })
-            .await;
+        let _ = self.levers.outputs.send(successors).await;
         self.configured = Config {
             join: next.join,
             outputs: next.outputs,

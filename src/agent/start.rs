@@ -14,13 +14,14 @@ use rustix::process::{
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
+    task::JoinHandle,
 };
 use tracing::{info, warn};
 
 use crate::{
     config::{Config, Seed, is_loopback},
     feed::{Epoch, Feed},
-    swim::{Directory, Input, Key, Node, Scope, Settings, StopReason},
+    swim::{Directory, Input, Key, Keys, Node, Scope, Settings, StopReason},
 };
 
 use super::{
@@ -31,7 +32,7 @@ use super::{
     gossip::{self, Datagrams, Gossip},
     local::{Local, SocketFile},
     outputs::Prepared,
-    protocol::{Outcome, Protocol},
+    protocol::{Outcome, Protocol, Shutdown},
     reload::{Levers, Reload},
     service::Service,
     shared::{Facts, Shared},
@@ -56,7 +57,8 @@ pub fn run(config: Config, reload: Option<Reload>) -> Result<Exit, Error> {
 /// The same with `command`, a program and its arguments, as its application: a child that is
 /// started once the agent serves its API, with `HEADCOUNT_SOCKET` and `HEADCOUNT_NAME` set. Signals
 /// go to the child, SIGHUP to both. After SIGTERM or SIGINT it has 10 s to end; a second one kills
-/// it. The agent leaves when the child has ended.
+/// it. The agent leaves when the child has ended. Where our standard input is a terminal, the
+/// child's is empty.
 ///
 /// # Errors
 /// As [`run`], and [`Error::Command`].
@@ -83,7 +85,7 @@ pub fn check(config: &Config) -> Result<(), Error> {
 pub enum Exit {
     /// Its application ended so, and it left the cluster after it.
     Application(End),
-    /// It was told twice and did not say goodbye.
+    /// It was told twice: it may not have said goodbye, and left unfinished what it was at.
     Forced,
     /// It left the cluster.
     Left,
@@ -117,7 +119,11 @@ impl Agent {
         if config.keys.primary().is_some() {
             keep_out_of_core_files();
         }
-        let configured = config.clone();
+        let configured = Config {
+            // A key that is removed later would live on in them.
+            keys: Keys::default(),
+            ..config.clone()
+        };
         let outputs = Prepared::new(std::mem::take(&mut config.outputs))?;
         // The local socket first: it tells most surely that an agent is running already.
         let local = Local::open(&config.socket, &config.access)?;
@@ -177,47 +183,47 @@ impl Agent {
         };
         let runtime = runtime("protocol")?;
         let entered = runtime.enter();
-        let shutdown = shutdown().map_err(failed)?;
+        let shutdown = Shutdown::new(shutdown().map_err(failed)?);
         let (name, ours) = (self.config.name.clone(), self.gossip.address);
-        let (running, protocol, file) = self.start(shutdown, reload)?;
-        let child = match program
+        let (running, protocol) = self.start(shutdown, reload)?;
+        let child = program
             .map(|program| program.start(running.shared.clone()))
-            .transpose()
-        {
+            .transpose();
+        drop(entered);
+        let child = match child {
             Ok(child) => child,
             Err(error) => {
                 drop(protocol);
                 running.shared.end();
-                running.threads.finish();
+                runtime.block_on(running.threads.finish(running.socket));
                 return Err(error);
             }
         };
-        drop(entered);
-        let outcome = runtime.block_on(protocol.run()).map_err(failed);
+        let outcome = runtime.block_on(protocol.run());
         running.shared.end();
-        let fate = match (&outcome, child) {
-            (Ok(Outcome::Stopped(_)), Some(child)) => runtime.block_on(child).ok(),
-            _ => None,
+        let exit = match outcome {
+            Err(source) => Err(failed(source)),
+            Ok(Outcome::Forced) => Ok(Exit::Forced),
+            Ok(Outcome::Stopped(reason, mut shutdown)) => runtime.block_on(async {
+                let rest =
+                    async { tokio::join!(fate(child), running.threads.finish(running.socket)) };
+                tokio::select! {
+                    (fate, ()) = rest => exit(reason, fate, name, ours),
+                    () = shutdown.at_once() => Ok(Exit::Forced),
+                }
+            }),
         };
         // The disk may be busy; whoever is told to end at once does not wait for it.
         runtime.shutdown_background();
-        let exit = match outcome? {
-            Outcome::Forced => Ok(Exit::Forced),
-            Outcome::Stopped(reason) => {
-                running.threads.finish();
-                exit(reason, fate, name, ours)
-            }
-        };
-        drop(file);
         exit
     }
 
     /// Starts everything but the protocol loop. Must be called inside its runtime.
     fn start(
         self,
-        shutdown: mpsc::Receiver<()>,
+        shutdown: Shutdown,
         reload: Option<Reload>,
-    ) -> Result<(Running, Protocol, Option<SocketFile>), Error> {
+    ) -> Result<(Running, Protocol), Error> {
         let http = self.http_address();
         let mut facts = Facts::new(&self.config, self.gossip.address, http);
         let (store, generation) = (self.store, self.generation);
@@ -259,12 +265,13 @@ impl Agent {
         let running = Running {
             threads: work.start(&shared)?,
             shared: shared.clone(),
+            socket: self.local.file,
         };
         let ports = (datagrams, streams);
         let service = self.config.supervisor.as_ref().and_then(Service::connect);
         let told = (remember, service);
         let protocol = Protocol::new(node, shared, ports, (commands, shutdown), told);
-        Ok((running, protocol, self.local.file))
+        Ok((running, protocol))
     }
 }
 
@@ -273,6 +280,7 @@ impl Agent {
 struct Running {
     shared: Arc<Shared>,
     threads: Threads,
+    socket: Option<SocketFile>,
 }
 
 /// Every consumer takes a file descriptor, and 1,024 are a usual limit that may be raised.
@@ -295,6 +303,11 @@ fn keep_out_of_core_files() {
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         warn!(%error, "a core file of this process would hold its keys");
     }
+}
+
+/// What becomes of the application, if there is one.
+async fn fate(child: Option<JoinHandle<Fate>>) -> Option<Fate> {
+    child?.await.ok()
 }
 
 fn exit(
@@ -399,8 +412,23 @@ fn signals() -> io::Result<mpsc::Receiver<()>> {
 #[cfg(test)]
 mod tests {
     use rustix::process::dumpable_behavior;
+    use zeroize::Zeroizing;
 
     use super::*;
+    use crate::agent::tests::config;
+
+    #[test]
+    fn keys_that_are_removed_do_not_live_on_in_what_was_configured() {
+        let temp = tempfile::tempdir().unwrap();
+        let key = Arc::new(Key::new(&Zeroizing::new([7; 32])));
+        let agent = Agent::bind(Config {
+            keys: [key].into_iter().collect(),
+            ..config(&temp, "n1", &[])
+        });
+        let agent = agent.unwrap();
+        assert!(agent.config.keys.primary().is_some());
+        assert!(agent.configured.keys.primary().is_none());
+    }
 
     #[test]
     fn a_process_with_keys_leaves_no_core_file() {

@@ -40,7 +40,7 @@ struct Sidecar {
     thread: thread::JoinHandle<Result<Exit, Error>>,
 }
 
-fn config(temp: &TempDir, name: &str, join: &[SocketAddr]) -> Config {
+pub(super) fn config(temp: &TempDir, name: &str, join: &[SocketAddr]) -> Config {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     Config {

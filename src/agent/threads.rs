@@ -5,6 +5,7 @@ use std::{sync::Arc, thread};
 use tokio::{
     runtime::{Builder, Runtime},
     sync::{mpsc, watch},
+    task::spawn_blocking,
 };
 use tracing::error;
 
@@ -12,6 +13,7 @@ use super::{
     Error,
     api::{self, Doors},
     key_file::KeyFile,
+    local::SocketFile,
     outputs::{Prepared, Successors},
     reload::{Orders, Reloader},
     seeds,
@@ -30,17 +32,21 @@ pub(super) struct Threads {
 
 impl Threads {
     /// Waits until the last answers are out, the last generation and keys are stored and
-    /// the last hook ran.
-    pub(super) fn finish(self) {
-        for (part, thread) in [
-            ("api", self.api),
-            ("disk", self.disk),
-            ("outputs", self.outputs),
-        ] {
-            if thread.join().is_err() {
-                error!(part, "a thread panicked");
-            }
-        }
+    /// the last hook ran. The socket's file goes with the first of these: who is started next may
+    /// have it while a hook still runs.
+    pub(super) async fn finish(self, socket: Option<SocketFile>) {
+        join("api", self.api).await;
+        drop(socket);
+        join("disk", self.disk).await;
+        join("outputs", self.outputs).await;
+    }
+}
+
+/// Waits for it on a thread of its own, so that whoever gives up waiting can.
+async fn join(part: &'static str, thread: thread::JoinHandle<()>) {
+    let joined = spawn_blocking(move || thread.join()).await;
+    if !matches!(joined, Ok(Ok(()))) {
+        error!(part, "a thread panicked");
     }
 }
 

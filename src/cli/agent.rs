@@ -117,7 +117,8 @@ pub(super) struct Args {
     /// exit code 2 if it cannot be used
     #[arg(long)]
     check: bool,
-    /// Run this program as the application: the agent leaves when it ends, and ends with its status
+    /// Run this program as the application: the agent leaves when it ends, and ends with its
+    /// status. It cannot read the terminal
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
     /// Ends this agent with the process that started it, which has this id.
@@ -186,8 +187,8 @@ pub(super) fn run(mut args: Args, output: &mut Output) -> Result<(), Failure> {
             0 => Ok(()),
             code => Err(Failure::passed(code)),
         },
-        Exit::Forced => Err(Failure::no("ended without saying goodbye")
-            .hint("the others will take this member for failed")),
+        Exit::Forced => Err(Failure::no("ended at once, as it was told twice")
+            .hint("the others will take this member for failed, unless it had said goodbye")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The key file: one key a line, the first of which seals.
 
-use std::{io, path::Path};
+use std::{io, path::Path, sync::Arc};
 
 use data_encoding::{BASE64, Encoding, HEXLOWER, HEXLOWER_PERMISSIVE};
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -85,8 +85,8 @@ fn line(key: &Key) -> Zeroizing<String> {
 }
 
 /// The key that a line of a key file is, without its comment; `None` if it is none.
-pub fn parse_key(text: &str) -> Option<Key> {
-    decode(content(text)).map(|bytes| Key::new(&bytes))
+pub fn parse_key(text: &str) -> Option<Arc<Key>> {
+    decode(content(text)).map(|bytes| Arc::new(Key::new(&bytes)))
 }
 
 /// What must be in the file at `path` for it to have these keys: comments first, then the keys,
@@ -147,7 +147,7 @@ pub(super) fn parse(text: &str) -> Result<Keys, InvalidKeyFile> {
     let mut keys = Vec::with_capacity(lines.len());
     for (number, line) in &lines {
         let bytes = decode(line).ok_or_else(|| malformed(*number, line.chars().count()))?;
-        keys.push(Key::new(&bytes));
+        keys.push(Arc::new(Key::new(&bytes)));
     }
     Keys::new(keys).map_err(|at| {
         let number = lines[at].0;
@@ -204,6 +204,11 @@ fn refuse(why: impl Into<String>, hint: impl Into<String>) -> InvalidKeyFile {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        fs::{self, File},
+        os::unix::fs::FileExt,
+    };
+
     use super::*;
 
     const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -261,6 +266,57 @@ mod tests {
         let one = rewritten(&new, &keys(OTHER));
         assert_eq!(keys(&one), keys(OTHER));
         assert!(!one.contains("May"), "{}", *one);
+    }
+
+    /// What is in the memory of this process but for the stack of the calling thread, where a
+    /// compiler leaves copies.
+    fn search_heaps(is_there: impl Fn(&[u8]) -> bool) -> bool {
+        const CHUNK: usize = 1 << 16;
+        let memory = File::open("/proc/self/mem").unwrap();
+        let here = &raw const memory as u64;
+        let mut chunk = vec![0; CHUNK];
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        let ranges = maps.lines().filter_map(|line| {
+            let (range, rest) = line.split_once(' ')?;
+            let (begin, end) = range.split_once('-')?;
+            let number = |text| u64::from_str_radix(text, 16).ok();
+            rest.starts_with("rw")
+                .then_some(number(begin)?..number(end)?)
+        });
+        let mut places = ranges
+            .filter(|range| !range.contains(&here))
+            .flat_map(|range| range.step_by(CHUNK - KEY_BYTES));
+        places.any(|at| {
+            // What another thread has just unmapped cannot be read.
+            let read = memory.read_at(&mut chunk, at).unwrap_or_default();
+            is_there(&chunk[..read])
+        })
+    }
+
+    #[test]
+    fn keys_that_are_dropped_are_nowhere_on_the_heap() {
+        let lines: Vec<_> = (0..6).map(|_| generate_key().unwrap()).collect();
+        let mut text = Zeroizing::new(String::with_capacity(1_024));
+        lines.iter().for_each(|line| {
+            text.push_str(line);
+            text.push('\n');
+        });
+        let keys = parse(&text).unwrap();
+        // Turned round, so that what is searched for is not found where it is searched for.
+        let turned: Vec<Vec<u8>> = keys
+            .iter()
+            .map(|key| key.secret().iter().map(|byte| !byte).collect())
+            .collect();
+        let is_there = |memory: &[u8]| {
+            let is_key = |found: &[u8]| {
+                let is_this =
+                    |key: &Vec<u8>| found.iter().map(|byte| !byte).eq(key.iter().copied());
+                turned.iter().any(is_this)
+            };
+            memory.windows(KEY_BYTES).any(is_key)
+        };
+        drop(keys);
+        assert!(!search_heaps(is_there));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs,
+    fmt,
+    fs::{self, Metadata},
     path::{self, Component, Path, PathBuf},
     time::Duration,
 };
@@ -346,9 +347,14 @@ impl Template {
 
 fn file_path(value: &Value) -> Result<PathBuf, &'static str> {
     let path = PathBuf::from(section::text(value)?);
-    match path.is_dir() || path.file_name().is_none() {
-        true => Err("is a folder"),
-        false => Ok(path),
+    let held = fs::metadata(&path).ok();
+    if path.file_name().is_none() || held.as_ref().is_some_and(Metadata::is_dir) {
+        return Err("is a folder");
+    }
+    // What is written takes the place of whatever is there.
+    match held.is_none_or(|held| held.is_file()) {
+        true => Ok(path),
+        false => Err("is no plain file"),
     }
 }
 

@@ -322,7 +322,7 @@ mod tests {
         ),
     ];
 
-    const FILES: [Case; 14] = [
+    const FILES: [Case; 15] = [
         (
             "path = '/x'\ntemplate = 'hosts'\nport = 0",
             r#"port "0" (F:4) is out of range; allowed: a whole number, 1 to 65535"#,
@@ -330,6 +330,11 @@ mod tests {
         ),
         ("path = '/tmp'", r#"path "/tmp" (F:2) is a folder"#, "hosts"),
         ("path = 'x/..'", "is a folder", "hosts"),
+        (
+            "path = '/dev/null'",
+            r#"path "/dev/null" (F:2) is no plain file"#,
+            "hosts",
+        ),
         (
             "path = '/no/../x'\ntemplate = 'hosts'\n[[file]]\npath = '//./x'\n\
              template = 'json'",

@@ -487,7 +487,7 @@ mod tests {
     const SALT: u32 = 5;
 
     fn keys(bytes: &[u8]) -> Keys {
-        let key = |byte: &u8| Key::new(&Zeroizing::new([*byte; 32]));
+        let key = |byte: &u8| Arc::new(Key::new(&Zeroizing::new([*byte; 32])));
         Keys::new(bytes.iter().map(key).collect()).unwrap()
     }
 

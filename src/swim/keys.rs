@@ -142,15 +142,16 @@ impl Keys {
     /// No more keys than this are accepted at once.
     pub const COUNT_MAX: usize = 16;
 
-    /// These keys, of which the first one seals.
+    /// These keys, of which the first one seals. They are shared already: a vector of the keys
+    /// themselves would be freed with their secrets in it, which nobody wipes.
     ///
     /// # Errors
     /// With the position of the first key that has an id of one before it, or is one too many.
-    pub fn new(keys: Vec<Key>) -> Result<Self, usize> {
+    pub fn new(keys: Vec<Arc<Key>>) -> Result<Self, usize> {
         let is_taken = |at: usize| keys[..at].iter().any(|other| other.id == keys[at].id);
         match (0..keys.len()).find(|at| *at >= Self::COUNT_MAX || is_taken(*at)) {
             Some(at) => Err(at),
-            None => Ok(keys.into_iter().map(Arc::new).collect()),
+            None => Ok(keys.into_iter().collect()),
         }
     }
 
@@ -225,8 +226,8 @@ impl PartialEq for Keys {
 mod tests {
     use super::*;
 
-    fn key(byte: u8) -> Key {
-        Key::new(&Zeroizing::new([byte; KEY_BYTES]))
+    fn key(byte: u8) -> Arc<Key> {
+        Arc::new(Key::new(&Zeroizing::new([byte; KEY_BYTES])))
     }
 
     #[test]

@@ -303,7 +303,7 @@ mod tests {
     }
 
     fn keys(bytes: &[u8]) -> Keys {
-        Keys::new(bytes.iter().map(|byte| key(*byte)).collect()).unwrap()
+        Keys::new(bytes.iter().map(|byte| Arc::new(key(*byte))).collect()).unwrap()
     }
 
     fn id(byte: u8) -> KeyId {

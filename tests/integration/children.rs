@@ -2,7 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    process::{Pid, Signal, kill_process},
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+};
 
 use crate::{
     applications::heard,
@@ -119,6 +122,37 @@ fn a_second_signal_kills_what_does_not_end() {
         watch.wait_for("left", "app")["reason"],
         "killed by signal 9"
     );
+}
+
+#[test]
+fn one_that_was_stopped_hears_that_it_is_to_end() {
+    let pair = Pair::new("trap 'exit 7' TERM; echo $$ > $F; kill -STOP $$; sleep 1000");
+    let mut app = pair.app.clone().start();
+    pair.wrote("\n");
+    let pid = fs::read_to_string(&pair.file).expect("a number");
+    let stat = format!("/proc/{}/stat", pid.trim());
+    until("it stops", || {
+        let stat = fs::read_to_string(&stat).expect("it is there");
+        stat.contains(") T ").then_some(())
+    });
+    app.signal(Signal::TERM);
+    assert_eq!(app.exit_code(), 7, "{}", app.log());
+}
+
+#[test]
+fn a_terminal_is_nothing_for_it_to_read() {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    let terminal = openpt(flags).expect("a terminal");
+    grantpt(&terminal).expect("ours");
+    unlockpt(&terminal).expect("ours");
+    let name = ptsname(&terminal, Vec::new()).expect("a name");
+    let pair = Pair::new("cat; echo ended > $F; exit 3");
+    let name = name.to_str().expect("a path");
+    // It is opened by whoever is no session's leader, and so becomes nobody's own terminal.
+    let under = format!("exec \"$@\" <{name}");
+    let ended = pair.app.clone().under(["sh", "-c", &under, "sh"]).finish();
+    assert_eq!(ended.code(), 3, "{ended:?}");
+    pair.wrote("ended");
 }
 
 #[test]

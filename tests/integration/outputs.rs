@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::{Agent, Lab, Launch, run, until};
@@ -271,6 +272,37 @@ fn an_agent_ends_though_a_file_cannot_be_written_and_a_reload_hangs() {
     });
     leave(&n1);
     assert_eq!(n1.exit_code(), 0, "{}", n1.log());
+}
+
+/// The exit code of an agent whose hook hangs: `begin` has it leave, with a program if there is
+/// one, and `signals` come when it has left.
+fn told_while_a_hook_hangs(program: &[&str], begin: impl Fn(&Agent), signals: usize) -> i32 {
+    let lab = Lab::new();
+    let hook = "[[hook]]\ntypes = [\"join\"]\ntimeout = \"1h\"\n\
+        command = \"echo > $D/began; sleep 1000\"\n";
+    let mut n1 = configured(&lab, hook).args(program.iter().copied()).start();
+    let _n2 = another(&lab, "n2", &n1, &[]);
+    until("the hook runs", || {
+        lab.dir().join("began").exists().then_some(())
+    });
+    begin(&n1);
+    until("the socket is gone", || {
+        (!n1.socket().exists()).then_some(())
+    });
+    for _ in 0..signals {
+        n1.signal(Signal::TERM);
+    }
+    n1.exit_code()
+}
+
+#[test]
+fn a_second_signal_ends_an_agent_at_once_whatever_it_waits_for() {
+    let term = |agent: &Agent| agent.signal(Signal::TERM);
+    let program = ["--", "sleep", "1000"];
+    assert_eq!(told_while_a_hook_hangs(&[], term, 1), 1);
+    assert_eq!(told_while_a_hook_hangs(&program, term, 1), 1);
+    // Who asked it to leave by a request has sent no signal yet. The hook is given up in time.
+    assert_eq!(told_while_a_hook_hangs(&program, leave, 1), 0);
 }
 
 #[test]

@@ -102,6 +102,23 @@ fn tags_seeds_level_and_outputs_change_and_the_rest_is_named() {
 }
 
 #[test]
+fn a_hook_that_a_reload_brings_hears_of_what_the_reload_changes() {
+    let lab = Lab::new();
+    let told = lab.dir().join("told");
+    let (file, agent) = File::start(&lab, "tag = { role = \"web\" }\n");
+    let text = format!(
+        "tag = {{ role = \"db\" }}\n[[hook]]\ntypes = [\"update\"]\n\
+         command = \"echo $HEADCOUNT_MEMBER $HEADCOUNT_TAG_ROLE >>{}\"\n",
+        told.display()
+    );
+    file.replace(&agent, &text, DONE);
+    until("the hook runs", || {
+        let heard = fs::read_to_string(&told).unwrap_or_default();
+        (heard == "n1 db\n").then_some(())
+    });
+}
+
+#[test]
 fn a_configuration_that_cannot_be_used_changes_nothing() {
     let lab = Lab::new();
     let (file, agent) = File::start(&lab, "tag = { role = \"web\" }\n");

@@ -95,7 +95,7 @@ pub(super) async fn add(
         Problem::bad_request("a key is 64 hexadecimal digits, or 44 characters of base64")
     })?;
     let id = key.id();
-    ask(&shared, KeyRequest::Add(Arc::new(key)), Some(id)).await
+    ask(&shared, KeyRequest::Add(key), Some(id)).await
 }
 
 /// `PUT /v1/keys/primary`: lets everybody seal with this key.

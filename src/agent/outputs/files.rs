@@ -301,8 +301,8 @@ fn has_left(shared: &Shared) -> bool {
     own.is_none_or(|own| !own.view.state.is_active())
 }
 
-/// Replaces the file, unless it says just that. Readers see the old one or the new one, which has
-/// the old one's owner and mode. A symbolic link stays one.
+/// Replaces the file, unless it says just that, or is something else than a file. Readers see the
+/// old one or the new one, which has the old one's owner and mode. A symbolic link stays one.
 fn put(path: &Path, text: &[u8]) -> io::Result<Outcome> {
     let held = match fs::metadata(path) {
         Ok(held) => Some(held),
@@ -310,6 +310,10 @@ fn put(path: &Path, text: &[u8]) -> io::Result<Outcome> {
         // Such as a link of somebody else's in a folder that everybody may write to.
         Err(error) => return Err(error),
     };
+    // A device or a pipe would be lost to whoever uses it, and reading a pipe may never end.
+    if held.as_ref().is_some_and(|held| !held.is_file()) {
+        return Err(io::Error::other("it is no plain file"));
+    }
     // What cannot be read is replaced.
     if fs::read(path).is_ok_and(|held| held == text) {
         return Ok(Outcome::Same);
@@ -334,7 +338,12 @@ fn target(path: &Path) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt, chown, symlink};
+    use std::os::unix::{
+        fs::{MetadataExt, chown, symlink},
+        net::UnixListener,
+    };
+
+    use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 
     use super::*;
     use crate::{
@@ -465,6 +474,31 @@ mod tests {
         let before = manner("{{ members }}");
         assert_eq!(manner("{{ members }}"), before);
         assert_ne!(manner("{{ upstream }}"), before);
+    }
+
+    #[test]
+    fn what_is_no_plain_file_is_neither_read_nor_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        mknodat(CWD, at("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let _socket = UnixListener::bind(at("socket")).unwrap();
+        // One of our own, as /dev/null would be lost if this failed. Only root may make one.
+        let null = makedev(1, 3);
+        let made = mknodat(
+            CWD,
+            at("device"),
+            FileType::CharacterDevice,
+            Mode::RWXU,
+            null,
+        );
+        let device = made.map(|()| "device");
+        for name in ["pipe", "socket"].into_iter().chain(device.ok()) {
+            let before = fs::metadata(at(name)).unwrap();
+            let error = put(&at(name), b"a").unwrap_err();
+            assert_eq!(error.to_string(), "it is no plain file", "{name}");
+            let after = fs::metadata(at(name)).unwrap();
+            assert_eq!((after.dev(), after.ino()), (before.dev(), before.ino()));
+        }
     }
 
     #[test]

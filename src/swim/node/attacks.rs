@@ -1,6 +1,8 @@
 //! An attacker among a few sealed nodes, who hears everything, sends whatever it likes from any
 //! address, and has no key: attack by attack, what it comes to.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use super::{
@@ -13,7 +15,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const STRANGER: usize = 200;
 
 fn keys(bytes: &[u8]) -> Keys {
-    let key = |byte: &u8| Key::new(&Zeroizing::new([*byte; 32]));
+    let key = |byte: &u8| Arc::new(Key::new(&Zeroizing::new([*byte; 32])));
     Keys::new(bytes.iter().map(key).collect()).unwrap()
 }
 

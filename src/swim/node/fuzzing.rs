@@ -251,7 +251,7 @@ fn address(at: usize) -> SocketAddr {
 }
 
 fn keys() -> Keys {
-    let key = Key::new(&Zeroizing::new([7; 32]));
+    let key = std::sync::Arc::new(Key::new(&Zeroizing::new([7; 32])));
     Keys::new(vec![key]).unwrap_or_default()
 }
 
