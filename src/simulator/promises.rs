@@ -46,8 +46,8 @@ const WORDS: [(Promise, &str, &str); 21] = [
     (
         Promise::DeadStayDead,
         "the dead stay dead",
-        "a generation that left, a life that failed and one that was followed never return, nor end \
-               once more when they are forgotten",
+        "a generation that left, a life that failed and one that was followed never return, nor \
+               end once more when they are forgotten",
     ),
     (
         Promise::LegalTransitions,
@@ -67,8 +67,8 @@ const WORDS: [(Promise, &str, &str); 21] = [
     (
         Promise::FeedReplays,
         "the feed replays",
-        "a consumer that reads the numbered lines, misses none but by a gap that says so, and holds \
-               the member list",
+        "a consumer that reads the numbered lines, misses none but by a gap that says so, and \
+               holds the member list",
     ),
     (
         Promise::MembersExist,

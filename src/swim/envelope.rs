@@ -337,8 +337,8 @@ impl Sealer {
         if !key.open(header.nonce(), aside.as_ref(), (plain, *tag)) {
             return Err(Junk::Checksum.into());
         }
-        // Our own words come back to us only where somebody returns them, but for a hello to another
-        // address of ours.
+        // Our own words come back to us only where somebody returns them, but for a hello to
+        // another address of ours.
         if (header.sender, header.salt) == (self.me, self.salt) && kind != Kind::Hello {
             return Err(Junk::Replay.into());
         }
