@@ -201,6 +201,8 @@ pub(super) struct Shared {
     /// The same for the many who sleep on the API's thread. To wake them from another would cost
     /// a system call each.
     pub(super) relayed: watch::Sender<Pulse>,
+    /// That nothing more will come, for the many more who wait for that alone: no change wakes them.
+    over: watch::Sender<bool>,
     /// What is said of the application, and by which lease.
     pub(super) leases: watch::Sender<Held>,
     /// What our gossip is sealed with now; none for plain text.
@@ -287,6 +289,7 @@ impl Shared {
             joined: broadcast::Sender::new(JOINED_QUEUED_MAX),
             pulse: watch::Sender::new(Pulse::default()),
             relayed: watch::Sender::new(Pulse::default()),
+            over: watch::Sender::new(false),
             leases: watch::Sender::new(Held::nothing(clock.now())),
             key_file: key_file.map(|path| KeyFile::new(path, &keys)),
             keys: watch::Sender::new(keys),
@@ -346,13 +349,14 @@ impl Shared {
     /// Says that nothing more will come.
     pub(super) fn end(&self) {
         self.pulse.send_modify(|pulse| pulse.ended = true);
+        self.over.send_replace(true);
     }
 
     /// Waits until nothing more will come.
     pub(super) async fn ended(&self) {
-        let mut pulse = self.pulse.subscribe();
+        let mut over = self.over.subscribe();
         // It fails only without a sender, and we are one.
-        let _ = pulse.wait_for(|pulse| pulse.ended).await;
+        let _ = over.wait_for(|over| *over).await;
     }
 
     /// Whether it looks for others and has met nobody yet: what it shows is no cluster. Who was
@@ -380,5 +384,39 @@ pub(super) struct Place(Arc<Shared>);
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.subscribers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Wake, Waker},
+    };
+
+    use super::*;
+    use crate::agent::fuzzing;
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.add_one();
+        }
+    }
+
+    #[test]
+    fn whoever_waits_for_the_end_is_woken_by_nothing_else() {
+        let shared = fuzzing::shared();
+        let woken = Arc::new(Count::default());
+        let waker = Waker::from(woken.clone());
+        let mut context = Context::from_waker(&waker);
+        let mut ended = pin!(shared.ended());
+        assert!(ended.as_mut().poll(&mut context).is_pending());
+        for _ in 0..3 {
+            shared.publish(shared.clock.now(), &Change::Isolated);
+        }
+        assert_eq!(woken.get(), 0);
+        shared.end();
+        assert_eq!(woken.get(), 1);
+        assert!(ended.as_mut().poll(&mut context).is_ready());
     }
 }
