@@ -233,6 +233,39 @@ async fn join_names_the_address_that_is_wrong() {
 }
 
 #[tokio::test]
+async fn join_takes_no_more_than_so_many_addresses_and_no_file() {
+    let mut desk = Desk::new();
+    let many: Vec<_> = (0..257)
+        .map(|port| format!("127.0.0.1:{}", 1 + port))
+        .collect();
+    for (addresses, words) in [
+        (&many[..], ["257 addresses", "at most 256"]),
+        (
+            &["file:/etc/hostname".into()],
+            [
+                "\"file:/etc/hostname\" is a file",
+                "only the agent's configuration",
+            ],
+        ),
+        (&[String::new()], ["\"\" is neither", "or srv:NAME"]),
+    ] {
+        let body = json!({"addresses": addresses}).to_string();
+        let (status, problem) = desk.ask("POST", "/v1/join", &body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(words.iter().all(|word| detail.contains(word)), "{detail}");
+        assert!(!detail.contains("cannot resolve"), "{detail}");
+    }
+    assert!(desk.commands.try_recv().is_err());
+    // As many as that are taken; the protocol is gone by then.
+    drop(desk.commands);
+    desk.commands = mpsc::channel(1).1;
+    let body = json!({"addresses": many[1..]}).to_string();
+    let (status, _) = desk.ask("POST", "/v1/join", &body).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
 async fn join_tells_who_answered() {
     let mut desk = Desk::new();
     let shared = desk.shared.clone();
