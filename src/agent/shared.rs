@@ -201,7 +201,7 @@ pub(super) struct Shared {
     /// The same for the many who sleep on the API's thread. To wake them from another would cost
     /// a system call each.
     pub(super) relayed: watch::Sender<Pulse>,
-    /// That nothing more will come, for the many more who wait for that alone: no change wakes them.
+    /// That nothing more will come, for the many who wait for that alone: no change wakes them.
     over: watch::Sender<bool>,
     /// What is said of the application, and by which lease.
     pub(super) leases: watch::Sender<Held>,
@@ -213,7 +213,7 @@ pub(super) struct Shared {
     pub(super) outputs: Tally,
     feed: Mutex<Feed>,
     vitals: Mutex<Vitals>,
-    subscribers: AtomicUsize,
+    subscribers: [AtomicUsize; 2],
     has_met: AtomicBool,
     pub(super) tallies: Tallies,
 }
@@ -297,7 +297,7 @@ impl Shared {
             outputs: Tally::default(),
             feed: Mutex::new(feed),
             vitals: Mutex::default(),
-            subscribers: AtomicUsize::new(0),
+            subscribers: Default::default(),
             has_met: AtomicBool::new(false),
             tallies: Tallies::default(),
         };
@@ -367,23 +367,38 @@ impl Shared {
     }
 
     pub(super) fn subscribers(&self) -> usize {
-        self.subscribers.load(Ordering::Relaxed)
+        let counts = self.subscribers.iter();
+        counts.map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
-    /// Counts one more subscriber, unless there are `max`, until the place is dropped.
-    pub(super) fn take_place(self: &Arc<Self>, max: usize) -> Option<Place> {
-        let place = Place(self.clone());
-        (self.subscribers.fetch_add(1, Ordering::Relaxed) < max).then_some(place)
+    /// Counts one more subscriber, unless `max` came this way, until the place is dropped.
+    pub(super) fn take_place(self: &Arc<Self>, way: Way, max: usize) -> Option<Place> {
+        let place = Place(self.clone(), way);
+        (place.count().fetch_add(1, Ordering::Relaxed) < max).then_some(place)
     }
+}
+
+/// How a subscriber came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Socket,
+    Tcp,
 }
 
 /// A subscriber's place.
 #[derive(Debug)]
-pub(super) struct Place(Arc<Shared>);
+pub(super) struct Place(Arc<Shared>, Way);
+
+impl Place {
+    fn count(&self) -> &AtomicUsize {
+        let Self(shared, way) = self;
+        &shared.subscribers[*way as usize]
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.subscribers.fetch_sub(1, Ordering::Relaxed);
+        self.count().fetch_sub(1, Ordering::Relaxed);
     }
 }
 

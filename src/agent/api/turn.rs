@@ -18,7 +18,6 @@ use std::{
 };
 
 use axum::{
-    Router,
     body::Body,
     http::{HeaderMap, Request, Response, Version, header},
 };
@@ -37,7 +36,7 @@ use super::{
     head::{HEAD_BYTES_MAX, HEADERS_MAX},
     hear_out::hear_out,
     patience::Patient,
-    reception::Reception,
+    serve::Guest,
 };
 
 /// So long an answer waits for the rest of a request that it did not need.
@@ -47,8 +46,7 @@ const REST_TIMEOUT: Duration = Duration::from_secs(1);
 /// when the answer is out, if there may be another request.
 pub(super) async fn take_turn<T>(
     stream: Patient<T>,
-    router: Router,
-    reception: Arc<Reception>,
+    guest: &Guest,
     shared: &Shared,
 ) -> Result<Option<Patient<T>>, hyper::Error>
 where
@@ -56,11 +54,9 @@ where
 {
     let turn = Arc::new(Turn::default());
     let [asked, watched] = [turn.clone(), turn.clone()];
+    let guest = guest.clone();
     // Around all that may refuse. As a layer it would copy every route for each connection.
-    let service = service_fn(move |request| {
-        let (router, reception) = (router.clone(), reception.clone());
-        asked.clone().answer(request, router, reception)
-    });
+    let service = service_fn(move |request| asked.clone().answer(request, guest.clone()));
     let held = Held {
         stream,
         turn: watched,
@@ -103,12 +99,15 @@ impl Turn {
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        router: Router,
-        reception: Arc<Reception>,
+        guest: Guest,
     ) -> Result<Response<Told>, Infallible> {
         let is_kept = request.version() == Version::HTTP_11 && !is_last(request.headers());
-        let request = request.map(Body::new);
-        let answer = hear_out(request, router, reception, REST_TIMEOUT).await?;
+        let mut request = request.map(Body::new);
+        if let Some(door) = guest.door {
+            request.extensions_mut().insert(door);
+        }
+        let reception = guest.entrance.reception.clone();
+        let answer = hear_out(request, guest.router, reception, REST_TIMEOUT).await?;
         // What follows a request of which a part did not come cannot be told from that part.
         let goes_on = is_kept && !is_last(answer.headers());
         self.goes_on.store(goes_on, Relaxed);
