@@ -10,7 +10,7 @@ use std::{
 
 use axum::{Router, http::StatusCode, middleware};
 use bytes::BytesMut;
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, sink},
     net::UnixStream,
@@ -48,6 +48,12 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const KERNEL_BUFFER_BYTES: usize = 64 * 1024;
 /// A reader that takes nothing for so long loses its connection.
 const STUCK_TIMEOUT: Duration = Duration::from_secs(60);
+/// A peer on TCP that does not answer for a minute is gone, with its host or its network. A lease
+/// has nothing to write that would show it.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(30))
+    .with_interval(Duration::from_secs(10))
+    .with_retries(3);
 /// How long the last answers may take once the agent ended.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a refusal may take, and the request before it.
@@ -221,6 +227,7 @@ impl House {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     bound_buffers(&stream);
+                    let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
                     // A line must not wait for the acknowledgement of the one before.
                     let _ = stream.set_nodelay(true);
                     if let Ok(local) = stream.local_addr() {

@@ -570,6 +570,67 @@ async fn whoever_has_no_right_to_ask_is_refused_once() {
 }
 
 #[tokio::test]
+async fn more_than_the_request_does_not_hide_the_end_of_one_who_waits_for_more() {
+    let body = r#"{"connection":true}"#;
+    let counted = format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    let chunked = format!(
+        "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+        body.len()
+    );
+    let lease = |framed: &str| format!("PUT /v1/app HTTP/1.1\r\n{framed}");
+    let watch = "GET /v1/watch HTTP/1.1\r\n\r\n".to_owned();
+    for request in [lease(&counted), lease(&chunked), watch] {
+        for (at_once, later) in [("", ""), ("\r\n", ""), ("", "\n"), ("\n", &request[..])] {
+            is_missed(&format!("{request}{at_once}"), later).await;
+        }
+    }
+}
+
+/// Holds a lease or a stream by this request, says something else later, and hangs up.
+async fn is_missed(request: &str, later: &str) {
+    let mut desk = Desk::new();
+    let (mut far, _) = attended(&desk);
+    far.write_all(request.as_bytes()).await.unwrap();
+    let is_lease = request.starts_with("PUT");
+    if is_lease {
+        hear_app(&mut desk, "up").await;
+    }
+    let mut told = String::new();
+    while !told.contains("}\n") {
+        told.push(far.read_u8().await.unwrap().into());
+    }
+    far.write_all(later.as_bytes()).await.unwrap();
+    if is_lease {
+        // It is neither heard nor taken for the end.
+        tokio::task::yield_now().await;
+        assert!(desk.commands.try_recv().is_err(), "{request:?} {later:?}");
+    }
+    drop(far);
+    if is_lease {
+        return hear_app(&mut desk, "down").await;
+    }
+    // A heartbeat would not find out so soon.
+    for _ in 0..1_000 {
+        if desk.shared.subscribers() == 0 {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("{request:?} {later:?}: its stream goes on");
+}
+
+/// Waits until the protocol is told this of the application.
+async fn hear_app(desk: &mut Desk, said: &str) {
+    let heard = timeout(Duration::from_secs(20), desk.commands.recv()).await;
+    let Ok(Some(Command::App { status, reply })) = heard else {
+        panic!("nothing of the application, which is {said}");
+    };
+    assert_eq!(status.as_ref().map(AppStatus::as_str), Some(said));
+    // Nobody waits for an answer about an application that is gone.
+    let _ = reply.send(());
+}
+
+#[tokio::test]
 async fn whoever_idles_gives_way_without_a_word_and_whoever_is_answered_does_not() {
     let desk = Desk::new();
     let (mut far, entrance) = attended(&desk);

@@ -60,6 +60,8 @@ pub(super) async fn follow(
     let headers = [
         (header::CONTENT_TYPE, format.content_type()),
         (header::CACHE_CONTROL, "no-cache"),
+        // Nothing else is answered here, and so nothing that is asked hides a reader's end.
+        (header::CONNECTION, "close"),
     ];
     Ok((headers, body).into_response())
 }
