@@ -201,6 +201,8 @@ pub(super) struct Shared {
     /// The same for the many who sleep on the API's thread. To wake them from another would cost
     /// a system call each.
     pub(super) relayed: watch::Sender<Pulse>,
+    /// That nothing more will come, for the many who wait for that alone: no change wakes them.
+    over: watch::Sender<bool>,
     /// What is said of the application, and by which lease.
     pub(super) leases: watch::Sender<Held>,
     /// What our gossip is sealed with now; none for plain text.
@@ -211,7 +213,7 @@ pub(super) struct Shared {
     pub(super) outputs: Tally,
     feed: Mutex<Feed>,
     vitals: Mutex<Vitals>,
-    subscribers: AtomicUsize,
+    subscribers: [AtomicUsize; 2],
     has_met: AtomicBool,
     pub(super) tallies: Tallies,
 }
@@ -287,6 +289,7 @@ impl Shared {
             joined: broadcast::Sender::new(JOINED_QUEUED_MAX),
             pulse: watch::Sender::new(Pulse::default()),
             relayed: watch::Sender::new(Pulse::default()),
+            over: watch::Sender::new(false),
             leases: watch::Sender::new(Held::nothing(clock.now())),
             key_file: key_file.map(|path| KeyFile::new(path, &keys)),
             keys: watch::Sender::new(keys),
@@ -294,7 +297,7 @@ impl Shared {
             outputs: Tally::default(),
             feed: Mutex::new(feed),
             vitals: Mutex::default(),
-            subscribers: AtomicUsize::new(0),
+            subscribers: Default::default(),
             has_met: AtomicBool::new(false),
             tallies: Tallies::default(),
         };
@@ -346,13 +349,14 @@ impl Shared {
     /// Says that nothing more will come.
     pub(super) fn end(&self) {
         self.pulse.send_modify(|pulse| pulse.ended = true);
+        self.over.send_replace(true);
     }
 
     /// Waits until nothing more will come.
     pub(super) async fn ended(&self) {
-        let mut pulse = self.pulse.subscribe();
+        let mut over = self.over.subscribe();
         // It fails only without a sender, and we are one.
-        let _ = pulse.wait_for(|pulse| pulse.ended).await;
+        let _ = over.wait_for(|over| *over).await;
     }
 
     /// Whether it looks for others and has met nobody yet: what it shows is no cluster. Who was
@@ -363,22 +367,71 @@ impl Shared {
     }
 
     pub(super) fn subscribers(&self) -> usize {
-        self.subscribers.load(Ordering::Relaxed)
+        let counts = self.subscribers.iter();
+        counts.map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
-    /// Counts one more subscriber, unless there are `max`, until the place is dropped.
-    pub(super) fn take_place(self: &Arc<Self>, max: usize) -> Option<Place> {
-        let place = Place(self.clone());
-        (self.subscribers.fetch_add(1, Ordering::Relaxed) < max).then_some(place)
+    /// Counts one more subscriber, unless `max` came this way, until the place is dropped.
+    pub(super) fn take_place(self: &Arc<Self>, way: Way, max: usize) -> Option<Place> {
+        let place = Place(self.clone(), way);
+        (place.count().fetch_add(1, Ordering::Relaxed) < max).then_some(place)
     }
+}
+
+/// How a subscriber came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Socket,
+    Tcp,
 }
 
 /// A subscriber's place.
 #[derive(Debug)]
-pub(super) struct Place(Arc<Shared>);
+pub(super) struct Place(Arc<Shared>, Way);
+
+impl Place {
+    fn count(&self) -> &AtomicUsize {
+        let Self(shared, way) = self;
+        &shared.subscribers[*way as usize]
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.subscribers.fetch_sub(1, Ordering::Relaxed);
+        self.count().fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Wake, Waker},
+    };
+
+    use super::*;
+    use crate::agent::fuzzing;
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.add_one();
+        }
+    }
+
+    #[test]
+    fn whoever_waits_for_the_end_is_woken_by_nothing_else() {
+        let shared = fuzzing::shared();
+        let woken = Arc::new(Count::default());
+        let waker = Waker::from(woken.clone());
+        let mut context = Context::from_waker(&waker);
+        let mut ended = pin!(shared.ended());
+        assert!(ended.as_mut().poll(&mut context).is_pending());
+        for _ in 0..3 {
+            shared.publish(shared.clock.now(), &Change::Isolated);
+        }
+        assert_eq!(woken.get(), 0);
+        shared.end();
+        assert_eq!(woken.get(), 1);
+        assert!(ended.as_mut().poll(&mut context).is_ready());
     }
 }

@@ -214,7 +214,8 @@ fn parse_http(text: &str) -> Result<SocketAddr, Refusal> {
 
 /// Names are looked up later, again and again, and so are files.
 fn parse_seed(text: &str) -> Result<Seed, Refusal> {
-    let hint = "write for example 10.0.0.1:7946, [::1]:7946 or seed.example";
+    let hint = "write for example 10.0.0.1:7946, [::1]:7946, seed.example, \
+        srv:_headcount._udp.example.com or file:/etc/headcount/seeds";
     text.parse::<Seed>()
         .map_err(|error| refusal(error.why, hint))
 }

@@ -1,7 +1,9 @@
 //! Leases of applications: what shows that one lives, and what everybody hears when it does not.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Write},
+    net::{SocketAddr, TcpStream},
     os::unix::net::UnixStream,
     process::Command,
     time::Duration,
@@ -45,14 +47,22 @@ fn three(lab: &Lab) -> (Vec<Agent>, Vec<Watch>) {
 /// What a lease that is an open connection says.
 type Lines = std::io::Lines<BufReader<Body<BufReader<UnixStream>>>>;
 
-/// Takes a lease that is an open connection, once its first line has come.
-fn connect(agent: &Agent) -> (UnixStream, Lines) {
-    let mut stream = agent.connect();
+/// Asks for a lease that is an open connection.
+fn asked() -> String {
     let body = json!({"connection": true}).to_string();
-    let request = format!(
+    format!(
         "PUT /v1/app HTTP/1.1\r\nHost: headcount\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
-    );
+    )
+}
+
+/// Takes a lease that is an open connection, once its first line has come.
+fn connect(agent: &Agent) -> (UnixStream, Lines) {
+    connect_saying(agent, &asked())
+}
+
+fn connect_saying(agent: &Agent, request: &str) -> (UnixStream, Lines) {
+    let mut stream = agent.connect();
     stream.write_all(request.as_bytes()).expect("written");
     let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
     let (status, headers) = read_head(&mut reader).expect("an answer");
@@ -143,6 +153,60 @@ fn the_end_of_a_connection_is_the_end_of_the_application() {
     let member = heard(&watches, "n3", "down");
     assert_eq!(member["app_reason"], "its connection closed");
     assert_eq!(member["state"], "alive");
+}
+
+#[test]
+fn whatever_else_is_said_on_a_connection_does_not_hide_its_end() {
+    let lab = Lab::new();
+    let agent = lab.agent("n1").start();
+    // As by a document in the shell, piped to `nc -U`; and as by whoever wants to keep it alive.
+    for (at_once, later) in [("\r\n", ""), ("", "\n"), ("\n", &*asked().repeat(1_000))] {
+        let (mut stream, lines) = connect_saying(&agent, &(asked() + at_once));
+        stream.write_all(later.as_bytes()).expect("written");
+        assert_eq!(agent.get("/v1/app").json()["app"], "up");
+        drop((stream, lines));
+        until("its end is shown", || {
+            let shown = agent.get("/v1/app").json();
+            (shown["app_reason"] == "its connection closed").then_some(())
+        });
+    }
+}
+
+/// As the kernel lists it.
+fn listed(address: SocketAddr) -> String {
+    let SocketAddr::V4(address) = address else {
+        panic!("{address} is none of ours");
+    };
+    let ip = u32::from_ne_bytes(address.ip().octets());
+    format!("{ip:08X}:{:04X}", address.port())
+}
+
+/// Hundredths of a second until the kernel asks whether the other side of a connection is there.
+fn asks_in(ours: SocketAddr, theirs: SocketAddr) -> Option<u64> {
+    let table = fs::read_to_string("/proc/net/tcp").expect("connections");
+    let ends = [ours, theirs].map(listed);
+    let mut rows = table.lines().map(|row| row.split_whitespace());
+    let mut row = rows.find(|row| row.clone().skip(1).take(2).eq(&ends))?;
+    let (kind, left) = row.nth(5)?.split_once(':')?;
+    (kind == "02").then(|| u64::from_str_radix(left, 16).expect("a number"))
+}
+
+#[test]
+fn over_tcp_the_agent_looks_whether_the_host_of_a_lease_is_still_there() {
+    let lab = Lab::new();
+    let http = format!("{}:0", lab.host());
+    let agent = lab.agent("n1").args(["--http", &http]).start();
+    let status = agent.status();
+    let http = status["http"].as_str().expect("an address");
+    let mut stream = TcpStream::connect(http).expect("it listens");
+    let named = asked().replace("headcount", http);
+    stream.write_all(named.as_bytes()).expect("written");
+    let ours = stream.peer_addr().expect("the agent's");
+    let theirs = stream.local_addr().expect("ours");
+    let mut reader = BufReader::new(stream);
+    assert_eq!(read_head(&mut reader).expect("an answer").0, 200);
+    let left = until("it looks", || asks_in(ours, theirs));
+    assert!(left <= 3_000, "{left} hundredths of a second");
 }
 
 #[test]

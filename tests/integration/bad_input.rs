@@ -382,6 +382,15 @@ fn a_command_line_seed_that_is_no_address_is_refused() {
     let ended = run(["join", "host:port:port", "--socket", &socket]);
     assert!(matches!(ended.code(), 1 | 2), "{ended:#?}");
     assert!(ended.stderr.contains("host:port:port"), "{ended:#?}");
+    // What cannot be joined is not offered either.
+    let ended = run(["join", "", "--socket", &socket]);
+    assert!(ended.stderr.contains("or srv:NAME"), "{ended:#?}");
+    assert!(!ended.stderr.contains("file:"), "{ended:#?}");
+    let ended = run(["join", "file:/etc/hostname", "--socket", &socket]);
+    assert!(ended.stderr.contains("is a file"), "{ended:#?}");
+    assert!(!ended.stderr.contains("cannot resolve"), "{ended:#?}");
+    let refused = lab.agent("n2").args(["--join", ""]).finish();
+    refused.refused(2, &["join", "file:/etc/headcount/seeds"]);
 }
 
 #[test]

@@ -4,7 +4,9 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
-    os::unix::net::UnixStream,
+    net::{SocketAddr, TcpStream},
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -18,8 +20,13 @@ const CROWD: usize = 10_000;
 const SIEGE: usize = 4_200;
 /// Streams among them; a divisor.
 const STREAMS: usize = 4;
-/// What all these tests may have open at once, and what others may that run beside them.
-const FILES: u64 = (CROWD + 2 * SIEGE + 1_500) as u64;
+/// Streams that the agent takes on TCP, and connections beside them.
+const TCP_STREAMS: usize = 960;
+const TCP_OTHERS: usize = 64;
+/// Connections of either kind whose memory is compared.
+const IDLERS: usize = 1_000;
+/// What one of these tests may have open at once, and what others may that run beside it.
+const FILES: u64 = (CROWD + 1_500) as u64;
 /// What the agent may take with all of them, in MiB.
 const CROWD_MIB_MAX: u64 = 128;
 /// Changes told to readers that do not read: more than the agent remembers.
@@ -43,18 +50,26 @@ fn is_problem(answer: &Response, status: u16, words: &[&str]) {
 
 /// Memory that the agent's process uses, in MiB.
 fn mib(agent: &Agent) -> u64 {
+    kib(agent) / 1024
+}
+
+fn kib(agent: &Agent) -> u64 {
     let pid = &agent.status()["pid"];
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let line = line.expect("its size").trim().trim_end_matches(" kB");
-    line.parse::<u64>().expect("a number") / 1024
+    line.parse().expect("a number")
 }
 
-fn allow_files() {
+/// Lets so many files be open. The tests that need them take turns.
+fn allow_files() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let limit = getrlimit(Resource::Nofile);
     let maximum = limit.maximum.map(|maximum| maximum.max(FILES));
     let current = Some(FILES.max(limit.current.unwrap_or(FILES)));
     setrlimit(Resource::Nofile, Rlimit { current, maximum }).expect("so many open files");
+    turn
 }
 
 /// Says something of the agent's own application, and waits for the answer.
@@ -73,7 +88,7 @@ fn heard(watch: &Watch, reason: &str) {
 
 #[test]
 fn ten_thousand_idle_connections_keep_nobody_from_being_served() {
-    allow_files();
+    let _turn = allow_files();
     let lab = Lab::new();
     let agent = lab.agent("n1").start();
     let watch = agent.watch();
@@ -142,7 +157,7 @@ fn besiege(agent: &Agent, reason: &str, begin: impl Fn() -> UnixStream) -> Vec<U
 
 #[test]
 fn whoever_asked_once_or_stopped_in_a_body_keeps_nobody_from_being_served() {
-    allow_files();
+    let _turn = allow_files();
     let lab = Lab::new();
     let agent = lab.agent("n1").start();
     let stopped = besiege(&agent, "amid half requests", || {
@@ -163,6 +178,100 @@ fn whoever_asked_once_or_stopped_in_a_body_keeps_nobody_from_being_served() {
         stream
     });
     assert_eq!(rest(&idle[0]), "", "nothing was asked");
+}
+
+/// Where the agent's API is on TCP.
+fn http(agent: &Agent) -> SocketAddr {
+    let status = agent.status();
+    let http = status["http"].as_str().expect("an address");
+    http.parse().expect("an address")
+}
+
+#[test]
+fn whoever_has_no_token_and_does_not_read_keeps_nobody_from_being_served() {
+    let _turn = allow_files();
+    let lab = Lab::new();
+    let token = lab.dir().join("token");
+    fs::write(&token, "correct-horse-battery-staple").expect("our own folder");
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).expect("our own file");
+    let (bind, token) = (format!("{}:0", lab.host()), token.display().to_string());
+    let args = ["--http", &bind, "--http-token-file", &token];
+    let agent = lab.agent("n1").args(args).start();
+    let http = http(&agent);
+    // More answers than the kernel keeps for who does not read.
+    let asks = ASK.repeat(1_000);
+    let crowd: Vec<_> = (0..SIEGE)
+        .map(|_| {
+            let mut stranger = connect_tcp(http);
+            // It may have been sent away already.
+            let _ = stranger.write_all(&asks);
+            stranger
+        })
+        .collect();
+    say(&agent, "besieged on TCP");
+    let shown = "GET /v1/status HTTP/1.1\r\n\
+        Authorization: Bearer correct-horse-battery-staple\r\n\r\n";
+    assert_eq!(exchange(connect_tcp(http), shown.as_bytes()).status, 200);
+    drop(crowd);
+}
+
+#[test]
+fn whoever_comes_by_tcp_takes_no_place_of_the_socket() {
+    let _turn = allow_files();
+    let lab = Lab::new();
+    let bind = format!("{}:0", lab.host());
+    let agent = lab.agent("n1").args(["--http", &bind]).start();
+    let http = http(&agent);
+    // Whoever is told changes does not give way.
+    let streams: Vec<_> = (0..TCP_STREAMS)
+        .map(|_| ask_tcp(http, "/v1/watch"))
+        .collect();
+    let is_told = |stream: &(u16, _)| stream.0 == 200;
+    assert!(streams.iter().all(is_told));
+    assert_eq!(ask_tcp(http, "/v1/watch").0, 503);
+    agent.watch();
+    // Those who idle do, to whoever comes as they came.
+    let idle = connect(&agent);
+    assert_eq!(exchange(&idle, ASK).status, 200);
+    let asking = (0..2 * TCP_OTHERS).map(|_| ask_tcp(http, "/v1/status"));
+    let idlers: Vec<_> = asking.collect();
+    assert!(idlers.iter().all(is_told));
+    assert_eq!(exchange(&idle, ASK).status, 200);
+    drop((streams, idlers));
+}
+
+fn connect_tcp(http: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(http).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream
+}
+
+/// The status of an answer, and its connection.
+fn ask_tcp(http: SocketAddr, path: &str) -> (u16, BufReader<TcpStream>) {
+    let mut stream = connect_tcp(http);
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {http}\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("written");
+    let mut reader = BufReader::new(stream);
+    let (status, _) = read_head(&mut reader).expect("an answer");
+    (status, reader)
+}
+
+#[test]
+fn a_connection_costs_no_more_on_tcp() {
+    let _turn = allow_files();
+    let lab = Lab::new();
+    let bind = format!("{}:0", lab.host());
+    let agent = lab.agent("n1").args(["--http", &bind]).start();
+    let http = http(&agent);
+    let before = kib(&agent);
+    let crowd: Vec<_> = (0..IDLERS).map(|_| connect_tcp(http)).collect();
+    // Whoever came before is there by now.
+    assert_eq!(ask_tcp(http, "/v1/status").0, 200);
+    let tcp = kib(&agent) - before;
+    let others: Vec<_> = (0..IDLERS).map(|_| connect(&agent)).collect();
+    let socket = kib(&agent) - tcp - before;
+    assert!(tcp <= 2 * socket, "{tcp} and {socket} KiB");
+    drop((crowd, others));
 }
 
 /// Heads that cannot be read, with the status of the refusal and what it says.

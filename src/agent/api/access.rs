@@ -8,16 +8,17 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{
-    extract::{Request, State},
+    Extension,
+    extract::Request,
     http::{HeaderMap, HeaderName, Method, StatusCode, header, uri::Authority},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 
 use super::Problem;
 use crate::config::{Token, is_loopback};
 
-/// Where a connection came in on TCP.
+/// Where a connection came in on TCP. Each of its requests carries it.
 #[derive(Clone, Debug)]
 pub(super) struct Door {
     pub(super) local: IpAddr,
@@ -39,18 +40,26 @@ pub(super) async fn only_read(request: Request, next: Next) -> Result<Response, 
     }
 }
 
-/// Refuses a request that was not meant for this door.
+/// Refuses a request that was not meant for this door. Whoever is refused is told so once: one who
+/// went on to ask, and read none of the answers, would have the agent wait to write them, and so
+/// hold a place that it has no right to.
 pub(super) async fn check(
-    State(door): State<Door>,
+    Extension(door): Extension<Door>,
     request: Request,
     next: Next,
-) -> Result<Response, Problem> {
-    door.admit(request.headers())?;
-    door.guard_keys(request.method(), request.uri().path())?;
-    Ok(next.run(request).await)
+) -> Response {
+    match door.examine(&request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => ([(header::CONNECTION, "close")], problem).into_response(),
+    }
 }
 
 impl Door {
+    fn examine(&self, request: &Request) -> Result<(), Problem> {
+        self.admit(request.headers())?;
+        self.guard_keys(request.method(), request.uri().path())
+    }
+
     fn admit(&self, headers: &HeaderMap) -> Result<(), Problem> {
         refuse_pages(headers)?;
         match &self.token {

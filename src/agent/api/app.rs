@@ -104,7 +104,8 @@ fn unwatched(pid: Pid, error: &io::Error) -> Problem {
 
 /// The answer does not end before the application, or the lease, does. Between its first line and
 /// its last there is nothing: an application need not read, and one that does not would be cut off
-/// for it once the socket is full.
+/// for it once the socket is full. It is its connection's last answer, so that whatever else the
+/// application says there does not hide its end.
 async fn connection(shared: Arc<Shared>, claim: Claim) -> Result<Response, Problem> {
     let first = line(&shown(&claim));
     let (sender, body) = mpsc::channel(2);
@@ -112,8 +113,11 @@ async fn connection(shared: Arc<Shared>, claim: Claim) -> Result<Response, Probl
     let (lease, said) = shared.lease(claim).await?;
     tokio::spawn(hold(shared, lease, sender));
     said.heard().await?;
-    let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
-    Ok((kind, Body::new(TaskBody(body))).into_response())
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-ndjson"),
+        (header::CONNECTION, "close"),
+    ];
+    Ok((headers, Body::new(TaskBody(body))).into_response())
 }
 
 async fn hold(shared: Arc<Shared>, mut lease: Lease, lines: mpsc::Sender<Bytes>) {

@@ -29,6 +29,8 @@ use crate::{
 
 use super::{Problem, query};
 
+/// Addresses in one request: a cluster is found by a few.
+const ADDRESSES_MAX: usize = 256;
 /// Names that are looked up at once for one request.
 const LOOKUPS_MAX: usize = 64;
 /// How long a join waits for answers before it says who is pending.
@@ -60,6 +62,11 @@ pub(super) async fn join(
     let JoinRequest { addresses } = query::json(request).await?;
     if addresses.is_empty() {
         return Err(Problem::bad_request("no address to join was given"));
+    }
+    if addresses.len() > ADDRESSES_MAX {
+        let given = addresses.len();
+        let detail = format!("{given} addresses to join: at most {ADDRESSES_MAX} at once");
+        return Err(Problem::bad_request(detail));
     }
     let mut places = resolve(addresses.clone()).await?;
     leave_out_ourselves(&shared, &mut places);
@@ -101,6 +108,14 @@ async fn resolve(typed: Vec<String>) -> Result<BTreeMap<String, BTreeSet<SocketA
 async fn addresses_of(typed: String) -> Result<(String, BTreeSet<SocketAddr>), Problem> {
     let seed = typed.parse::<Seed>();
     let seed = seed.map_err(|error| Problem::bad_request(error.to_string()))?;
+    // Whoever may ask must not have the agent read what only the agent may read.
+    if matches!(seed, Seed::File(_)) {
+        let detail = format!(
+            "{typed:?} is a file, and only the agent's configuration may name one: say which \
+             addresses it lists"
+        );
+        return Err(Problem::bad_request(detail));
+    }
     let found = look_up(&seed)
         .await
         .map_err(|error| Problem::bad_request(format!("cannot resolve {typed:?}: {error}")))?;

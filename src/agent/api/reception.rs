@@ -4,6 +4,7 @@
 //! middle of a body. When every place is taken, whoever has done so for longest gives way, whatever
 //! it lacks: so many who say no more do not drive away one who has just come. Whoever waits for the
 //! agent, for an answer or for what a stream will tell, never gives way.
+//! The socket has one of these and TCP another: nobody gives way to who came by another way.
 
 use std::{
     collections::BTreeMap,

@@ -10,7 +10,7 @@ use std::{
 
 use axum::{Router, http::StatusCode, middleware};
 use bytes::BytesMut;
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, sink},
     net::UnixStream,
@@ -38,19 +38,28 @@ use super::{
     turn::take_turn,
 };
 
-/// Connections at once, of both kinds together.
-const CONNECTIONS_MAX: u32 = 4_096;
+/// Connections at once on the socket, and on TCP. Whoever has no right to the socket can reach the
+/// port, and must not take the places of those who have.
+const SOCKET_CONNECTIONS_MAX: u32 = 4_096;
+const TCP_CONNECTIONS_MAX: u32 = 1_024;
 /// How long a request's head may take, and how long a connection may idle between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the kernel may keep for a reader that does not read, in bytes; it takes twice as much.
 const KERNEL_BUFFER_BYTES: usize = 64 * 1024;
 /// A reader that takes nothing for so long loses its connection.
 const STUCK_TIMEOUT: Duration = Duration::from_secs(60);
+/// A peer on TCP that does not answer for a minute is gone, with its host or its network. A lease
+/// has nothing to write that would show it.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(30))
+    .with_interval(Duration::from_secs(10))
+    .with_retries(3);
 /// How long the last answers may take once the agent ended.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a refusal may take, and the request before it.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
-/// Refusals at once. Whoever is refused needs no right, and must not use up our file descriptors.
+/// Refusals at once on each way in. Whoever is refused needs no right, and must not use up our file
+/// descriptors.
 const REFUSALS_MAX: u32 = 64;
 
 /// Where connections come in.
@@ -81,110 +90,30 @@ pub(in crate::agent) async fn serve(doors: Doors, shared: Arc<Shared>) -> io::Re
     let _ = shared.commands.send(Command::Serving).await;
     shared.ended().await;
     accepting.shutdown().await;
-    house.reception.close();
-    // Every place free is every connection closed; who does not close is cut off.
-    let _ = timeout(GOODBYE_TIMEOUT, house.places.acquire_many(CONNECTIONS_MAX)).await;
+    let empty = async { tokio::join!(house.socket.close(), house.tcp.close()) };
+    // Who does not close is cut off.
+    let _ = timeout(GOODBYE_TIMEOUT, empty).await;
     Ok(())
 }
 
-/// What all connections share.
-#[derive(Clone, Debug)]
-pub(super) struct House {
-    router: Router,
-    /// The same for whoever may look and change nothing.
-    readers: Router,
+/// A way in. It takes nothing from the other one: neither places nor refusals, and nobody there
+/// gives way to who comes in here.
+#[derive(Debug)]
+pub(super) struct Entrance {
     places: Arc<Semaphore>,
+    places_max: u32,
     refusals: Refusals,
     pub(super) reception: Arc<Reception>,
-    shared: Arc<Shared>,
 }
 
-impl House {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let router = router(shared.clone());
-        Self {
-            readers: router.clone().layer(middleware::from_fn(access::only_read)),
-            router,
-            places: Arc::new(Semaphore::new(CONNECTIONS_MAX as usize)),
+impl Entrance {
+    fn new(places_max: u32) -> Arc<Self> {
+        Arc::new(Self {
+            places: Arc::new(Semaphore::new(places_max as usize)),
+            places_max,
             refusals: Refusals::default(),
             reception: Arc::default(),
-            shared,
-        }
-    }
-
-    async fn accept_local(self, listener: tokio::net::UnixListener, guard: Guard) {
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => match rights(&stream, &guard) {
-                    Some(rights) => {
-                        bound_buffers(&stream);
-                        let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
-                        let who = pid.map_or_else(|| "?".into(), |pid| format!("pid {pid}"));
-                        self.receive(stream, self.router_for(rights), who);
-                    }
-                    None => {
-                        let detail = "the socket is for root, the agent's user, and its group or \
-                            those whom --allow and --allow-read name";
-                        let problem = Problem::new(StatusCode::FORBIDDEN, detail);
-                        self.refusals.turn_away(stream, problem);
-                    }
-                },
-                Err(error) => pause(error).await,
-            }
-        }
-    }
-
-    fn router_for(&self, rights: Rights) -> Router {
-        match rights {
-            Rights::Full => self.router.clone(),
-            Rights::Read => self.readers.clone(),
-        }
-    }
-
-    async fn accept_http(self, listener: tokio::net::TcpListener, token: Option<Token>) {
-        let token = token.map(Arc::new);
-        loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => {
-                    bound_buffers(&stream);
-                    // A line must not wait for the acknowledgement of the one before.
-                    let _ = stream.set_nodelay(true);
-                    if let Ok(local) = stream.local_addr() {
-                        let door = Door {
-                            local: local.ip().to_canonical(),
-                            token: token.clone(),
-                        };
-                        let check = middleware::from_fn_with_state(door, access::check);
-                        let router = self.router.clone().layer(check);
-                        self.receive(stream, router, peer.to_string());
-                    }
-                }
-                Err(error) => pause(error).await,
-            }
-        }
-    }
-
-    /// Takes the connection in, if need be in place of one that keeps the agent waiting.
-    fn receive<T>(&self, stream: T, router: Router, who: String)
-    where
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let place = self.places.clone().try_acquire_owned().ok();
-        if place.is_none() && !self.reception.make_room() {
-            return self.turn_away(stream);
-        }
-        let house = self.clone();
-        tokio::spawn(async move {
-            let place = match place {
-                Some(place) => Some(place),
-                None => house.vacated().await,
-            };
-            match place {
-                Some(_) => house.attend(stream, router, &who).await,
-                None => house.turn_away(stream),
-            }
-            drop(place);
-        });
+        })
     }
 
     /// The place of one who was asked to give way, unless all of those asked something after all.
@@ -197,13 +126,149 @@ impl House {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let detail = format!("{CONNECTIONS_MAX} connections are open already");
+        let detail = format!("{} connections are open already", self.places_max);
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         self.refusals.turn_away(stream, problem);
     }
 
+    /// Calls everyone, and waits until every place is free, which is every connection closed.
+    async fn close(&self) {
+        self.reception.close();
+        let _ = self.places.acquire_many(self.places_max).await;
+    }
+}
+
+/// One who may ask, for as long as its connection lasts.
+#[derive(Clone, Debug)]
+pub(super) struct Guest {
+    /// What it may ask.
+    pub(super) router: Router,
+    /// Where it came in on TCP.
+    pub(super) door: Option<Door>,
+    pub(super) entrance: Arc<Entrance>,
+    /// For the log.
+    who: String,
+}
+
+/// What all connections share.
+#[derive(Clone, Debug)]
+pub(super) struct House {
+    router: Router,
+    /// The same for whoever may look and change nothing.
+    readers: Router,
+    /// The same for whoever comes by TCP. A layer copies every route, so that this one is made once
+    /// and not for each connection.
+    strangers: Router,
+    socket: Arc<Entrance>,
+    tcp: Arc<Entrance>,
+    shared: Arc<Shared>,
+}
+
+impl House {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let router = router(shared.clone());
+        Self {
+            readers: router.clone().layer(middleware::from_fn(access::only_read)),
+            strangers: router.clone().layer(middleware::from_fn(access::check)),
+            router,
+            socket: Entrance::new(SOCKET_CONNECTIONS_MAX),
+            tcp: Entrance::new(TCP_CONNECTIONS_MAX),
+            shared,
+        }
+    }
+
+    async fn accept_local(self, listener: tokio::net::UnixListener, guard: Guard) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => match rights(&stream, &guard) {
+                    Some(rights) => {
+                        bound_buffers(&stream);
+                        let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
+                        let who = pid.map_or_else(|| "?".into(), |pid| format!("pid {pid}"));
+                        self.receive(stream, self.local(rights, who));
+                    }
+                    None => {
+                        let detail = "the socket is for root, the agent's user, and its group or \
+                            those whom --allow and --allow-read name";
+                        let problem = Problem::new(StatusCode::FORBIDDEN, detail);
+                        self.socket.refusals.turn_away(stream, problem);
+                    }
+                },
+                Err(error) => pause(error).await,
+            }
+        }
+    }
+
+    pub(super) fn local(&self, rights: Rights, who: String) -> Guest {
+        let router = match rights {
+            Rights::Full => self.router.clone(),
+            Rights::Read => self.readers.clone(),
+        };
+        Guest {
+            router,
+            door: None,
+            entrance: self.socket.clone(),
+            who,
+        }
+    }
+
+    pub(super) fn stranger(&self, door: Door, who: String) -> Guest {
+        Guest {
+            router: self.strangers.clone(),
+            door: Some(door),
+            entrance: self.tcp.clone(),
+            who,
+        }
+    }
+
+    async fn accept_http(self, listener: tokio::net::TcpListener, token: Option<Token>) {
+        let token = token.map(Arc::new);
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    bound_buffers(&stream);
+                    let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
+                    // A line must not wait for the acknowledgement of the one before.
+                    let _ = stream.set_nodelay(true);
+                    if let Ok(local) = stream.local_addr() {
+                        let door = Door {
+                            local: local.ip().to_canonical(),
+                            token: token.clone(),
+                        };
+                        self.receive(stream, self.stranger(door, peer.to_string()));
+                    }
+                }
+                Err(error) => pause(error).await,
+            }
+        }
+    }
+
+    /// Takes the connection in, if need be in place of one that keeps the agent waiting.
+    fn receive<T>(&self, stream: T, guest: Guest)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let entrance = guest.entrance.clone();
+        let place = entrance.places.clone().try_acquire_owned().ok();
+        if place.is_none() && !entrance.reception.make_room() {
+            return entrance.turn_away(stream);
+        }
+        let house = self.clone();
+        tokio::spawn(async move {
+            let place = match place {
+                Some(place) => Some(place),
+                None => entrance.vacated().await,
+            };
+            match place {
+                Some(_) => house.attend(stream, guest).await,
+                None => entrance.turn_away(stream),
+            }
+            drop(place);
+        });
+    }
+
     /// Hears and answers one request after the other.
-    pub(super) async fn attend<T>(&self, stream: T, router: Router, who: &str)
+    pub(super) async fn attend<T>(&self, stream: T, guest: Guest)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -211,22 +276,23 @@ impl House {
         let mut has_asked = false;
         loop {
             let mut heard = BytesMut::new();
-            let ticket = self.reception.enter();
+            let ticket = guest.entrance.reception.enter();
             match ticket.hear(&mut stream, &mut heard, HEAD_TIMEOUT).await {
                 Ok(()) => stream.put_back(&heard),
                 Err(Unheard::Gone) => return,
                 // A refusal now would be taken for the answer to what may be asked next. Between
                 // two requests a connection may be closed without a word (RFC 9112, 9.5).
                 Err(Unheard::Refused(_)) if has_asked && heard.is_empty() => return,
-                Err(Unheard::Refused(problem)) => return self.refusals.refuse(stream, problem),
+                Err(Unheard::Refused(problem)) => {
+                    return guest.entrance.refusals.refuse(stream, problem);
+                }
             }
             // An answer may take for ever.
             drop(heard);
-            let (router, reception) = (router.clone(), self.reception.clone());
-            match take_turn(stream, router, reception, &self.shared).await {
+            match take_turn(stream, &guest, &self.shared).await {
                 Ok(Some(rest)) => stream = rest,
                 Ok(None) => return,
-                Err(error) => return self.note(&error, who),
+                Err(error) => return self.note(&error, &guest.who),
             }
             has_asked = true;
         }

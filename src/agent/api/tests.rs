@@ -16,12 +16,19 @@ use tokio::{
 };
 use tower_service::Service;
 
-use super::{patience::Patient, serve::House, *};
+use super::{
+    access::Door,
+    patience::Patient,
+    serve::{Entrance, Guest, House},
+    *,
+};
 use crate::{
     agent::{
         clock::Clock,
+        local::Rights,
         shared::{Command, Facts, Raising, Removal},
     },
+    config::Token,
     feed::{Epoch, Feed},
     swim::{
         AppStatus, Card, Change, Keys, MemberId, MemberState, MemberView, Profile, Removed, Tags,
@@ -233,6 +240,39 @@ async fn join_names_the_address_that_is_wrong() {
 }
 
 #[tokio::test]
+async fn join_takes_no_more_than_so_many_addresses_and_no_file() {
+    let mut desk = Desk::new();
+    let many: Vec<_> = (0..257)
+        .map(|port| format!("127.0.0.1:{}", 1 + port))
+        .collect();
+    for (addresses, words) in [
+        (&many[..], ["257 addresses", "at most 256"]),
+        (
+            &["file:/etc/hostname".into()],
+            [
+                "\"file:/etc/hostname\" is a file",
+                "only the agent's configuration",
+            ],
+        ),
+        (&[String::new()], ["\"\" is neither", "or srv:NAME"]),
+    ] {
+        let body = json!({"addresses": addresses}).to_string();
+        let (status, problem) = desk.ask("POST", "/v1/join", &body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(words.iter().all(|word| detail.contains(word)), "{detail}");
+        assert!(!detail.contains("cannot resolve"), "{detail}");
+    }
+    assert!(desk.commands.try_recv().is_err());
+    // As many as that are taken; the protocol is gone by then.
+    drop(desk.commands);
+    desk.commands = mpsc::channel(1).1;
+    let body = json!({"addresses": many[1..]}).to_string();
+    let (status, _) = desk.ask("POST", "/v1/join", &body).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
 async fn join_tells_who_answered() {
     let mut desk = Desk::new();
     let shared = desk.shared.clone();
@@ -415,26 +455,32 @@ async fn where_a_browser_is_by_now_counts_more_than_where_it_began() {
 #[tokio::test]
 async fn a_connection_that_nobody_reads_is_known_by_its_error() {
     let desk = Desk::new();
+    let house = House::new(desk.shared.clone());
     for (patience, expected) in [(Duration::from_millis(50), true), (Duration::MAX, false)] {
         let (near, far) = tokio::io::duplex(64);
         let mut stream = Patient::new(near, patience);
         stream.put_back(b"GET /metrics HTTP/1.1\r\n\r\n");
         // It hangs up, or does not read.
         let _far = expected.then_some(far);
-        let router = desk.router.clone();
-        let broken = turn::take_turn(stream, router, Arc::default(), &desk.shared).await;
+        let guest = house.local(Rights::Full, "a test".into());
+        let broken = turn::take_turn(stream, &guest, &desk.shared).await;
         let error = broken.expect_err("nobody reads");
         assert_eq!(serve::is_stuck(&error), expected, "{error:?}");
     }
 }
 
-/// A connection, and the house whose guest it is.
-fn attended(desk: &Desk) -> (DuplexStream, House) {
-    let (near, far) = tokio::io::duplex(4_096);
+/// A connection of one who may do everything, and how it came in.
+fn attended(desk: &Desk) -> (DuplexStream, Arc<Entrance>) {
     let house = House::new(desk.shared.clone());
-    let (router, attendant) = (desk.router.clone(), house.clone());
-    tokio::spawn(async move { attendant.attend(near, router, "a test").await });
-    (far, house)
+    let guest = house.local(Rights::Full, "a test".into());
+    let entrance = guest.entrance.clone();
+    (attend(house, guest), entrance)
+}
+
+fn attend(house: House, guest: Guest) -> DuplexStream {
+    let (near, far) = tokio::io::duplex(4_096);
+    tokio::spawn(async move { house.attend(near, guest).await });
+    far
 }
 
 /// What is told until the connection ends, and the statuses in it.
@@ -503,25 +549,107 @@ async fn an_answer_before_the_end_of_its_request_is_the_last_one() {
 }
 
 #[tokio::test]
+async fn whoever_has_no_right_to_ask_is_refused_once() {
+    let desk = Desk::new();
+    let house = House::new(desk.shared.clone());
+    for (token, headers, status) in [
+        (Some("correct-horse-battery"), "", 401),
+        (None, "Host: evil.example\r\n", 403),
+    ] {
+        let door = Door {
+            local: "127.0.0.1".parse().unwrap(),
+            token: token.map(|token| Arc::new(Token::new(token))),
+        };
+        let mut far = attend(house.clone(), house.stranger(door, "a test".into()));
+        let request = format!("GET /v1/status HTTP/1.1\r\n{headers}\r\n");
+        far.write_all(request.repeat(10).as_bytes()).await.unwrap();
+        let (text, statuses) = told(far).await;
+        assert_eq!(statuses, [status], "{text}");
+        assert!(text.contains("connection: close"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn more_than_the_request_does_not_hide_the_end_of_one_who_waits_for_more() {
+    let body = r#"{"connection":true}"#;
+    let counted = format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    let chunked = format!(
+        "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+        body.len()
+    );
+    let lease = |framed: &str| format!("PUT /v1/app HTTP/1.1\r\n{framed}");
+    let watch = "GET /v1/watch HTTP/1.1\r\n\r\n".to_owned();
+    for request in [lease(&counted), lease(&chunked), watch] {
+        for (at_once, later) in [("", ""), ("\r\n", ""), ("", "\n"), ("\n", &request[..])] {
+            is_missed(&format!("{request}{at_once}"), later).await;
+        }
+    }
+}
+
+/// Holds a lease or a stream by this request, says something else later, and hangs up.
+async fn is_missed(request: &str, later: &str) {
+    let mut desk = Desk::new();
+    let (mut far, _) = attended(&desk);
+    far.write_all(request.as_bytes()).await.unwrap();
+    let is_lease = request.starts_with("PUT");
+    if is_lease {
+        hear_app(&mut desk, "up").await;
+    }
+    let mut told = String::new();
+    while !told.contains("}\n") {
+        told.push(far.read_u8().await.unwrap().into());
+    }
+    far.write_all(later.as_bytes()).await.unwrap();
+    if is_lease {
+        // It is neither heard nor taken for the end.
+        tokio::task::yield_now().await;
+        assert!(desk.commands.try_recv().is_err(), "{request:?} {later:?}");
+    }
+    drop(far);
+    if is_lease {
+        return hear_app(&mut desk, "down").await;
+    }
+    // A heartbeat would not find out so soon.
+    for _ in 0..1_000 {
+        if desk.shared.subscribers() == 0 {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("{request:?} {later:?}: its stream goes on");
+}
+
+/// Waits until the protocol is told this of the application.
+async fn hear_app(desk: &mut Desk, said: &str) {
+    let heard = timeout(Duration::from_secs(20), desk.commands.recv()).await;
+    let Ok(Some(Command::App { status, reply })) = heard else {
+        panic!("nothing of the application, which is {said}");
+    };
+    assert_eq!(status.as_ref().map(AppStatus::as_str), Some(said));
+    // Nobody waits for an answer about an application that is gone.
+    let _ = reply.send(());
+}
+
+#[tokio::test]
 async fn whoever_idles_gives_way_without_a_word_and_whoever_is_answered_does_not() {
     let desk = Desk::new();
-    let (mut far, house) = attended(&desk);
+    let (mut far, entrance) = attended(&desk);
     let request = b"GET /v1/status HTTP/1.1\r\n\r\n";
     far.write_all(request).await.unwrap();
     assert_eq!(far.read_u8().await.unwrap(), b'H');
     // It idles as soon as the answer is out.
-    while !house.reception.make_room() {
+    while !entrance.reception.make_room() {
         tokio::task::yield_now().await;
     }
     let (rest, more) = told(far).await;
     assert!(rest.starts_with("TTP/1.1 200 OK"), "{rest}");
     assert!(more.is_empty(), "{rest}");
 
-    let (mut far, house) = attended(&desk);
+    let (mut far, entrance) = attended(&desk);
     let request = b"GET /v1/watch HTTP/1.1\r\n\r\n";
     far.write_all(request).await.unwrap();
     assert_eq!(far.read_u8().await.unwrap(), b'H');
-    assert!(!house.reception.make_room());
+    assert!(!entrance.reception.make_room());
     desk.shared.end();
     assert!(told(far).await.0.contains("snapshot"));
 }

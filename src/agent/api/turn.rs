@@ -3,6 +3,10 @@
 //! hyper would go on to the next request by itself, with a bare answer where it cannot read the
 //! head, and with buffers of its own for whoever idles. So it is held when an answer is out, before
 //! it looks for another head: that one is heard at the reception as the first one was.
+//!
+//! Nor would hyper notice the end of a connection while it keeps bytes that came after the request:
+//! a line break too many would hide that the client of an answer that does not end is gone. What
+//! comes after a connection's last request is thrown away here, and its end is told.
 
 use std::{
     convert::Infallible,
@@ -18,7 +22,6 @@ use std::{
 };
 
 use axum::{
-    Router,
     body::Body,
     http::{HeaderMap, Request, Response, Version, header},
 };
@@ -37,18 +40,19 @@ use super::{
     head::{HEAD_BYTES_MAX, HEADERS_MAX},
     hear_out::hear_out,
     patience::Patient,
-    reception::Reception,
+    serve::Guest,
 };
 
 /// So long an answer waits for the rest of a request that it did not need.
 const REST_TIMEOUT: Duration = Duration::from_secs(1);
+/// What is thrown away at once of all that follows a last request.
+const SCRAPS_BYTES: usize = 1_024;
 
 /// Answers the request whose whole head is the next that `stream` says. Gives the connection back
 /// when the answer is out, if there may be another request.
 pub(super) async fn take_turn<T>(
     stream: Patient<T>,
-    router: Router,
-    reception: Arc<Reception>,
+    guest: &Guest,
     shared: &Shared,
 ) -> Result<Option<Patient<T>>, hyper::Error>
 where
@@ -56,11 +60,9 @@ where
 {
     let turn = Arc::new(Turn::default());
     let [asked, watched] = [turn.clone(), turn.clone()];
+    let guest = guest.clone();
     // Around all that may refuse. As a layer it would copy every route for each connection.
-    let service = service_fn(move |request| {
-        let (router, reception) = (router.clone(), reception.clone());
-        asked.clone().answer(request, router, reception)
-    });
+    let service = service_fn(move |request| asked.clone().answer(request, guest.clone()));
     let held = Held {
         stream,
         turn: watched,
@@ -93,6 +95,8 @@ where
 struct Turn {
     /// The connection may be asked again.
     goes_on: AtomicBool,
+    /// It may not: this answer is its last.
+    is_last: AtomicBool,
     /// hyper has all of the answer.
     is_told: AtomicBool,
     /// And has written it.
@@ -103,15 +107,19 @@ impl Turn {
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        router: Router,
-        reception: Arc<Reception>,
+        guest: Guest,
     ) -> Result<Response<Told>, Infallible> {
         let is_kept = request.version() == Version::HTTP_11 && !is_last(request.headers());
-        let request = request.map(Body::new);
-        let answer = hear_out(request, router, reception, REST_TIMEOUT).await?;
+        let mut request = request.map(Body::new);
+        if let Some(door) = guest.door {
+            request.extensions_mut().insert(door);
+        }
+        let reception = guest.entrance.reception.clone();
+        let answer = hear_out(request, guest.router, reception, REST_TIMEOUT).await?;
         // What follows a request of which a part did not come cannot be told from that part.
         let goes_on = is_kept && !is_last(answer.headers());
         self.goes_on.store(goes_on, Relaxed);
+        self.is_last.store(!goes_on, Relaxed);
         Ok(answer.map(|body| Told { body, turn: self }))
     }
 
@@ -176,11 +184,26 @@ impl Drop for Told {
 }
 
 /// A connection that holds hyper as soon as an answer is out: hyper flushes what it has written
-/// before it looks for another head, and is kept waiting there.
+/// before it looks for another head, and is kept waiting there. It flushes whenever it works, with
+/// nothing to write too, so that a last answer is given up there when nobody is left to hear it.
 #[derive(Debug)]
 struct Held<T> {
     stream: Patient<T>,
     turn: Arc<Turn>,
+}
+
+impl<T: AsyncRead + Unpin> Held<T> {
+    /// Ready when the other side has said all that it ever will, which concerns nobody.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut scraps = [0; SCRAPS_BYTES];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scraps);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(());
+            }
+        }
+    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Held<T> {
@@ -189,11 +212,14 @@ impl<T: AsyncRead + Unpin> AsyncRead for Held<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.turn.is_last.load(Relaxed) {
+            return self.poll_end(context).map(Ok);
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Held<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Held<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -208,6 +234,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Held<T> {
         if self.turn.is_told.load(Relaxed) {
             self.turn.is_out.store(true, Relaxed);
             return Poll::Pending;
+        }
+        if self.turn.is_last.load(Relaxed) && self.poll_end(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
         Poll::Ready(Ok(()))
     }

@@ -3,6 +3,7 @@
 use std::{convert::Infallible, iter, mem, sync::Arc, time::Duration};
 
 use axum::{
+    Extension,
     body::Body,
     extract::State,
     http::{HeaderMap, StatusCode, Uri, header},
@@ -16,32 +17,40 @@ use tokio::{
 };
 
 use crate::{
-    agent::shared::{Place, Pulse, Shared},
+    agent::shared::{Place, Pulse, Shared, Way},
     feed::{self, Batch, Epoch, Line, Position, Subscriber},
     swim::Timestamp,
 };
 
 use super::{
     Problem,
+    access::Door,
     query::{self, Wish},
 };
 
 /// How often a stream says that it is alive and complete.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// Streams at once; some connections stay free for those who only ask.
-const SUBSCRIBERS_MAX: usize = 3_840;
+/// Streams at once on the socket, and on TCP; some connections of each stay free for those who only
+/// ask.
+const SOCKET_STREAMS_MAX: usize = 3_840;
+const TCP_STREAMS_MAX: usize = 960;
 const LAST_EVENT_ID: &str = "last-event-id";
 
 pub(super) async fn follow(
     State(shared): State<Arc<Shared>>,
+    door: Option<Extension<Door>>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Wish { taste, resume } = query::stream(&uri)?;
     // A browser repeats the address it began with, and says where it is by now.
     let resume = last_event(&headers).or(resume);
-    let place = shared.take_place(SUBSCRIBERS_MAX).ok_or_else(|| {
-        let detail = format!("{SUBSCRIBERS_MAX} streams are open already");
+    let (way, max) = match door {
+        None => (Way::Socket, SOCKET_STREAMS_MAX),
+        Some(_) => (Way::Tcp, TCP_STREAMS_MAX),
+    };
+    let place = shared.take_place(way, max).ok_or_else(|| {
+        let detail = format!("{max} streams are open already");
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     })?;
     let format = format(&headers);
@@ -51,6 +60,8 @@ pub(super) async fn follow(
     let headers = [
         (header::CONTENT_TYPE, format.content_type()),
         (header::CACHE_CONTROL, "no-cache"),
+        // Nothing else is answered here, and so nothing that is asked hides a reader's end.
+        (header::CONNECTION, "close"),
     ];
     Ok((headers, body).into_response())
 }
