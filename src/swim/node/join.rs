@@ -200,8 +200,7 @@ impl Node {
             return Err(Junk::Malformed);
         }
         if envelope.sender == self.id() && hello.instance == self.instance {
-            self.hello_returned(from, envelope, &hello);
-            return Ok(());
+            return self.hello_returned(from, envelope, &hello);
         }
         self.adopt_address(hello.to);
         if envelope.sender == self.id() {
@@ -214,14 +213,20 @@ impl Node {
 
     /// Our own hello: one of our addresses is among those that we were told to join. Others may
     /// return it, too, where it can be captured.
-    fn hello_returned(&mut self, from: SocketAddr, envelope: &Envelope<'_>, hello: &Hello<'_>) {
+    fn hello_returned(
+        &mut self,
+        from: SocketAddr,
+        envelope: &Envelope<'_>,
+        hello: &Hello<'_>,
+    ) -> Result<(), Junk> {
         if hello.to != from {
-            return;
+            return Err(Junk::Replay);
         }
         if envelope.seal.is_none() {
             self.adopt_address(from);
         }
         self.contacts.remove(&from);
+        Ok(())
     }
 
     /// A hello of a twin.
