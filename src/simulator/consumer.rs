@@ -33,13 +33,11 @@ impl Consumer {
     /// The consumer of process `number`, whose `node` has told nothing so far. Whom it knows
     /// already comes by changes, as it does where no cluster stands from the first moment.
     pub(super) fn new(now: Timestamp, number: u32, node: &Node) -> Self {
-        let own = node.own_sketch().member;
-        let (own, others): (Vec<_>, Vec<_>) = node
-            .members()
-            .partition(|view| view.card.id == node.id_of(own));
-        let mut feed = Feed::new(Epoch(number.into()), now, &own[0])
+        let mut members = node.members();
+        let own = members.next().expect("a node shows itself first");
+        let mut feed = Feed::new(Epoch(number.into()), now, &own)
             .with_journal_limits(JOURNAL_CHANGES, JOURNAL_BYTES);
-        for member in others {
+        for member in members {
             let previous = None;
             feed.publish(now, &Change::Join { member, previous });
         }
