@@ -11,7 +11,7 @@ use super::{
 };
 
 /// After this long without another return a member is as good as any.
-pub(super) const CALM_AFTER: Duration = Duration::from_secs(600);
+const CALM_AFTER: Duration = Duration::from_secs(600);
 /// The second return is held back for eight probe intervals, each further one twice as long.
 const HOLD_INTERVALS: u32 = 8;
 const DOUBLINGS_MAX: u8 = 3;
@@ -33,8 +33,8 @@ pub(super) struct Unrest {
     last: Timestamp,
     /// Who had accused it the last time.
     accuser: Option<MemberId>,
-    /// The cut that it was excused by last: one excuses nobody twice.
-    pub(super) excused_by: Option<Timestamp>,
+    /// The cut that it came back from last.
+    cut: Option<Timestamp>,
 }
 
 impl Unrest {
@@ -42,24 +42,25 @@ impl Unrest {
         returns: 0,
         last: Timestamp::ZERO,
         accuser: None,
-        excused_by: None,
+        cut: None,
     };
 
-    /// It is back from `lost`, to which it came by a cut or by itself. What one accuser says again
-    /// and again, and nobody else, speaks against the accuser and is not counted.
+    /// It is back from `lost`, to which it came by a cut or by itself. A cut excuses it, unless it
+    /// came back from that one already, or from another within a while: so does a link that comes
+    /// and goes. What one accuser says again and again, and nobody else, speaks against the
+    /// accuser and is not counted.
     #[must_use]
     pub(super) fn back_from(self, lost: &Standing, cut: Option<Timestamp>, now: Timestamp) -> Self {
-        if cut.is_some() && cut != self.excused_by {
-            return Self {
-                excused_by: cut,
-                ..self
-            };
-        }
         let Some(accuser) = lost.accusation().map(|accusation| accusation.by) else {
             return self;
         };
-        if Some(accuser) == self.accuser && !is_shared(lost) {
-            return self;
+        let is_first = |cut| self.cut.is_none_or(|last| cut - last > CALM_AFTER);
+        let unrest = Self {
+            cut: cut.or(self.cut),
+            ..self
+        };
+        if cut.is_some_and(is_first) || Some(accuser) == self.accuser && !is_shared(lost) {
+            return unrest;
         }
         let returns = match now - self.last < CALM_AFTER {
             true => self.returns.saturating_add(1),
@@ -69,8 +70,13 @@ impl Unrest {
             returns,
             last: now,
             accuser: Some(accuser),
-            ..self
+            ..unrest
         }
+    }
+
+    /// Whether it came back from that cut.
+    pub(super) fn is_back_from(self, cut: Timestamp) -> bool {
+        self.cut == Some(cut)
     }
 
     /// Whether a return was counted since `earlier`.
@@ -165,10 +171,28 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_comes_and_goes_excuses_once_until_it_is_calm() {
+        let failed = Standing::Failed(accusation(1));
+        let mut unrest = Unrest::CALM;
+        let mut returns = |second| {
+            unrest = unrest.back_from(&failed, Some(at(second)), at(second + 50));
+            unrest.returns
+        };
+        assert_eq!([300, 600, 900, 1_200].map(&mut returns), [0, 1, 2, 3]);
+        assert_eq!(returns(2_000), 3, "excused again");
+    }
+
+    #[test]
     fn who_left_was_not_lost() {
         let left = Standing::Left {
             reason: String::new(),
         };
         assert_eq!(Unrest::CALM.back_from(&left, None, at(1)), Unrest::CALM);
+    }
+
+    #[test]
+    fn who_was_never_lost_keeps_its_excuse() {
+        let seen = Unrest::CALM.back_from(&Standing::Alive, Some(at(1)), at(2));
+        assert_eq!(seen, Unrest::CALM);
     }
 }

@@ -3,11 +3,7 @@
 
 use std::time::Duration;
 
-use super::{
-    Timestamp,
-    damping::{CALM_AFTER, Unrest},
-    roster::Standing,
-};
+use super::{Timestamp, damping::Unrest, roster::Standing};
 
 /// What is lost within so many probe intervals may have one cause: the longest suspicion, about.
 const TOGETHER_INTERVALS: u32 = 30;
@@ -22,9 +18,7 @@ pub(super) struct Losses {
     together: Option<Together>,
     /// When the last cut began.
     cut: Option<Timestamp>,
-    /// When the last one began that came out of calm.
-    excused: Option<Timestamp>,
-    /// When a member last came back from that one.
+    /// When a member last came back from it.
     healed: Option<Timestamp>,
     /// When members that are only suspected were last asked, as another came back.
     asked: Option<Timestamp>,
@@ -42,58 +36,67 @@ fn span(probe_interval: Duration) -> Duration {
     probe_interval * TOGETHER_INTERVALS
 }
 
+const fn is_lost(standing: &Standing) -> bool {
+    matches!(standing, Standing::Suspect(_) | Standing::Failed(_))
+}
+
 /// Whether a member that was given up is back.
-pub(super) fn is_return(prior: &Standing, next: &Standing) -> bool {
+pub(super) const fn is_return(prior: &Standing, next: &Standing) -> bool {
     matches!(prior, Standing::Failed(_)) && matches!(next, Standing::Alive)
 }
 
 /// Whether a member that was well is lost now.
-pub(super) fn is_loss(prior: &Standing, next: &Standing) -> bool {
-    matches!(prior, Standing::Alive) && matches!(next, Standing::Suspect(_) | Standing::Failed(_))
+pub(super) const fn is_loss(prior: &Standing, next: &Standing) -> bool {
+    matches!(prior, Standing::Alive) && is_lost(next)
+}
+
+/// Whether a member that was lost is so no longer: it is back, or it is known to be gone.
+pub(super) const fn is_found(prior: &Standing, next: &Standing) -> bool {
+    is_lost(prior) && !is_lost(next)
 }
 
 impl Losses {
-    /// One more of a cluster of `size` is lost, that was well since then.
-    pub(super) fn note(
-        &mut self,
-        (since, now): (Timestamp, Timestamp),
-        size: usize,
-        probe_interval: Duration,
-    ) {
+    /// One more of a cluster of `size` is lost.
+    pub(super) fn note(&mut self, now: Timestamp, size: usize, probe_interval: Duration) {
         let lately = |together: &Together| now - together.since <= span(probe_interval);
-        let together = match self.together.filter(lately) {
-            // It was among them already, and came back.
-            Some(together) if since >= together.since => return,
-            Some(Together { since, count }) => Together {
-                since,
-                count: count + 1,
-            },
-            None => Together {
-                since: now,
-                count: 1,
-            },
+        let before = self.together.filter(lately);
+        let together = Together {
+            since: before.map_or(now, |together| together.since),
+            count: before.map_or(1, |together| together.count + 1),
         };
         self.together = Some(together);
-        if together.count >= (size / CUT_SHARE).max(2) && self.cut != Some(together.since) {
-            let is_out_of_calm = self.cut.is_none_or(|cut| now - cut > CALM_AFTER);
-            self.cut = Some(together.since);
-            // A link that comes and goes excuses nobody but the first time.
-            if is_out_of_calm {
-                (self.excused, self.healed) = (self.cut, None);
-            }
+        let is_many = together.count >= (size / CUT_SHARE).max(2);
+        if is_many && self.cut_behind(now, probe_interval).is_none() {
+            (self.cut, self.healed) = (Some(together.since), None);
         }
     }
 
-    /// A member that was lost `since` then is back. Whether it is time to ask others: a cut brings
-    /// many back at once.
+    /// One that was lost `since` then is so no longer: who come and go one by one are no cut.
+    pub(super) fn note_found(&mut self, since: Timestamp) {
+        let fewer = |together: Together| match since >= together.since {
+            true => Together {
+                count: together.count.saturating_sub(1),
+                ..together
+            },
+            false => together,
+        };
+        let some = |together: &Together| together.count > 0;
+        self.together = self.together.map(fewer).filter(some);
+    }
+
+    /// A member that was lost `since` then is back.
     pub(super) fn note_return(
         &mut self,
         (since, now): (Timestamp, Timestamp),
         probe_interval: Duration,
-    ) -> bool {
-        if self.excuse(since, probe_interval).is_some() {
+    ) {
+        if self.cut_behind(since, probe_interval).is_some() {
             self.healed = Some(now);
         }
+    }
+
+    /// Whether it is time to ask those who are only suspected, once an interval.
+    pub(super) fn is_time_to_ask(&mut self, now: Timestamp, probe_interval: Duration) -> bool {
         let is_time = self.asked.is_none_or(|at| now - at >= probe_interval);
         if is_time {
             self.asked = Some(now);
@@ -101,24 +104,28 @@ impl Losses {
         is_time
     }
 
-    /// The cut that excuses a member which is lost `since` then, if there is one.
-    pub(super) fn excuse(&self, since: Timestamp, probe_interval: Duration) -> Option<Timestamp> {
+    /// The cut that may have taken a member which is lost `since` then.
+    pub(super) fn cut_behind(
+        &self,
+        since: Timestamp,
+        probe_interval: Duration,
+    ) -> Option<Timestamp> {
         let span = span(probe_interval);
         // Suspicion comes before failure, and `since` is by the clock of whoever saw it first.
         let was_then = |cut: &Timestamp| cut.before(span) <= since && since <= *cut + span * 2;
-        self.excused.filter(was_then)
+        self.cut.filter(was_then)
     }
 
-    /// Whether that one excused a member's return.
-    pub(super) fn has_excused(&self, unrest: Unrest) -> bool {
-        self.excused.is_some() && unrest.excused_by == self.excused
+    /// Whether a member of that unrest came back from the last cut.
+    pub(super) fn has_taken(&self, unrest: Unrest) -> bool {
+        self.cut.is_some_and(|cut| unrest.is_back_from(cut))
     }
 
     /// Whether what others hold of a member may be what the other side of a cut holds of ours, as
     /// the two have not met, or have just met.
     pub(super) fn has_other_side(&self, now: Timestamp, probe_interval: Duration) -> bool {
         let is_just = |healed| now - healed <= span(probe_interval);
-        self.excused.is_some() && self.healed.is_none_or(is_just)
+        self.cut.is_some() && self.healed.is_none_or(is_just)
     }
 }
 
@@ -136,57 +143,64 @@ mod tests {
     fn losses(seconds: &[u64]) -> Losses {
         let mut losses = Losses::default();
         for second in seconds {
-            losses.note((at(0), at(*second)), 32, INTERVAL);
+            losses.note(at(*second), 32, INTERVAL);
         }
         losses
     }
 
-    fn excuses(losses: &Losses, since: u64) -> bool {
-        losses.excuse(at(since), INTERVAL).is_some()
+    fn is_cut(losses: &Losses, since: u64) -> bool {
+        losses.cut_behind(at(since), INTERVAL).is_some()
     }
 
     #[test]
     fn an_eighth_within_a_while_is_a_cut() {
         let three = losses(&[100, 101, 102]);
-        assert!(!excuses(&three, 101));
+        assert!(!is_cut(&three, 101));
         let four = losses(&[100, 101, 102, 103]);
-        assert!(excuses(&four, 100) && excuses(&four, 110));
-        assert!(!excuses(&four, 300), "lost long after");
+        assert!(is_cut(&four, 100) && is_cut(&four, 110));
+        assert!(!is_cut(&four, 300), "lost long after");
         let slow = losses(&[100, 120, 140, 160]);
-        assert!(!excuses(&slow, 140));
+        assert!(!is_cut(&slow, 140));
     }
 
     #[test]
     fn two_of_a_few_are_a_cut_and_one_is_not() {
         let mut losses = Losses::default();
-        losses.note((at(0), at(100)), 3, INTERVAL);
-        assert!(!excuses(&losses, 100));
-        losses.note((at(0), at(101)), 3, INTERVAL);
-        assert!(excuses(&losses, 100));
+        losses.note(at(100), 3, INTERVAL);
+        assert!(!is_cut(&losses, 100));
+        losses.note(at(101), 3, INTERVAL);
+        assert!(is_cut(&losses, 100));
     }
 
     #[test]
     fn the_first_seconds_count_as_all_others() {
-        assert!(excuses(&losses(&[1, 2, 3, 4]), 3));
+        assert!(is_cut(&losses(&[1, 2, 3, 4]), 3));
     }
 
     #[test]
-    fn one_that_comes_and_goes_is_one() {
-        let mut losses = losses(&[100]);
-        for second in 101..110 {
-            losses.note((at(second), at(second)), 3, INTERVAL);
+    fn who_come_and_go_one_by_one_are_no_cut() {
+        let mut losses = Losses::default();
+        for second in 100..110 {
+            losses.note(at(second), 3, INTERVAL);
+            losses.note_found(at(second));
         }
-        assert!(!excuses(&losses, 105));
+        assert!(!is_cut(&losses, 105));
+        losses.note(at(111), 3, INTERVAL);
+        losses.note_found(at(50));
+        losses.note(at(112), 3, INTERVAL);
+        assert!(
+            is_cut(&losses, 111),
+            "who was lost long before is none of these"
+        );
     }
 
     #[test]
-    fn a_second_cut_soon_after_is_no_excuse() {
-        let again = losses(&[100, 100, 100, 100, 200, 200, 200, 200]);
-        assert!(excuses(&again, 100) && !excuses(&again, 200));
-        let later = losses(&[100, 100, 100, 100, 800, 800, 800, 800]);
-        assert!(excuses(&later, 800));
-        let for_ever: Vec<_> = (1..9).flat_map(|cut| [300 * cut; 4]).collect();
-        assert!(!excuses(&losses(&for_ever), 2_400), "never calm");
+    fn what_is_lost_within_a_minute_is_one_cut_and_later_there_is_another() {
+        let cut = |losses: &Losses, since| losses.cut_behind(at(since), INTERVAL);
+        let one = losses(&[100, 100, 100, 100, 140, 140, 140, 140]);
+        assert_eq!(cut(&one, 140), Some(at(100)));
+        let two = losses(&[100, 100, 100, 100, 158, 159, 160, 161]);
+        assert_eq!(cut(&two, 160), Some(at(158)));
     }
 
     #[test]

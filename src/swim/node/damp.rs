@@ -7,7 +7,7 @@ use crate::swim::{
     Evidence, MemberId, MemberState, Timestamp,
     damping::{Held, Unrest},
     identity::Identity,
-    losses::{is_loss, is_return},
+    losses::{is_found, is_loss, is_return},
     roster::{Accusation, Record, Standing},
     timers::Alarm,
 };
@@ -35,11 +35,7 @@ impl Node {
         }
         let interval = self.tuning.probe_interval;
         let unrest = match next {
-            Standing::Alive if self.is_accused_by_the_other_side(prior) => prior.unrest,
-            Standing::Alive => {
-                let excuse = self.losses.excuse(prior.since, interval);
-                prior.unrest.back_from(&prior.standing, excuse, self.now)
-            }
+            Standing::Alive => self.unrest_of_returned(prior),
             _ => prior.unrest,
         };
         let returned = unrest.counts_more_than(prior.unrest);
@@ -59,14 +55,29 @@ impl Node {
         (unrest, held.filter(lasts))
     }
 
+    /// What the other side of a cut said of ours is not counted. Whoever the cut took from us is
+    /// marked as its own, whoever accused it: by that we know the other side.
+    fn unrest_of_returned(&self, prior: &Record) -> Unrest {
+        let cut = self
+            .losses
+            .cut_behind(prior.since, self.tuning.probe_interval);
+        let unrest = prior.unrest.back_from(&prior.standing, cut, self.now);
+        let was_taken =
+            matches!(prior.standing, Standing::Failed(_)) && !unrest.counts_more_than(prior.unrest);
+        match was_taken || !self.is_accused_by_the_other_side(prior) {
+            true => unrest,
+            false => prior.unrest,
+        }
+    }
+
     /// Whether those who accused it were cut off from it: each side of a cut fails the other, and
     /// says so when the two meet.
-    fn is_accused_by_the_other_side(&self, prior: &Record) -> bool {
+    fn is_accused_by_the_other_side(&self, record: &Record) -> bool {
         let is_theirs = |accusation: Accusation| {
             accusation.evidence == Evidence::HeldFailed || self.was_cut_off(accusation.by)
         };
         let interval = self.tuning.probe_interval;
-        prior.standing.accusation().is_some_and(is_theirs)
+        record.standing.accusation().is_some_and(is_theirs)
             && self.losses.has_other_side(self.now, interval)
     }
 
@@ -76,21 +87,33 @@ impl Node {
         let handle = gate.directory.handle(member);
         let record = handle.and_then(|handle| gate.roster.record(handle));
         record.is_some_and(|record| {
-            record.standing != Standing::Alive || self.losses.has_excused(record.unrest)
+            record.standing != Standing::Alive || self.losses.has_taken(record.unrest)
         })
     }
 
-    /// A member is lost or back: others may be so with it.
+    /// A member is lost, or no longer: others may be so with it. What the other side of a cut says
+    /// of ours is no loss.
     pub(super) fn note_trouble(&mut self, prior: Option<&Record>, next: &Record) {
         let Some(prior) = prior else { return };
-        let (times, interval) = ((prior.since, self.now), self.tuning.probe_interval);
-        if is_loss(&prior.standing, &next.standing) {
+        if is_loss(&prior.standing, &next.standing) && !self.is_accused_by_the_other_side(next) {
             let size = self.cluster_size();
-            self.losses.note(times, size, interval);
-        } else if is_return(&prior.standing, &next.standing)
-            && self.losses.note_return(times, interval)
-            && self.tuning.last_calls
-        {
+            self.losses.note(self.now, size, self.tuning.probe_interval);
+        }
+        if is_found(&prior.standing, &next.standing) && !self.is_accused_by_the_other_side(prior) {
+            self.losses.note_found(prior.since);
+        }
+        if is_return(&prior.standing, &next.standing) {
+            self.note_return(prior, next);
+        }
+    }
+
+    /// A cut brings many back at once: whoever is only suspected is asked.
+    fn note_return(&mut self, prior: &Record, next: &Record) {
+        let interval = self.tuning.probe_interval;
+        if prior.life.generation() == next.life.generation() {
+            self.losses.note_return((prior.since, self.now), interval);
+        }
+        if self.tuning.last_calls && self.losses.is_time_to_ask(self.now, interval) {
             self.ask_suspects();
         }
     }
@@ -114,10 +137,12 @@ impl Node {
 }
 
 /// A goodbye says no incarnation, as a refutation must: until the restart, consumers go on to hold
-/// a member suspect, or failed, that was so when it announced one.
+/// a member suspect, or failed, that was so when it announced one. One that was removed they do
+/// not hold: it joins.
 fn awaiting(prior: &Record, due: Timestamp) -> Option<Held> {
     let told = prior.told();
-    (told.standing.shown() != MemberState::Alive).then(|| Held {
+    let is_shown = told.standing != Standing::Removed;
+    (is_shown && told.standing.shown() != MemberState::Alive).then(|| Held {
         told: Box::new(told.clone()),
         until: due,
     })
