@@ -1,6 +1,11 @@
 //! `Timers`: everything a node waits for, in the order in which it must fire.
 
-use std::{cmp::Reverse, collections::BinaryHeap, net::SocketAddr, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use super::{StreamId, Timestamp, directory::Handle, health::Errand, identity::Identity, prefetch};
 
@@ -31,14 +36,10 @@ pub(super) enum Alarm {
     EventRound,
     /// The lifetime of an event is over.
     EventsOver,
-    /// What a member says of itself is passed on once more.
-    FactsAgain(Handle),
     /// One of foca's own.
     Foca(foca::Timer<Identity>),
     /// Compare state once more: the last exchange left something open.
     FollowUp,
-    /// A member that is down is forgotten.
-    Forget(Identity),
     /// Say hello (again) to this address.
     Hello(SocketAddr),
     /// A suspect is asked directly before its time is over.
@@ -54,6 +55,8 @@ pub(super) enum Alarm {
     Nack(Errand),
     /// Look for members that we lost.
     Reconnect,
+    /// One that is awaited once at a time.
+    Once(Once),
     /// Ask who has forgotten a member that was removed here.
     RemovalRound(Handle),
     /// A member is not back from the restart that it announced.
@@ -69,6 +72,16 @@ pub(super) enum Alarm {
         /// The incarnation it was accused in.
         incarnation: u16,
     },
+}
+
+/// What is awaited once for each member, however often it is put off: others may give reason for it
+/// as often as they like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Once {
+    /// What a member says of itself is passed on once more.
+    FactsAgain(Handle),
+    /// A member that is over is forgotten.
+    Forget(Handle),
 }
 
 impl Alarm {
@@ -92,6 +105,8 @@ pub(super) struct Timers {
     heap: BinaryHeap<Reverse<Entry>>,
     /// The newest of foca's indirect stages, which nearly always becomes moot at once.
     indirect: Option<Entry>,
+    /// When those are due that are awaited once; the heap may have them earlier.
+    once: BTreeMap<Once, Timestamp>,
     scheduled: u64,
 }
 
@@ -111,6 +126,19 @@ impl Timers {
             _ => Some(entry),
         };
         self.heap.extend(entry.map(Reverse));
+    }
+
+    /// From now on it is due `at` that time, or a little later if it was.
+    pub(super) fn schedule_once(&mut self, at: Timestamp, once: Once) {
+        if self.once.insert(once, at).is_none() {
+            self.schedule(at, Alarm::Once(once));
+        }
+    }
+
+    /// As [`Self::schedule_once`], but never later.
+    pub(super) fn hasten(&mut self, at: Timestamp, once: Once) {
+        self.once.insert(once, at);
+        self.schedule(at, Alarm::Once(once));
     }
 
     /// See [`prefetch()`]. Of many the first will do: what is below them is hardly looked at.
@@ -133,6 +161,27 @@ impl Timers {
 
     /// The next alarm whose deadline is not after `now`.
     pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<Alarm> {
+        loop {
+            match self.pop(now)? {
+                Alarm::Once(once) if !self.is_due(once, now) => {}
+                alarm => return Some(alarm),
+            }
+        }
+    }
+
+    /// Whether it was not put off, and did not ring before.
+    fn is_due(&mut self, once: Once, now: Timestamp) -> bool {
+        match self.once.get(&once) {
+            Some(due) if *due > now => {
+                self.schedule(*due, Alarm::Once(once));
+                false
+            }
+            Some(_) => self.once.remove(&once).is_some(),
+            None => false,
+        }
+    }
+
+    fn pop(&mut self, now: Timestamp) -> Option<Alarm> {
         if self.deadline()? > now {
             return None;
         }
@@ -158,6 +207,9 @@ impl Timers {
         }
         if let Some(entry) = &mut self.indirect {
             entry.key.0 = entry.key.0 + delay;
+        }
+        for due in self.once.values_mut() {
+            *due = *due + delay;
         }
         self.heap = entries.into();
     }
@@ -245,6 +297,22 @@ mod tests {
             [Alarm::Reconnect]
         );
         assert_eq!(timers.deadline(), None);
+    }
+
+    #[test]
+    fn what_is_awaited_once_rings_once_and_not_before_it_was_put_off_to() {
+        let at = Timestamp::from_micros;
+        let forget = Once::Forget(3);
+        let mut timers = Timers::default();
+        for micros in 5..1_000 {
+            timers.schedule_once(at(micros), forget);
+        }
+        assert_eq!(timers.len(), 1, "however often it is put off");
+        assert_eq!(drain(&mut timers, at(998)), []);
+        timers.hasten(at(999), forget);
+        assert_eq!(drain(&mut timers, at(2_000)), [Alarm::Once(forget)]);
+        timers.schedule_once(at(3_000), forget);
+        assert_eq!(drain(&mut timers, at(3_000)), [Alarm::Once(forget)]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::swim::{
     identity::Identity,
     roster::{Record, Standing},
     tags::PACKET_TAG_BYTES_MAX,
-    timers::Alarm,
+    timers::Once,
 };
 
 /// Others are set right about us once in this time: a twin that does the same must not make it a
@@ -205,7 +205,8 @@ impl Node {
     /// the next exchange only: no probe and no clock brings facts up again, as they do failures.
     fn spread_facts(&mut self, handle: Handle) {
         self.spread_facts_again(handle);
-        self.schedule(self.tuning.gossip_interval, Alarm::FactsAgain(handle));
+        let at = self.now + self.tuning.gossip_interval;
+        self.timers.schedule_once(at, Once::FactsAgain(handle));
     }
 
     /// Passes a member's facts on, at once and with the next packets.

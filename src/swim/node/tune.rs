@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Node, Tuning};
 use crate::swim::{
     Timestamp, directory::Handle, identity::Identity, mail::SWIM_BYTES_MAX, roster::Record,
-    timers::Alarm,
+    timers::Once,
 };
 
 impl Node {
@@ -19,45 +19,44 @@ impl Node {
         self.check(result);
         // Where it takes longer, whoever is forgotten too early is put off.
         if forgets_sooner {
-            let over = self.over();
-            over.into_iter().for_each(|who| self.forget_in_time(who));
+            self.forget_sooner();
         }
     }
 
-    /// Members that consumers were told are over.
-    fn over(&self) -> Vec<Identity> {
-        let gate = self.gate.borrow();
-        let over = gate.roster.records();
-        let over = over.filter(|(_, record)| record.standing.is_over());
-        let identity = |(handle, record): (Handle, &Record)| Identity {
-            handle,
-            life: record.life,
+    /// The clocks of members that consumers were told are over ring earlier.
+    fn forget_sooner(&mut self) {
+        let over: Vec<_> = {
+            let gate = self.gate.borrow();
+            let ends = |(handle, record)| Some((handle, self.forgotten_at(record)?));
+            gate.roster.records().filter_map(ends).collect()
         };
-        over.map(identity).collect()
-    }
-
-    fn forget_in_time(&mut self, identity: Identity) {
-        if let Some(at) = self.forgotten_at(identity) {
-            self.timers.schedule(at, Alarm::Forget(identity));
+        for (handle, at) in over {
+            self.timers.hasten(at, Once::Forget(handle));
         }
     }
 
     /// When a member that is over has been so for long enough.
-    fn forgotten_at(&self, Identity { handle, life }: Identity) -> Option<Timestamp> {
-        let gate = self.gate.borrow();
-        let record = gate.roster.record(handle)?;
-        let is_over = record.life == life && record.standing.is_over();
+    fn forgotten_at(&self, record: &Record) -> Option<Timestamp> {
+        let is_over = record.standing.is_over();
         is_over.then(|| record.since + self.tuning.forget_after)
     }
 
-    /// A member has been over for long enough, or was to be by an earlier tuning.
-    pub(super) fn forget(&mut self, identity: Identity) {
-        if self.forgotten_at(identity).is_some_and(|at| at > self.now) {
-            return self.forget_in_time(identity);
+    /// A member has been over for long enough, or an earlier life of it was to be, or it was to be
+    /// by an earlier tuning.
+    pub(super) fn forget(&mut self, handle: Handle) {
+        let record = self.gate.borrow().roster.record(handle).cloned();
+        let Some(record) = record else { return };
+        let Some(at) = self.forgotten_at(&record) else {
+            return;
+        };
+        if at > self.now {
+            return self.timers.schedule_once(at, Once::Forget(handle));
         }
-        let result = self.engine.timer(foca::Timer::RemoveDown(identity));
+        let life = record.life;
+        let gone = foca::Timer::RemoveDown(Identity { handle, life });
+        let result = self.engine.timer(gone);
         self.check(result);
-        self.gate.borrow_mut().touch(identity.handle);
+        self.gate.borrow_mut().touch(handle);
     }
 
     /// How long to wait where foca asks to be woken `after` so long. Its own pace it keeps for

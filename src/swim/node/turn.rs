@@ -2,8 +2,12 @@
 
 use super::Node;
 use crate::swim::{
-    Input, Notice, Timestamp, engine::Note, gate::Sighting, identity::Identity,
-    mail::SWIM_BYTES_MAX, timers::Alarm,
+    Input, Notice, Timestamp,
+    engine::Note,
+    gate::Sighting,
+    identity::Identity,
+    mail::SWIM_BYTES_MAX,
+    timers::{Alarm, Once},
 };
 
 impl Node {
@@ -51,14 +55,14 @@ impl Node {
             Alarm::EventsOver => self.events_over(),
             Alarm::Exchange => self.exchange_now_and_then(),
             Alarm::FollowUp => self.follow_up_if_due(),
-            Alarm::FactsAgain(handle) => self.spread_facts_again(handle),
             Alarm::Foca(timer @ foca::Timer::ProbeRandomMember(_)) => self.probe_next(timer),
             Alarm::Foca(timer) => self.ring_foca(timer),
-            Alarm::Forget(identity) => self.forget(identity),
             Alarm::Hello(address) => self.hello_again(address),
             Alarm::LastCall { suspect, confirmed } => self.last_call(suspect, confirmed),
             Alarm::LeaveRound(round) => self.leave_round(round),
             Alarm::Nack(errand) => self.nack(errand),
+            Alarm::Once(Once::FactsAgain(handle)) => self.spread_facts_again(handle),
+            Alarm::Once(Once::Forget(handle)) => self.forget(handle),
             Alarm::Reconnect => self.reconnect(),
             Alarm::RemovalRound(removed) => self.removal_round(removed),
             Alarm::RestartOverdue(identity) => self.restart_overdue(identity),

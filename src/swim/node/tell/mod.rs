@@ -10,7 +10,7 @@ use crate::swim::{
     gate::{Heard, Touch},
     identity::Identity,
     roster::{Accusation, Claim, Record, Standing},
-    timers::Alarm,
+    timers::{Alarm, Once},
 };
 
 /// One thing to tell of a member.
@@ -168,7 +168,7 @@ impl Node {
             }
             Standing::Failed(_) | Standing::Left { .. } | Standing::Removed => {
                 let at = next.since + self.tuning.forget_after;
-                self.timers.schedule(at, Alarm::Forget(identity));
+                self.timers.schedule_once(at, Once::Forget(identity.handle));
             }
         }
     }
