@@ -181,6 +181,8 @@ impl Stated {
 
 /// Versions that may pass unheard.
 const LEAP_MAX: u32 = 1 << 20;
+/// The first word of a generation that is heard may be as late as this.
+const FIRST_WORD_MAX: u32 = u32::MAX / 2;
 
 /// The newest facts of every member that ever stated any, ourselves included. Whoever never did
 /// costs nothing.
@@ -201,17 +203,16 @@ impl FactBook {
     }
 
     /// Whether this is a later word than the one held. One that skips more versions than
-    /// [`LEAP_MAX`] is damaged or forged: believed, it would leave the member none to use.
+    /// [`LEAP_MAX`] is damaged or forged: believed, it would leave the member none to use. Who
+    /// holds none of that generation cannot tell, and leaves the member half of them.
     pub(super) fn is_news(&self, stated: &Stated) -> bool {
         let held = self.0.get(&stated.handle);
         let held = held.map_or((0, 0), |(generation, facts)| (*generation, facts.version));
-        let spoken = if held.0 == stated.generation {
-            held.1
-        } else {
-            0
+        let latest = match held.0 == stated.generation {
+            true => held.1.saturating_add(LEAP_MAX),
+            false => FIRST_WORD_MAX,
         };
-        let leaps = stated.facts.version > spoken.saturating_add(LEAP_MAX);
-        stated.facts.version > 0 && !leaps && stated.rank() > held
+        (1..=latest).contains(&stated.facts.version) && stated.rank() > held
     }
 
     /// Keeps the facts in place of what was held of the member.
@@ -273,6 +274,16 @@ mod tests {
             let stated = stated(generation, version);
             assert_eq!(book.is_news(&stated), is_news, "{generation}.{version}");
         }
+    }
+
+    #[test]
+    fn the_first_word_heard_of_a_generation_may_be_a_late_one_and_leaves_room() {
+        let mut book = FactBook::default();
+        assert!(book.is_news(&stated(3, 10 * LEAP_MAX)));
+        assert!(!book.is_news(&stated(3, FIRST_WORD_MAX + 1)));
+        book.note(7, 3, stated(3, 5).facts);
+        assert!(!book.is_news(&stated(3, 10 * LEAP_MAX)));
+        assert!(book.is_news(&stated(4, 10 * LEAP_MAX)));
     }
 
     #[test]
