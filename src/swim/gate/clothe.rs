@@ -86,15 +86,15 @@ impl Gate {
 
     /// Who accused it, and of what; ourselves and of what we saw if nobody told us.
     pub(in crate::swim) fn accusation(&self, identity: Identity) -> Accusation {
-        let heard = self.heard.iter().rev().find_map(|heard| match heard.claim {
-            Claim::Suspect(accusation) | Claim::Failed(accusation) if heard.about == identity => {
-                Some(accusation)
-            }
+        let heard = self.heard_of(identity).rev();
+        let mut heard = heard.filter_map(|heard| match heard.claim {
+            Claim::Suspect(accusation) | Claim::Failed(accusation) => Some(accusation),
             _ => None,
         });
         let record = self.roster.record(identity.handle);
         let told = record.filter(|record| record.life == identity.life);
         heard
+            .next()
             .or_else(|| told?.standing.accusation())
             .unwrap_or_else(|| self.own_accusation(identity))
     }

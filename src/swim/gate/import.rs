@@ -21,6 +21,10 @@ impl Gate {
         held: Option<&Member<Identity>>,
         forget_after: Duration,
     ) -> Member<Identity> {
+        // We are in no list of our own, and are no stranger to ourselves.
+        if update.id(&self.cluster) == self.id {
+            return self.judge(update);
+        }
         match (update, held) {
             (
                 Update::Failed {

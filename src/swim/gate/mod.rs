@@ -116,7 +116,7 @@ pub(super) struct Gate {
     /// A member addressed an earlier life of ours: it should learn of this one.
     pub(super) addressed_before: bool,
     /// What qualifies the claims being read.
-    heard: Vec<Heard>,
+    heard: BTreeMap<Identity, Vec<Heard>>,
 }
 
 /// How a process takes its leave.
@@ -130,7 +130,6 @@ pub(super) struct Goodbye {
 /// A claim with what foca cannot hold of it.
 #[derive(Clone, Debug)]
 pub(super) struct Heard {
-    pub(super) about: Identity,
     pub(super) incarnation: u16,
     pub(super) claim: Claim,
     pub(super) age: Duration,
@@ -189,7 +188,7 @@ impl Gate {
             sightings: Vec::new(),
             junk: None,
             addressed_before: false,
-            heard: Vec::new(),
+            heard: BTreeMap::new(),
         }
     }
 
@@ -357,8 +356,7 @@ impl Gate {
     /// Notes what qualifies a claim about `member` that foca is going to hear.
     pub(super) fn hear(&mut self, member: &Member<Identity>, claim: Claim, age_s: u32) {
         self.touch(member.id().handle);
-        self.heard.push(Heard {
-            about: *member.id(),
+        self.heard.entry(*member.id()).or_default().push(Heard {
             incarnation: member.incarnation(),
             claim,
             age: Duration::from_secs(age_s.into()),
@@ -371,10 +369,14 @@ impl Gate {
             Claim::Suspect(_) => state == State::Suspect,
             _ => state == State::Down,
         };
-        self.heard
-            .iter()
+        self.heard_of(identity)
             .rev()
-            .find(|heard| heard.about == identity && fits(&heard.claim))
+            .find(|heard| fits(&heard.claim))
+    }
+
+    /// What was heard of `identity`, the latest last.
+    pub(super) fn heard_of(&self, identity: Identity) -> impl DoubleEndedIterator<Item = &Heard> {
+        self.heard.get(&identity).into_iter().flatten()
     }
 
     /// This life of a member is over, by its own word or an operator's: in whatever incarnation.
@@ -413,10 +415,8 @@ impl Gate {
         &self,
         member: &Member<Identity>,
     ) -> impl Iterator<Item = Accusation> {
-        let fits = |heard: &&Heard| {
-            heard.about == *member.id() && heard.incarnation == member.incarnation()
-        };
-        let heard = self.heard.iter().filter(fits);
+        let fits = |heard: &&Heard| heard.incarnation == member.incarnation();
+        let heard = self.heard_of(*member.id()).filter(fits);
         heard.filter_map(|heard| match heard.claim {
             Claim::Suspect(accusation) => Some(accusation),
             _ => None,
