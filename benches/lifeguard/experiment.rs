@@ -50,19 +50,30 @@ impl Lab {
         let slots: Vec<_> = (0..NODES).map(|number| world.add(spec(number))).collect();
         world.look_away();
         world.warm_start(slots.iter().copied(), Duration::from_millis(990));
-        world.run_for(QUIET);
+        let mut lab = Self {
+            world,
+            struck: Vec::new(),
+        };
+        lab.run_for(QUIET);
         let mut dice = Xoshiro256PlusPlus::seed_from_u64(point.seed);
         let chosen = index::sample(&mut dice, slots.len(), point.concurrent as usize);
-        let struck: Vec<_> = chosen.into_iter().map(|index| slots[index]).collect();
-        world.begin_counting();
-        Self { world, struck }
+        lab.struck = chosen.into_iter().map(|index| slots[index]).collect();
+        lab.world.begin_counting();
+        lab
+    }
+
+    /// Time stands still in a world that broke a promise.
+    fn run_for(&mut self, span: Duration) {
+        self.world.run_for(span);
+        let broken = self.world.violations();
+        assert!(broken.is_empty(), "a promise was broken: {broken:?}");
     }
 
     fn strike(&mut self, span: Duration) {
         for slot in &self.struck {
             self.world.apply(Fault::Choke(*slot, span));
         }
-        self.world.run_for(span);
+        self.run_for(span);
     }
 }
 
@@ -72,7 +83,7 @@ pub(crate) fn interval(point: &Point, tuning: &Tuning) -> Outcome {
     let end = lab.world.now() + LASTS;
     while lab.world.now() < end {
         lab.strike(point.lasts);
-        lab.world.run_for(point.pause.unwrap_or_default());
+        lab.run_for(point.pause.unwrap_or_default());
     }
     let measures = lab.world.report().measures;
     Outcome {
@@ -91,7 +102,7 @@ pub(crate) fn threshold(point: &Point, tuning: &Tuning) -> Vec<Detection> {
     }
     let begin = lab.world.now();
     lab.strike(point.lasts);
-    lab.world.run_for(LASTS.saturating_sub(point.lasts));
+    lab.run_for(LASTS.saturating_sub(point.lasts));
     let told = |slot: &Slot| {
         let told = lab.world.followed(*slot, "failed").expect("it is followed");
         let healthy = told.iter().filter(|(at, _)| !lab.struck.contains(*at));
