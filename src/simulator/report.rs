@@ -196,6 +196,11 @@ impl Report {
         &self.first
     }
 
+    /// From each crash until the last node told `failed`.
+    pub const fn full_disseminations(&self) -> &Distribution {
+        &self.all
+    }
+
     /// `failed` told of a process that ran and had been healthy for a minute (not paused, not
     /// slow, not singled out by a rule): all of them, and those told by one that was healthy, too.
     pub const fn false_positives(&self) -> (u64, u64) {

@@ -157,10 +157,15 @@ fn a_missed_expectation_is_a_no_with_a_line_to_reproduce_it() {
     let said = simulate(&text, &["--seed", "9"]);
     assert_eq!(said.code(), 1, "{said:#?}");
     assert!(
-        said.stdout.contains("FAILED seed 9: first_detection_p99"),
+        said.stdout
+            .contains("FAILED seed 9: its first_detection_p99"),
         "{said:#?}"
     );
-    assert!(said.stdout.contains("expected at most 100 ms"), "{said:#?}");
+    assert!(
+        said.stdout
+            .contains("expected at most 100 ms in every seed"),
+        "{said:#?}"
+    );
     let reproduce = said
         .stdout
         .lines()

@@ -275,16 +275,18 @@ impl Expect {
                     true => format!("{}{unit}", (seen * 1e3).round() / 1e3),
                     false => "never measured".into(),
                 };
-                missed.push(format!("{key} is {seen}, expected at most {max}{unit}"));
+                missed.push(format!(
+                    "its {key} is {seen}, expected at most {max}{unit} in every seed"
+                ));
             }
         };
-        let ms = |time: Option<Time>| time.map(|time| time.0.as_millis() as f64);
+        let ms = |time: Option<Time>| time.map(|time| time.0.as_secs_f64() * 1e3);
         // A bound that holds because nothing was measured would hold for ever.
-        let told = |times: Percentiles| match times.count {
+        let told = |times: &Distribution| match times.count() {
             0 => f64::INFINITY,
-            _ => times.p99,
+            _ => times.least_p99(),
         };
-        let (first, all) = (report.first_detection(), report.full_dissemination());
+        let (first, all) = (report.first_detections(), report.full_disseminations());
         hold(
             "first_detection_p99",
             ms(self.first_detection_p99),
