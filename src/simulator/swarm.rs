@@ -17,7 +17,7 @@ use super::{
     applications::draw_applications,
     audit::LEAVE_MAX,
     events::draw_events,
-    liveness::Patience,
+    liveness::{CONVERGE_WITHIN, Patience},
     network::{chance, draw},
     tags::draw_tags,
     vices::{draw_vices, shorten_memories, spare_hosts},
@@ -117,6 +117,7 @@ impl Plan {
         self.make_peace(&mut world);
         let patience = Patience {
             within: self.converge_within,
+            bound: CONVERGE_WITHIN,
             every: COMPARED_EVERY,
         };
         let converged = world.live(patience, |_| None, watcher);

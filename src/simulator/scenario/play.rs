@@ -8,7 +8,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::{
     super::{
         Distribution, Fault, Percentiles, Plan, Report, Run, STABLE_FOR, Slot, Story, World,
-        liveness::Patience, struck::struck,
+        liveness::{CONVERGE_WITHIN, Patience},
     },
     EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start, Telling,
     script::{self, Script},
@@ -235,6 +235,7 @@ impl Play<'_, '_> {
         let patience = Patience {
             within: self.scenario.converge_within(),
             every: match self.scenario.nodes() {
+            bound: CONVERGE_WITHIN,
                 Some(nodes) if nodes > EVERYBODY_MAX => COMPARED_EVERY_IF_MANY,
                 _ => COMPARED_EVERY,
             },
