@@ -157,7 +157,7 @@ impl Report {
     fn add_flaps(&mut self, outcome: &Outcome) {
         let all: u64 = outcome.run.flaps.iter().copied().map(u64::from).sum();
         let mut of_struck = 0;
-        for slot in &outcome.struck {
+        for slot in &outcome.run.struck {
             let flaps = outcome.run.flaps[slot.index()].into();
             of_struck += flaps;
             self.flaps.record(flaps);

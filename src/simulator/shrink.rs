@@ -123,7 +123,7 @@ impl Plan {
         plan.safety = change(plan.safety);
         for (at, fault) in &mut plan.faults {
             *at = change(*at);
-            if let Fault::Pause(_, span) | Fault::Slow(_, span) | Fault::Choke(_, span) = fault {
+            if let Some(span) = fault.span_mut() {
                 *span = change(*span);
             }
             plan.safety = plan.safety.max(*at + LAST_GAP);

@@ -59,21 +59,7 @@ impl Story {
     fn concerns(&self, fault: &Fault) -> bool {
         match fault {
             Fault::Block { from, to } => self.follows(*from) || self.follows(*to),
-            Fault::Announce(slot, _)
-            | Fault::App(slot, _)
-            | Fault::Crash(slot)
-            | Fault::Event(slot)
-            | Fault::Kill(slot)
-            | Fault::Leave(slot)
-            | Fault::Pause(slot, _)
-            | Fault::Remove(slot, _)
-            | Fault::Restart(slot, ..)
-            | Fault::Resume(slot)
-            | Fault::Choke(slot, _)
-            | Fault::Slow(slot, _)
-            | Fault::Start(slot)
-            | Fault::Tags(slot, _) => self.follows(*slot),
-            _ => true,
+            _ => fault.machine().is_none_or(|slot| self.follows(slot)),
         }
     }
 }

@@ -133,13 +133,8 @@ impl Plan {
 
     /// Whether every datagram arrives whole, and soon, at a process that listens.
     fn loses_nothing(&self) -> bool {
-        let harmless = |(_, fault): &(Duration, Fault)| {
-            matches!(
-                fault,
-                Fault::Start(_) | Fault::Leave(_) | Fault::Heal | Fault::Event(_) | Fault::Tags(..)
-            )
-        };
-        self.conditions.is_faithful() && self.faults.iter().all(harmless)
+        let mut faults = self.faults.iter();
+        self.conditions.is_faithful() && faults.all(|(_, fault)| fault.is_harmless())
     }
 
     fn make_peace(&self, world: &mut World) {

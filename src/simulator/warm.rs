@@ -1,6 +1,6 @@
 //! A cluster that stands from the first moment, as one would after hours.
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -27,9 +27,19 @@ impl World {
     /// and keep in their lists instead of everybody; see [`Scope`]. To be called after the last
     /// [`World::add`] and before anything runs. `degree` must be even.
     pub fn limit_views(&mut self, degree: usize) {
+        // Nobody breaks it off.
+        let _ = self.limit_views_watched(degree, &mut || ControlFlow::Continue(()));
+    }
+
+    /// The same, unless `go_on` breaks it off: then the world is of no use.
+    pub(super) fn limit_views_watched(
+        &mut self,
+        degree: usize,
+        go_on: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let nodes = u32::try_from(self.machines.len()).expect("slots are u32");
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed ^ GRAPH_SALT);
-        let graph = graph::random_regular(nodes, degree, &mut rng);
+        let graph = graph::random_regular(nodes, degree, &mut rng, go_on)?;
         let places: Vec<_> = self.slots().map(|slot| self.enrol(slot)).collect();
         let view = |others: Vec<u32>| others.into_iter().map(|other| places[other as usize]);
         self.warmth.neighbours = graph
@@ -37,6 +47,7 @@ impl World {
             .map(|others| view(others).collect())
             .collect();
         self.join_neighbours();
+        ControlFlow::Continue(())
     }
 
     /// Starts the first process of every machine in `slots` within `spread`; each knows all others

@@ -1,6 +1,10 @@
 //! `World`: the event heap, the machines, and the loop that drives their nodes.
 
-use std::{collections::BTreeMap, mem, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    time::Duration,
+};
 
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -66,6 +70,8 @@ pub struct World {
     /// When those go on who are stopped, or slow, for a while.
     pub(super) stopped_until: BTreeMap<Slot, Timestamp>,
     /// How long each change of a member keeps a process busy.
+    /// Whom faults struck so far.
+    pub(super) struck: BTreeSet<Slot>,
     pub(super) member_cost: Duration,
     /// When counting began.
     pub(super) counting_since: Timestamp,
@@ -108,6 +114,7 @@ impl World {
             rumours: Rumours::default(),
             stopped_until: BTreeMap::new(),
             member_cost: Duration::ZERO,
+            struck: BTreeSet::new(),
             counting_since: Timestamp::ZERO,
             ran: Duration::ZERO,
             outputs: Vec::new(),
@@ -141,6 +148,7 @@ impl World {
         self.applications = Applications::default();
         self.meter.begin(self.now);
         self.counting_since = self.now;
+        self.struck.clear();
         self.ran = Duration::ZERO;
     }
 
@@ -241,6 +249,7 @@ impl World {
                 renewals: self.measures.renewals + self.renewals_of_running(),
                 ..self.measures
             },
+            struck: self.struck.iter().copied().collect(),
             violations: self.violations.clone(),
         }
     }

@@ -202,7 +202,13 @@ fn read(args: &Args) -> Result<Scenario, Failure> {
 
 /// Refuses options that contradict each other.
 fn check(args: &Args) -> Result<(), Failure> {
-    if args.seed.checked_add(args.seeds).is_none() {
+    for (flag, path) in [("--html", &args.html), ("--trace", &args.trace)] {
+        if path.as_deref() == Some(Path::new("-")) {
+            let text = format!("{flag} -: the report goes to standard output");
+            return Err(Failure::trouble(text).hint("name a file; one called - is ./-"));
+        }
+    }
+    if args.seed.checked_add(args.seeds - 1).is_none() {
         return Err(Failure::trouble(format!("seed {} is too large", args.seed)));
     }
     if args.trace.is_some() && args.seeds > 1 {
