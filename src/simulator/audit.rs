@@ -130,7 +130,7 @@ impl World {
     fn note(&mut self, promise: Promise, observer: String, seen: String) {
         let violation = Violation {
             promise,
-            at: self.now(),
+            at: self.counted(self.now()),
             observer,
             seen,
         };

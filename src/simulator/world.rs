@@ -22,6 +22,7 @@ use super::{
     network::Network,
     outages::Outages,
     rumours::Rumours,
+    story::end_in_words,
     streams::Links,
     trace::Trace,
     warm::Warmth,
@@ -69,9 +70,9 @@ pub struct World {
     pub(super) rumours: Rumours,
     /// When those go on who are stopped, or slow, for a while.
     pub(super) stopped_until: BTreeMap<Slot, Timestamp>,
-    /// How long each change of a member keeps a process busy.
     /// Whom faults struck so far.
     pub(super) struck: BTreeSet<Slot>,
+    /// How long each change of a member keeps a process busy.
     pub(super) member_cost: Duration,
     /// When counting began.
     pub(super) counting_since: Timestamp,
@@ -113,8 +114,8 @@ impl World {
             meter: Meter::default(),
             rumours: Rumours::default(),
             stopped_until: BTreeMap::new(),
-            member_cost: Duration::ZERO,
             struck: BTreeSet::new(),
+            member_cost: Duration::ZERO,
             counting_since: Timestamp::ZERO,
             ran: Duration::ZERO,
             outputs: Vec::new(),
@@ -147,8 +148,8 @@ impl World {
         self.outages.forget();
         self.applications = Applications::default();
         self.meter.begin(self.now);
-        self.counting_since = self.now;
         self.struck.clear();
+        self.counting_since = self.now;
         self.ran = Duration::ZERO;
     }
 
@@ -183,6 +184,11 @@ impl World {
     /// Virtual time passed.
     pub const fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// The same moment as a scenario counts: from when counting began.
+    pub(super) fn counted(&self, at: Timestamp) -> Timestamp {
+        Timestamp::ZERO + at.saturating_since(self.counting_since)
     }
 
     /// Runs until `span` has passed, or a promise is broken.
@@ -243,13 +249,13 @@ impl World {
             user_events: self.events.heard().clone(),
             traffic: self.meter.senders.traffic(self.running_times()),
             flaps: self.meter.flaps().to_vec(),
+            struck: self.struck.iter().copied().collect(),
             seconds: self.meter.seconds().to_vec(),
             converged_after: None,
             measures: Measures {
                 renewals: self.measures.renewals + self.renewals_of_running(),
                 ..self.measures
             },
-            struck: self.struck.iter().copied().collect(),
             violations: self.violations.clone(),
         }
     }
@@ -346,7 +352,7 @@ impl World {
                     self.machines[slot.index()].joined += 1;
                     self.tell_story_of(slot, || format!("joined {address}"));
                 }
-                Output::Keys(keys) => self.tell_story_of(slot, || format!("has keys {keys:?}")),
+                Output::Keys(_) => self.tell_story_of(slot, || "has other keys".into()),
                 Output::Notice(notice) => {
                     self.tell_story_of(slot, || notice.to_string());
                     self.machines[slot.index()].notices.push(*notice);
@@ -359,9 +365,12 @@ impl World {
                 Output::Removed(removed) => self.tell_story_of(slot, || {
                     format!("hears that {} forgot {}", removed.applied_by, removed.name)
                 }),
-                Output::Restarting { member, due } => self.tell_story_of(slot, || {
-                    format!("waits for the restart of {member} until {due:?}")
-                }),
+                Output::Restarting { member, due } => {
+                    let left = due.saturating_since(self.now);
+                    self.tell_story_of(slot, || {
+                        format!("waits for the restart of {member}, for {left:?}")
+                    });
+                }
                 Output::Send { to, bytes } => self.send(slot, to, bytes),
                 Output::Stop(reason) => stop = Some(reason),
                 Output::StreamFrame { stream, bytes } => self.send_frame(slot, stream, bytes),
@@ -397,7 +406,7 @@ impl World {
         }
         self.stopped_until.remove(&slot);
         self.events.release(slot);
-        self.tell_story_of(slot, || format!("ends: {end:?}"));
+        self.tell_story_of(slot, || format!("ends: {}", end_in_words(&end)));
         let ran = now - process.started.max(self.counting_since);
         self.ran += ran;
         self.meter.end(slot, ran);

@@ -171,7 +171,7 @@ fn the_trace_tells_of_those_it_was_asked_for_in_order() {
     desk.passes(&args);
     let trace = desk.read("trace.txt");
     assert!(
-        trace.contains("fault    the host of ") && trace.contains("ends: Crashed"),
+        trace.contains("fault    the host of ") && trace.contains("ends: it was killed"),
         "{trace}"
     );
     desk.passes(&args);

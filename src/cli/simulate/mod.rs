@@ -245,7 +245,7 @@ fn trace(args: &Args, scenario: &Scenario) -> Result<Option<Trace>, Failure> {
     let trace = Trace::create(path, &args.trace_nodes, scenario, args.seed)?;
     let seed = args.seed;
     trace.note(&command::Command { args, seed }.to_string());
-    trace.note("virtual seconds, who, what");
+    trace.note("virtual seconds as the scenario counts them, who, what");
     Ok(Some(trace))
 }
 
