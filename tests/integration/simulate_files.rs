@@ -337,3 +337,20 @@ fn every_built_in_scenario_has_a_page() {
         assert!(!page.contains("NaN"), "{name}");
     }
 }
+
+#[test]
+fn a_full_disk_takes_no_verdict_away() {
+    let desk = Desk::new();
+    let text = "# A crash.\nnodes = 4\nduration = \"20s\"\n";
+    let strict = format!("{text}[expect]\nmessages_per_node_per_s = 0.1\n");
+    fs::write(desk.path("passes.toml"), text).expect("written");
+    fs::write(desk.path("fails.toml"), strict).expect("written");
+    let full = |file| desk.simulate(&[file, "--trace", "/dev/full"]);
+    full("passes.toml").refused(2, &["--trace: cannot write /dev/full"]);
+    let failed = full("fails.toml");
+    failed.refused(
+        1,
+        &["1 of 1 seeds failed", "--trace: cannot write /dev/full"],
+    );
+    assert!(failed.stdout.contains("FAILED seed 1"), "{failed:#?}");
+}
