@@ -198,8 +198,7 @@ impl Shrinker<'_> {
     /// Nodes, the last first: the others keep their numbers.
     fn drop_nodes(&mut self) {
         for index in (0..self.best.machines.len()).rev() {
-            let slot = Slot(u32::try_from(index).expect("a plan has few machines"));
-            self.attempt(self.best.without(slot));
+            self.attempt(self.best.without(Slot::at(index)));
         }
     }
 

@@ -264,7 +264,7 @@ impl Draft {
             machines.push(joining(self.rng.random_range(0..members)));
         }
         if chance(&mut self.rng, 0.25) {
-            let first = Slot(u32::try_from(machines.len()).expect("few machines"));
+            let first = Slot::at(machines.len());
             let foreign = self.rng.random_range(1..=4u32);
             machines.extend((0..foreign).map(|name| {
                 let seeds = [Slot(0), first];

@@ -117,7 +117,7 @@ impl World {
     fn join_neighbours(&mut self) {
         for (machine, view) in self.machines.iter_mut().zip(&self.warmth.neighbours) {
             let count = machine.spec.seeds.len();
-            let slot = |place: Enrolled| Slot(u32::try_from(place.index()).expect("slots are u32"));
+            let slot = |place: Enrolled| Slot::at(place.index());
             machine.spec.seeds = view.iter().take(count).map(slot).collect();
         }
     }

@@ -171,7 +171,7 @@ impl World {
 
     /// A machine for one member, with an address of its own. Nothing runs on it yet.
     pub fn add(&mut self, spec: Spec) -> Slot {
-        let slot = Slot(u32::try_from(self.machines.len()).expect("fewer machines than 2^32"));
+        let slot = Slot::at(self.machines.len());
         let id = MemberId::new(&spec.cluster, &spec.name);
         self.by_id.entry(id).or_default().push(slot);
         let place = self.new_place(slot);

@@ -108,7 +108,7 @@ impl Views {
     }
 
     fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
-        (0..u32::try_from(self.views.len()).expect("slots are u32")).map(Slot)
+        (0..self.views.len()).map(Slot::at)
     }
 
     /// How many different views there are.
