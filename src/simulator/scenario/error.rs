@@ -35,11 +35,9 @@ impl ScenarioError {
     /// No built-in scenario has this name.
     pub(super) fn unknown(name: &str) -> Self {
         let names = BUILT_IN.map(|(name, _)| name);
-        let likely = nearest(name, names.iter().copied()).unwrap_or(names[0]);
-        Self::new(name, "is neither a file nor a built-in scenario").hint(format!(
-            "did you mean {likely}? Built in: {}",
-            names.join(", ")
-        ))
+        let likely = likely(name, &names);
+        Self::new(name, "is neither a file nor a built-in scenario")
+            .hint(format!("{likely}Built in: {}", names.join(", ")))
     }
 
     /// What the parser has against `text`, with the line, the nearest key and the value.
@@ -54,18 +52,19 @@ impl ScenarioError {
             Some((given, allowed)) if message.starts_with("unknown ") => {
                 let kind = message.split(' ').nth(1).unwrap_or("key");
                 let kind = if kind == "field" { "key" } else { "word" };
-                let error = Self::new(place, format!("unknown {kind} `{given}`"));
-                match nearest(given, allowed.iter().copied()) {
-                    Some(likely) => error.hint(format!(
-                        "did you mean {likely}? Allowed: {}",
-                        allowed.join(", ")
-                    )),
-                    None => error,
-                }
+                let likely = likely(given, allowed);
+                Self::new(place, format!("unknown {kind} `{given}`"))
+                    .hint(format!("{likely}Allowed: {}", allowed.join(", ")))
             }
             _ => Self::new(place, format!("{line}: {}", plainly(message))),
         }
     }
+}
+
+/// The question what was meant, if anything looks like it.
+fn likely(given: &str, known: &[&str]) -> String {
+    let likely = nearest(given, known.iter().copied());
+    likely.map_or_else(String::new, |likely| format!("did you mean {likely}? "))
 }
 
 /// What the parser says, in words for whoever wrote the scenario.
