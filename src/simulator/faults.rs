@@ -225,6 +225,14 @@ impl Fault {
         }
     }
 
+    /// The rule that it ends.
+    pub(super) const fn lifted(&self) -> Option<RuleId> {
+        match self {
+            Self::Lift(id) => Some(*id),
+            _ => None,
+        }
+    }
+
     /// How long it lasts, or is said to last.
     pub(super) const fn span_mut(&mut self) -> Option<&mut Duration> {
         match self {

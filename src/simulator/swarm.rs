@@ -13,7 +13,8 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Conditions, Data, Fault, Latency, Move, Phase, Promise, Run, Slot, Spec, Story, Watcher, World,
+    Conditions, Data, Fault, Latency, Move, Phase, Promise, RuleId, Run, Slot, Spec, Story,
+    Watcher, World,
     applications::draw_applications,
     audit::LEAVE_MAX,
     events::draw_events,
@@ -93,6 +94,12 @@ impl Plan {
         let starts =
             |(_, fault): &(Duration, Fault)| matches!(fault, Fault::Start(_) | Fault::Restart(..));
         !self.revived.is_empty() || self.faults.iter().any(starts)
+    }
+
+    /// Whether this rule ever holds.
+    pub(super) fn imposes(&self, id: RuleId) -> bool {
+        let mut faults = self.faults.iter();
+        faults.any(|(_, fault)| matches!(fault, Fault::Impose(imposed, _) if *imposed == id))
     }
 
     fn world(&self) -> World {
