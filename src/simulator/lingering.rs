@@ -16,10 +16,10 @@ impl World {
     pub(super) fn violate_convergence(&mut self, seen: String, when: &str) {
         match self.lingering() {
             Some(belief) => {
-                let seen = format!("{}, {when}", belief.seen);
+                let seen = format!("{}; {when}", belief.seen);
                 self.violate(belief.promise, belief.observer, seen);
             }
-            None => self.violate_all(Promise::ViewsConverge, format!("{seen}, {when}")),
+            None => self.violate_all(Promise::ViewsConverge, format!("{seen}; {when}")),
         }
     }
 

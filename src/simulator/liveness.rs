@@ -104,7 +104,7 @@ impl World {
             }
             if spent >= within {
                 let within = humantime::format_duration(within);
-                self.violate_convergence(seen, &format!("not within {bound} = {within}"));
+                self.violate_convergence(seen, &format!("{bound} = {within} is over"));
                 return None;
             }
             let span = every.min(within - spent);
@@ -127,9 +127,6 @@ mod tests {
         let scenario = Scenario::parse("mine.toml", text).expect("legal");
         let outcome = scenario.run(1, &mut |_, _| ControlFlow::Continue(()));
         let seen = &outcome.run.violations[0].seen;
-        assert!(
-            seen.ends_with(", not within converge_within = 2ms"),
-            "{seen}"
-        );
+        assert!(seen.ends_with("; converge_within = 2ms is over"), "{seen}");
     }
 }

@@ -11,6 +11,9 @@ use crate::swim::{Card, Enrolled, MemberId, Memory, Remembered, Scope, Timestamp
 /// What separates the graph's randomness from its world's.
 const GRAPH_SALT: u64 = 0x0067_7261_7068;
 
+/// So many views are put in order between two questions whether to go on.
+const ASKED_EVERY: usize = 4_096;
+
 /// Whom processes know when they start.
 #[derive(Debug, Default)]
 pub(super) struct Warmth {
@@ -42,10 +45,14 @@ impl World {
         let graph = graph::random_regular(nodes, degree, &mut rng, go_on)?;
         let places: Vec<_> = self.slots().map(|slot| self.enrol(slot)).collect();
         let view = |others: Vec<u32>| others.into_iter().map(|other| places[other as usize]);
-        self.warmth.neighbours = graph
-            .into_iter()
-            .map(|others| view(others).collect())
-            .collect();
+        let mut neighbours = Vec::with_capacity(graph.len());
+        for (index, others) in graph.into_iter().enumerate() {
+            if index.is_multiple_of(ASKED_EVERY) {
+                go_on()?;
+            }
+            neighbours.push(view(others).collect());
+        }
+        self.warmth.neighbours = neighbours;
         self.join_neighbours();
         ControlFlow::Continue(())
     }
