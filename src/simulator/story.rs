@@ -385,7 +385,7 @@ mod tests {
     fn a_story_is_told_in_words_and_from_when_counting_began() {
         let told = told();
         for words in [
-            "    0.000000  fault    n1 is killed and started again, where it was, with nothing stored",
+            "    0.000000  fault    n1 is killed and started again, where it was, with",
             "    2.000000  fault    the host of n1 is gone",
             "    2.000000  n1       ends: it was killed",
             "tells event ",

@@ -132,7 +132,7 @@ fn a_seed_that_failed_says_so_on_the_page() {
     assert_eq!(said.code(), 1, "{said:#?}");
     let page = desk.read("page.html");
     assert!(
-        page.contains("FAILED seed 7: messages_per_node_per_s"),
+        page.contains("FAILED seed 7: its messages_per_node_per_s"),
         "{page}"
     );
     assert!(
