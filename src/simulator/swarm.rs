@@ -384,3 +384,26 @@ impl Draft {
         draw(&mut self.rng, min, max)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::Application;
+
+    #[test]
+    fn what_an_application_says_is_no_excuse_for_calling_who_left_failed() {
+        let slot = Slot(0);
+        let mut plan = Plan::draw(1);
+        plan.conditions = Conditions::LAN;
+        plan.faults = [
+            Fault::Start(slot),
+            Fault::App(slot, Application::Down),
+            Fault::Leave(slot),
+        ]
+        .map(|fault| (Duration::ZERO, fault))
+        .into();
+        assert!(plan.loses_nothing());
+        plan.faults.push((Duration::ZERO, Fault::Kill(slot)));
+        assert!(!plan.loses_nothing());
+    }
+}
