@@ -1,13 +1,39 @@
 //! What somebody may have meant who wrote a word that nobody knows.
 
-/// Which of `known` looks most like `given`, in capitals or not, with - or _; `None` only of none.
+/// Words that are less alike have nothing to do with each other: a misspelt one comes to 0.8 and
+/// more, any two to 0.6.
+const LIKENESS_MIN: f64 = 0.7;
+
+/// Which of `known` looks most like `given`, in capitals or not, with - or _; `None` when none of
+/// them looks like it.
 pub(crate) fn nearest<'a>(
     given: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let plain = |word: &str| word.to_lowercase().replace('_', "-");
     let given = plain(given);
-    let likeness = |name: &&str| strsim::jaro_winkler(&given, &plain(name));
-    let known = known.into_iter();
-    known.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+    let likeness = |name: &str| strsim::jaro_winkler(&given, &plain(name));
+    let known = known.into_iter().map(|name| (likeness(name), name));
+    let alike = known.filter(|(likeness, _)| *likeness >= LIKENESS_MIN);
+    let nearest = alike.max_by(|a, b| a.0.total_cmp(&b.0));
+    nearest.map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_nothing_is_near_nothing() {
+        let known = ["announced_restarts", "crash", "partition"];
+        for (given, near) in [
+            ("crahs", Some("crash")),
+            ("PARTITIONS", Some("partition")),
+            ("announced-restart", Some("announced_restarts")),
+            ("nosuch", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(given, known), near, "{given}");
+        }
+    }
 }

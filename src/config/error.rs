@@ -82,8 +82,8 @@ pub enum ConfigError {
         key: String,
         /// Its line.
         origin: Origin,
-        /// What it looks like most.
-        near: &'static str,
+        /// What it looks like most, if it looks like anything.
+        near: Option<&'static str>,
         /// What there is.
         all: String,
     },
@@ -140,19 +140,23 @@ impl ConfigError {
             }
             Self::MissingSetting { key, example, .. } => format!("write {key} = {example}"),
             Self::UnknownSetting { near, all, .. } => {
-                format!("did you mean `{near}`? The keys are {all}")
+                format!("{}The keys are {all}", question(*near))
             }
             Self::Syntax { .. } => {
                 "write `key = \"value\"` lines; the keys are the long flags' names".into()
             }
             Self::UnknownKey { key, .. } => {
                 let known = keys::names().into_iter().chain(SECTIONS);
-                let near = nearest(key, known);
-                let (near, all) = (near.unwrap_or_default(), keys::names().join(", "));
-                let sections = SECTIONS.join(" and ");
-                format!("did you mean `{near}`? The keys are {all}; the sections {sections}")
+                let near = question(nearest(key, known));
+                let (all, sections) = (keys::names().join(", "), SECTIONS.join(" and "));
+                format!("{near}The keys are {all}; the sections {sections}")
             }
             Self::Unreadable { .. } => "name a readable TOML file with --config".into(),
         }
     }
+}
+
+/// Asks what was meant, if anything looks like it.
+fn question(near: Option<&str>) -> String {
+    near.map_or_else(String::new, |near| format!("did you mean `{near}`? "))
 }

@@ -115,9 +115,9 @@ pub(super) fn names() -> Vec<&'static str> {
     KEYS.iter().map(|key| key.name).collect()
 }
 
-/// The name that looks most like `text`.
-pub(super) fn nearest(text: &str) -> &'static str {
-    crate::nearest::nearest(text, names()).expect("KEYS is not empty")
+/// The name that looks most like `text`, if any does.
+pub(super) fn nearest(text: &str) -> Option<&'static str> {
+    crate::nearest::nearest(text, names())
 }
 
 /// The variable of the key called `name`.

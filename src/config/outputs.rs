@@ -376,10 +376,11 @@ fn resolved(path: &Path) -> PathBuf {
 fn built_in(value: &Value) -> Result<BuiltIn, String> {
     let name = section::text(value)?;
     let names = BUILT_INS.iter().map(|(name, _)| *name);
-    let near = nearest(&name, names).unwrap_or_default();
+    let near = nearest(&name, names);
+    let near = near.map_or_else(String::new, |near| format!(", the nearest is {near}"));
     let mut found = BUILT_INS.iter().filter(|(known, _)| *known == name);
     let found = found.next().map(|(_, built_in)| *built_in);
-    found.ok_or_else(|| format!("is none of ours, the nearest is {near}"))
+    found.ok_or_else(|| format!("is none of ours{near}"))
 }
 
 /// Whom an output is about.

@@ -94,7 +94,7 @@ impl<'a> Section<'a> {
                 section: kind.name,
                 key: key.clone(),
                 origin: source.origin(*line),
-                near: near.unwrap_or_default(),
+                near,
                 all: names().collect::<Vec<_>>().join(", "),
             });
         }

@@ -71,10 +71,9 @@ impl Surroundings {
                 continue;
             };
             if name != CONFIG_VARIABLE && !known.contains(name) {
-                let near = keys::variable(keys::nearest(rest));
-                unknown.push(format!(
-                    "ignored unknown variable {name}; did you mean {near}?"
-                ));
+                let near = keys::nearest(rest).map(keys::variable);
+                let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+                unknown.push(format!("ignored unknown variable {name}{near}"));
             }
         }
         unknown

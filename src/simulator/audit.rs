@@ -49,7 +49,7 @@ impl World {
         self.push(self.now() + AUDIT_EVERY, What::Audit);
         self.audit_events();
         for index in 0..self.machines.len() {
-            let slot = Slot(u32::try_from(index).expect("slots are u32"));
+            let slot = Slot::at(index);
             let Some(process) = &self.machines[index].process else {
                 continue;
             };
@@ -130,7 +130,7 @@ impl World {
     fn note(&mut self, promise: Promise, observer: String, seen: String) {
         let violation = Violation {
             promise,
-            at: self.now(),
+            at: self.counted(self.now()),
             observer,
             seen,
         };

@@ -8,7 +8,7 @@ use crate::swim::{MemberView, Node, Notice, Status};
 impl World {
     /// Every machine, whether a process runs there or not.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
-        (0..u32::try_from(self.machines.len()).expect("slots are u32")).map(Slot)
+        (0..self.machines.len()).map(Slot::at)
     }
 
     /// Machines with a process that runs, is not paused and is not about to leave.

@@ -132,9 +132,138 @@ impl<N> Fault<N> {
     }
 }
 
+impl Fault {
+    /// The machine to which it happens, where that is one.
+    pub(super) const fn machine(&self) -> Option<Slot> {
+        match self {
+            Self::Announce(slot, _)
+            | Self::App(slot, _)
+            | Self::Choke(slot, _)
+            | Self::Crash(slot)
+            | Self::Event(slot)
+            | Self::Kill(slot)
+            | Self::Leave(slot)
+            | Self::Pause(slot, _)
+            | Self::Remove(slot, _)
+            | Self::Restart(slot, ..)
+            | Self::Resume(slot)
+            | Self::Slow(slot, _)
+            | Self::Start(slot)
+            | Self::Tags(slot, _) => Some(*slot),
+            Self::Block { .. }
+            | Self::Conditions(_)
+            | Self::Heal
+            | Self::Impose(..)
+            | Self::Lift(_)
+            | Self::Partition(_) => None,
+        }
+    }
+
+    /// Whom it makes a bad node. Of a partition it is all but the first side; who is healed,
+    /// starts, or is told something is struck by nothing.
+    pub(super) fn struck(&self) -> Vec<Slot> {
+        match self {
+            Self::Announce(slot, _)
+            | Self::Block { to: slot, .. }
+            | Self::Choke(slot, _)
+            | Self::Crash(slot)
+            | Self::Kill(slot)
+            | Self::Leave(slot)
+            | Self::Pause(slot, _)
+            | Self::Restart(slot, ..)
+            | Self::Slow(slot, _) => vec![*slot],
+            Self::Impose(_, rule) => rule.singled_out().collect(),
+            Self::Partition(sides) => {
+                let slots = (0..).map(Slot).zip(sides);
+                let apart = slots.filter(|(_, side)| **side > 0);
+                apart.map(|(slot, _)| slot).collect()
+            }
+            Self::App(..)
+            | Self::Conditions(_)
+            | Self::Event(_)
+            | Self::Heal
+            | Self::Lift(_)
+            | Self::Remove(..)
+            | Self::Resume(_)
+            | Self::Start(_)
+            | Self::Tags(..) => Vec::new(),
+        }
+    }
+
+    /// Whether it has something said, of which others hear.
+    pub(super) const fn is_word(&self) -> bool {
+        matches!(
+            self,
+            Self::App(..) | Self::Event(_) | Self::Remove(..) | Self::Tags(..)
+        )
+    }
+
+    /// Whether everybody goes on to hear all that is said, and nobody who left is forgotten or
+    /// waited for: then who left is never called failed.
+    pub(super) const fn is_harmless(&self) -> bool {
+        match self {
+            Self::App(..)
+            | Self::Event(_)
+            | Self::Heal
+            | Self::Leave(_)
+            | Self::Start(_)
+            | Self::Tags(..) => true,
+            Self::Announce(..)
+            | Self::Block { .. }
+            | Self::Choke(..)
+            | Self::Conditions(_)
+            | Self::Crash(_)
+            | Self::Impose(..)
+            | Self::Kill(_)
+            | Self::Lift(_)
+            | Self::Partition(_)
+            | Self::Pause(..)
+            | Self::Remove(..)
+            | Self::Restart(..)
+            | Self::Resume(_)
+            | Self::Slow(..) => false,
+        }
+    }
+
+    /// The rule that it ends.
+    pub(super) const fn lifted(&self) -> Option<RuleId> {
+        match self {
+            Self::Lift(id) => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// How long it lasts, or is said to last.
+    pub(super) const fn span_mut(&mut self) -> Option<&mut Duration> {
+        match self {
+            Self::Announce(_, span)
+            | Self::Choke(_, span)
+            | Self::Pause(_, span)
+            | Self::Slow(_, span) => Some(span),
+            Self::App(..)
+            | Self::Block { .. }
+            | Self::Conditions(_)
+            | Self::Crash(_)
+            | Self::Event(_)
+            | Self::Heal
+            | Self::Impose(..)
+            | Self::Kill(_)
+            | Self::Leave(_)
+            | Self::Lift(_)
+            | Self::Partition(_)
+            | Self::Remove(..)
+            | Self::Restart(..)
+            | Self::Resume(_)
+            | Self::Start(_)
+            | Self::Tags(..) => None,
+        }
+    }
+}
+
 impl World {
     /// Lets `fault` happen now.
     pub fn apply(&mut self, fault: Fault) {
+        self.struck.extend(fault.struck());
         self.tell_fault(&fault);
         self.release_events(&fault);
         match fault {
@@ -308,7 +437,7 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::Spec;
+    use crate::simulator::{Effect, Machines, Spec};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -338,6 +467,25 @@ mod tests {
             world.run_for(SECOND * 2);
             assert!(!is_stopped(&world, slot));
         }
+    }
+
+    #[test]
+    fn victims_are_struck_and_bystanders_are_not() {
+        let rule = Rule {
+            from: Machines::all(),
+            to: Machines::only([Slot(4)]),
+            effect: Effect::BLOCK,
+        };
+        let faults = [
+            Fault::Start(Slot(0)),
+            Fault::Crash(Slot(2)),
+            Fault::Impose(RuleId(0), rule),
+            Fault::Partition(vec![0, 1, 0, 0, 0, 0, 1]),
+            Fault::Heal,
+        ];
+        let struck = faults.map(|fault| fault.struck());
+        let struck = struck.map(|slots| slots.into_iter().map(Slot::index).collect::<Vec<_>>());
+        assert_eq!(struck, [vec![], vec![2], vec![4], vec![1, 6], vec![]]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Who knows whom where nobody can know everybody: a random regular graph.
 
+use std::ops::ControlFlow;
+
 use rand::{RngExt, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -13,14 +15,18 @@ const ATTEMPTS_MAX: u32 = 1_000;
 ///
 /// `degree` must be even. Where a cycle runs along an edge that is there already and cannot be
 /// turned away from it, which takes a small dense graph, two nodes have one neighbour less.
+///
+/// A large graph takes half a minute: `go_on` is asked before each cycle.
 pub(super) fn random_regular(
     nodes: u32,
     degree: usize,
     rng: &mut Xoshiro256PlusPlus,
-) -> Vec<Vec<u32>> {
+    go_on: &mut dyn FnMut() -> ControlFlow<()>,
+) -> ControlFlow<(), Vec<Vec<u32>>> {
     let mut graph: Vec<Vec<u32>> = (0..nodes).map(|_| Vec::with_capacity(degree)).collect();
     let mut cycle: Vec<u32> = (0..nodes).collect();
     for _ in 0..degree / 2 {
+        go_on()?;
         cycle.shuffle(rng);
         for at in 0..cycle.len() {
             let one = cycle[at];
@@ -30,7 +36,7 @@ pub(super) fn random_regular(
             }
         }
     }
-    graph
+    ControlFlow::Continue(graph)
 }
 
 /// Whom the cycle goes to from `at`: the next one, or, where that edge is there already, some
@@ -77,7 +83,9 @@ mod tests {
     fn neighbours_are_mutual_different_and_as_many_as_asked() {
         for (nodes, degree) in [(40, 8), (1_000, 128), (20_000, 16)] {
             let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
-            let graph = random_regular(nodes, degree, &mut rng);
+            let mut go_on = || ControlFlow::Continue(());
+            let graph = random_regular(nodes, degree, &mut rng, &mut go_on);
+            let graph = graph.continue_value().expect("nobody broke it off");
             assert_eq!(reachable(&graph), nodes as usize);
             let mut edges = 0;
             for (one, others) in (0u32..).zip(&graph) {
@@ -99,5 +107,20 @@ mod tests {
                 "{edges} of {asked}"
             );
         }
+    }
+
+    #[test]
+    fn whoever_waits_is_asked_before_each_cycle() {
+        let mut asked = 0;
+        let mut go_on = || {
+            asked += 1;
+            match asked {
+                3 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        };
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+        assert!(random_regular(40, 16, &mut rng, &mut go_on).is_break());
+        assert_eq!(asked, 3);
     }
 }

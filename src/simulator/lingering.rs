@@ -13,10 +13,13 @@ struct Lingering {
 impl World {
     /// Notes that the views were not equal in time, or did not stay so. `seen` is what was noticed
     /// first; a wrong belief about somebody's life goes before other differences.
-    pub(super) fn violate_convergence(&mut self, seen: String) {
+    pub(super) fn violate_convergence(&mut self, seen: String, when: &str) {
         match self.lingering() {
-            Some(belief) => self.violate(belief.promise, belief.observer, belief.seen),
-            None => self.violate_all(Promise::ViewsConverge, seen),
+            Some(belief) => {
+                let seen = format!("{}; {when}", belief.seen);
+                self.violate(belief.promise, belief.observer, seen);
+            }
+            None => self.violate_all(Promise::ViewsConverge, format!("{seen}; {when}")),
         }
     }
 

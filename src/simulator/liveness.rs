@@ -8,11 +8,17 @@ use super::{Phase, Promise, STABLE_FOR, Watcher, World};
 /// Whoever watches is asked this often, in virtual time.
 const WATCHED_EVERY: Duration = Duration::from_secs(1);
 
+/// The key by which a scenario says how soon views must be equal: who reads that they were not
+/// must know that it was the scenario's bound.
+pub(super) const CONVERGE_WITHIN: &str = "converge_within";
+
 /// How views are waited for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     /// They must be equal within this time.
     pub(super) within: Duration,
+    /// What a scenario, or a node, calls that time.
+    pub(super) bound: &'static str,
     /// They are compared this often; to compare all is n².
     pub(super) every: Duration,
 }
@@ -58,8 +64,12 @@ impl World {
             return Some(took);
         }
         // A rumour of old that was refuted meanwhile: the return may be held back.
-        let within = self.longest_hold();
-        self.agree(Patience { within, ..patience }, |_| None, watcher)?;
+        let held_back = Patience {
+            within: self.longest_hold(),
+            bound: "the longest that a return is held back",
+            ..patience
+        };
+        self.agree(held_back, |_| None, watcher)?;
         Some(took)
     }
 
@@ -74,7 +84,11 @@ impl World {
 
     fn agree(
         &mut self,
-        Patience { within, every }: Patience,
+        Patience {
+            within,
+            bound,
+            every,
+        }: Patience,
         unfinished: impl Fn(&Self) -> Option<String>,
         watcher: &mut Watcher<'_>,
     ) -> Option<Duration> {
@@ -89,7 +103,8 @@ impl World {
                 return None;
             }
             if spent >= within {
-                self.violate_convergence(seen);
+                let within = humantime::format_duration(within);
+                self.violate_convergence(seen, &format!("{bound} = {within} is over"));
                 return None;
             }
             let span = every.min(within - spent);
@@ -98,5 +113,20 @@ impl World {
                 return None;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Scenario, *};
+
+    #[test]
+    fn whoever_reads_that_views_were_not_equal_in_time_reads_whose_time_that_was() {
+        let text = "# Nobody is so fast.\nnodes = 4\nduration = \"10s\"\n[[fault]]\n\
+                    kind = \"crash\"\nat = \"9900ms\"\n[expect]\nconverge_within = \"2ms\"\n";
+        let scenario = Scenario::parse("mine.toml", text).expect("legal");
+        let outcome = scenario.run(1, &mut |_, _| ControlFlow::Continue(()));
+        let seen = &outcome.run.violations[0].seen;
+        assert!(seen.ends_with("; converge_within = 2ms is over"), "{seen}");
     }
 }

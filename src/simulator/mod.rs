@@ -38,7 +38,6 @@ mod slow;
 mod starts;
 mod story;
 mod streams;
-mod struck;
 mod swarm;
 mod tags;
 mod time_text;

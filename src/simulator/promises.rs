@@ -195,7 +195,7 @@ pub(super) type Check = fn(&Telling<'_>) -> Result<(), String>;
 pub struct Violation {
     /// Which one.
     pub promise: Promise,
-    /// When, in virtual time.
+    /// When, in virtual time since counting began.
     pub at: Timestamp,
     /// At which node, by name and slot, or that it is about the cluster.
     pub observer: String,

@@ -157,7 +157,7 @@ impl Report {
     fn add_flaps(&mut self, outcome: &Outcome) {
         let all: u64 = outcome.run.flaps.iter().copied().map(u64::from).sum();
         let mut of_struck = 0;
-        for slot in &outcome.struck {
+        for slot in &outcome.run.struck {
             let flaps = outcome.run.flaps[slot.index()].into();
             of_struck += flaps;
             self.flaps.record(flaps);
@@ -194,6 +194,11 @@ impl Report {
     /// From each crash until the first node told `failed`.
     pub const fn first_detections(&self) -> &Distribution {
         &self.first
+    }
+
+    /// From each crash until the last node told `failed`.
+    pub const fn full_disseminations(&self) -> &Distribution {
+        &self.all
     }
 
     /// `failed` told of a process that ran and had been healthy for a minute (not paused, not

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Distribution, Outage, Second, Traffic, Violation};
+use super::{Distribution, Outage, Second, Slot, Traffic, Violation};
 
 /// What a run counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,6 +80,9 @@ pub struct Run {
     /// For each slot how often a node took back that it is suspect or failed, while it was the
     /// same process.
     pub flaps: Vec<u32>,
+    /// Whom faults struck since counting began, in order; one that was planned and never came
+    /// struck nobody.
+    pub struck: Vec<Slot>,
     /// Every whole second since counting began.
     pub seconds: Vec<Second>,
     /// After the last fault ended, how long until all views were equal.

@@ -7,8 +7,11 @@ use std::{
     net::SocketAddr,
 };
 
-use super::{Fault, Place, Slot, Spec, World};
-use crate::swim::{AppStatus, Change, Input, MemberId, Output, StreamEnd};
+use super::{Data, End, Fault, Move, Place, Slot, Spec, World};
+use crate::swim::{
+    AppStatus, Change, Evidence, Input, MemberId, MemberView, Output, StopReason, StreamEnd,
+    Timestamp,
+};
 
 /// Whose story is told, and to whom.
 pub struct Story {
@@ -59,21 +62,7 @@ impl Story {
     fn concerns(&self, fault: &Fault) -> bool {
         match fault {
             Fault::Block { from, to } => self.follows(*from) || self.follows(*to),
-            Fault::Announce(slot, _)
-            | Fault::App(slot, _)
-            | Fault::Crash(slot)
-            | Fault::Event(slot)
-            | Fault::Kill(slot)
-            | Fault::Leave(slot)
-            | Fault::Pause(slot, _)
-            | Fault::Remove(slot, _)
-            | Fault::Restart(slot, ..)
-            | Fault::Resume(slot)
-            | Fault::Choke(slot, _)
-            | Fault::Slow(slot, _)
-            | Fault::Start(slot)
-            | Fault::Tags(slot, _) => self.follows(*slot),
-            _ => true,
+            _ => fault.machine().is_none_or(|slot| self.follows(slot)),
         }
     }
 }
@@ -94,7 +83,7 @@ impl World {
     }
 
     pub(super) fn tell_story(&mut self, line: impl FnOnce() -> String) {
-        let seconds = self.now().as_micros() as f64 / 1e6;
+        let seconds = self.counted(self.now()).as_micros() as f64 / 1e6;
         if let Some(story) = &mut self.story {
             (story.teller)(&format!("{seconds:12.6}  {}", line()));
         }
@@ -119,7 +108,8 @@ impl World {
     }
 
     pub(super) fn tell_change(&mut self, slot: Slot, change: &Change) {
-        self.tell_story_of(slot, || format!("tells {}", summary(change)));
+        let now = self.now();
+        self.tell_story_of(slot, || format!("tells {}", summary(change, now)));
     }
 
     /// A timer that led to nothing is no part of any story.
@@ -129,7 +119,9 @@ impl World {
             return;
         }
         let text = match input {
-            Input::Abandon(addresses) => format!("is told to let go of {addresses:?}"),
+            Input::Abandon(addresses) => {
+                format!("is told to let go of {}", self.who_are(addresses))
+            }
             Input::App(app) => {
                 let word = app.map_or("nothing", AppStatus::as_str);
                 format!("is told of its application: {word}")
@@ -138,15 +130,15 @@ impl World {
                 format!("gets {} bytes from {}", bytes.len(), self.who_is(*from))
             }
             Input::Deadline => "wakes up".into(),
-            Input::Join(addresses) => format!("is told to join {addresses:?}"),
+            Input::Join(addresses) => format!("is told to join {}", self.who_are(addresses)),
             Input::Event { name, .. } => format!("is told to raise the event {name}"),
-            Input::Keys(change) => format!("is told of keys: {change:?}"),
+            Input::Keys(_) => "is told of keys".into(),
             Input::Leave { reason, restart_in } => match restart_in {
                 None => format!("is told to leave: {reason}"),
                 Some(eta) => format!("is told to leave, and to be back in {eta:?}"),
             },
             Input::Remove { name } => format!("is told to forget {name}"),
-            Input::Reconnect(addresses) => format!("remembers members at {addresses:?}"),
+            Input::Reconnect(addresses) => format!("remembers {}", self.who_are(addresses)),
             Input::Tags(tags) => format!("is given tags of {} bytes", tags.size()),
             Input::Tuning(_) => "is given other numbers".into(),
             Input::Refused { by } => format!("is refused by the host of {}", self.who_is(*by)),
@@ -209,6 +201,11 @@ impl World {
         owner.map_or_else(|| address.to_string(), |slot| self.named(*slot))
     }
 
+    fn who_are(&self, addresses: &[SocketAddr]) -> String {
+        let names = addresses.iter().map(|address| self.who_is(*address));
+        names.collect::<Vec<_>>().join(", ")
+    }
+
     fn in_words(&self, fault: &Fault) -> String {
         let named = |slot: &Slot| self.named(*slot);
         match fault {
@@ -250,8 +247,17 @@ impl World {
             Fault::Pause(slot, span) => format!("{} is stopped for {span:?}", named(slot)),
             Fault::Remove(slot, name) => format!("{} is asked to forget {name}", named(slot)),
             Fault::Restart(slot, to, data) => {
+                let place = match to {
+                    Move::Away => "at a new address".into(),
+                    Move::Onto(other) => format!("at the address of {}", named(other)),
+                    Move::Stay => "where it was".into(),
+                };
+                let data = match data {
+                    Data::Kept => "with all that it stored",
+                    Data::Lost => "with nothing stored",
+                };
                 format!(
-                    "{} is killed and started again ({to:?}, data {data:?})",
+                    "{} is killed and started again, {place}, {data}",
                     named(slot)
                 )
             }
@@ -275,21 +281,121 @@ impl World {
     }
 }
 
-fn summary(change: &Change) -> String {
-    change.member().map_or_else(
-        || format!("{change:?}"),
-        |view| {
-            let (card, kind) = (&view.card, change.kind());
-            let by = view
-                .suspicion
-                .as_ref()
-                .map(|s| (&s.by_name, s.evidence, s.deadline));
-            let app = view.app.as_ref();
-            let app = app.map_or_else(String::new, |app| format!(", application {}", app.as_str()));
-            format!(
-                "{kind} {} at {} generation {} incarnation {} {:?} {by:?} {:?}{app}",
-                card.name, card.address, card.generation, view.incarnation, view.state, view.reason
-            )
-        },
-    )
+/// How a process ended.
+pub(super) fn end_in_words(end: &End) -> String {
+    match end {
+        End::Crashed => "it was killed".into(),
+        End::Stopped(StopReason::Conflict { holder }) => {
+            format!("its name is taken, by who is at {holder}")
+        }
+        End::Stopped(StopReason::Left) => "it left".into(),
+    }
+}
+
+/// A change in one line.
+fn summary(change: &Change, now: Timestamp) -> String {
+    let kind = change.kind();
+    if let Some(view) = change.member() {
+        let before = match change {
+            Change::Join { previous, .. } => {
+                previous.map(|state| format!("was {}", state.as_str()))
+            }
+            Change::Restart {
+                previous_generation,
+                ..
+            } => Some(format!("was generation {previous_generation}")),
+            _ => None,
+        };
+        let before = before.map_or_else(String::new, |before| format!(", {before}"));
+        return format!("{kind} {}{before}", in_short(view, now));
+    }
+    match change {
+        Change::Conflict { name, ours, theirs } => {
+            format!("{kind}: {name} is at {ours} and at {theirs}")
+        }
+        Change::Healed { members } => format!("{kind}: {members} others are there"),
+        Change::User(event) => format!(
+            "event {} of {}, number {} of generation {}, {} bytes",
+            event.name,
+            event.from_name,
+            event.number,
+            event.generation,
+            event.payload.len()
+        ),
+        _ => kind.into(),
+    }
+}
+
+/// A member as it is told: where it is, how often it started and refuted, and what is said of it.
+fn in_short(view: &MemberView, now: Timestamp) -> String {
+    let (card, state) = (&view.card, view.state.as_str());
+    let mut text = format!(
+        "{} at {} generation {} incarnation {}, {state}",
+        card.name, card.address, card.generation, view.incarnation
+    );
+    let suspicion = view.suspicion.as_ref().map(|suspicion| {
+        let by = suspicion.by_name.as_deref().unwrap_or("somebody");
+        let left = suspicion.deadline.saturating_since(now);
+        let evidence = match suspicion.evidence {
+            Evidence::ProbeTimeout => "no probe was answered",
+            Evidence::HeldFailed => "another holds it failed",
+            Evidence::Refused => "its host refuses",
+            Evidence::StreamReachable => "only a stream was answered",
+            Evidence::RestartOverdue => "its restart is overdue",
+        };
+        format!(", accused by {by}: {evidence}; failed in {left:?} unless it refutes")
+    });
+    text.extend(suspicion);
+    text.extend(view.reason.iter().map(|reason| format!(", {reason}")));
+    let app = view.app.as_ref();
+    text.extend(app.map(|app| format!(", application {}", app.as_str())));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, rc::Rc, time::Duration};
+
+    use super::{super::Conditions, *};
+
+    /// What is told of two nodes, the second of which is stopped, and of an event.
+    fn told() -> String {
+        let mut world = World::new(1, Conditions::LAN);
+        let first = world.add(Spec::new("n0", &[]));
+        let second = world.add(Spec::new("n1", &[first]));
+        world.start(first);
+        world.start(second);
+        world.run_for(Duration::from_secs(5));
+        world.begin_counting();
+        let lines = Rc::new(RefCell::new(String::new()));
+        let heard = Rc::clone(&lines);
+        let teller = move |line: &str| heard.borrow_mut().extend([line, "\n"]);
+        world.tell(Story::of([first, second], teller));
+        world.apply(Fault::Restart(second, Move::Stay, Data::Lost));
+        world.run_for(Duration::from_secs(2));
+        for _ in 0..4 {
+            world.apply(Fault::Event(first));
+        }
+        world.apply(Fault::Crash(second));
+        world.run_for(Duration::from_secs(30));
+        lines.take()
+    }
+
+    #[test]
+    fn a_story_is_told_in_words_and_from_when_counting_began() {
+        let told = told();
+        for words in [
+            "    0.000000  fault    n1 is killed and started again, where it was, with",
+            "    2.000000  fault    the host of n1 is gone",
+            "    2.000000  n1       ends: it was killed",
+            "tells event ",
+            ", accused by n0: no probe was answered; failed in ",
+            "tells failed n1 at ",
+        ] {
+            assert!(told.contains(words), "no {words:?} in {told}");
+        }
+        for debug in ["Some(", "None", "Kept", "ProbeTimeout", "UserEvent"] {
+            assert!(!told.contains(debug), "{debug} in {told}");
+        }
+    }
 }

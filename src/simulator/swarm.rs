@@ -13,11 +13,12 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Conditions, Data, Fault, Latency, Move, Phase, Promise, Run, Slot, Spec, Story, Watcher, World,
+    Conditions, Data, Fault, Latency, Move, Phase, Promise, RuleId, Run, Slot, Spec, Story,
+    Watcher, World,
     applications::draw_applications,
     audit::LEAVE_MAX,
     events::draw_events,
-    liveness::Patience,
+    liveness::{CONVERGE_WITHIN, Patience},
     network::{chance, draw},
     tags::draw_tags,
     vices::{draw_vices, shorten_memories, spare_hosts},
@@ -95,6 +96,12 @@ impl Plan {
         !self.revived.is_empty() || self.faults.iter().any(starts)
     }
 
+    /// Whether this rule ever holds.
+    pub(super) fn imposes(&self, id: RuleId) -> bool {
+        let mut faults = self.faults.iter();
+        faults.any(|(_, fault)| matches!(fault, Fault::Impose(imposed, _) if *imposed == id))
+    }
+
     fn world(&self) -> World {
         let mut world = World::new(self.seed, self.conditions.clone());
         if self.separate_directories {
@@ -117,6 +124,7 @@ impl Plan {
         self.make_peace(&mut world);
         let patience = Patience {
             within: self.converge_within,
+            bound: CONVERGE_WITHIN,
             every: COMPARED_EVERY,
         };
         let converged = world.live(patience, |_| None, watcher);
@@ -132,13 +140,8 @@ impl Plan {
 
     /// Whether every datagram arrives whole, and soon, at a process that listens.
     fn loses_nothing(&self) -> bool {
-        let harmless = |(_, fault): &(Duration, Fault)| {
-            matches!(
-                fault,
-                Fault::Start(_) | Fault::Leave(_) | Fault::Heal | Fault::Event(_) | Fault::Tags(..)
-            )
-        };
-        self.conditions.is_faithful() && self.faults.iter().all(harmless)
+        let mut faults = self.faults.iter();
+        self.conditions.is_faithful() && faults.all(|(_, fault)| fault.is_harmless())
     }
 
     fn make_peace(&self, world: &mut World) {
@@ -268,7 +271,7 @@ impl Draft {
             machines.push(joining(self.rng.random_range(0..members)));
         }
         if chance(&mut self.rng, 0.25) {
-            let first = Slot(u32::try_from(machines.len()).expect("few machines"));
+            let first = Slot::at(machines.len());
             let foreign = self.rng.random_range(1..=4u32);
             machines.extend((0..foreign).map(|name| {
                 let seeds = [Slot(0), first];
@@ -379,5 +382,28 @@ impl Draft {
     fn seconds(&mut self, min: u64, max: u64) -> Duration {
         let (min, max) = (Duration::from_secs(min), Duration::from_secs(max));
         draw(&mut self.rng, min, max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::Application;
+
+    #[test]
+    fn what_an_application_says_is_no_excuse_for_calling_who_left_failed() {
+        let slot = Slot(0);
+        let mut plan = Plan::draw(1);
+        plan.conditions = Conditions::LAN;
+        plan.faults = [
+            Fault::Start(slot),
+            Fault::App(slot, Application::Down),
+            Fault::Leave(slot),
+        ]
+        .map(|fault| (Duration::ZERO, fault))
+        .into();
+        assert!(plan.loses_nothing());
+        plan.faults.push((Duration::ZERO, Fault::Kill(slot)));
+        assert!(!plan.loses_nothing());
     }
 }

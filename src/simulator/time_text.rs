@@ -40,8 +40,17 @@ pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, 
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(from).map_err(|_| de::Error::custom(EXPECTED))?;
+    let text = text(from, EXPECTED)?;
     parse(&text).map_err(de::Error::custom)
+}
+
+/// Reads a text. What is none is refused with what it should be; that the key lacks altogether is
+/// said as of any other.
+pub(super) fn text<'de, D: Deserializer<'de>>(from: D, expected: &str) -> Result<String, D::Error> {
+    String::deserialize(from).map_err(|error| match error.to_string() {
+        said if said.contains("missing field `") => error,
+        _ => de::Error::custom(expected),
+    })
 }
 
 pub(super) fn deserialize_some<'de, D: Deserializer<'de>>(

@@ -1,6 +1,6 @@
 //! A cluster that stands from the first moment, as one would after hours.
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -10,6 +10,9 @@ use crate::swim::{Card, Enrolled, MemberId, Memory, Remembered, Scope, Timestamp
 
 /// What separates the graph's randomness from its world's.
 const GRAPH_SALT: u64 = 0x0067_7261_7068;
+
+/// So many views are put in order between two questions whether to go on.
+const ASKED_EVERY: usize = 4_096;
 
 /// Whom processes know when they start.
 #[derive(Debug, Default)]
@@ -27,16 +30,31 @@ impl World {
     /// and keep in their lists instead of everybody; see [`Scope`]. To be called after the last
     /// [`World::add`] and before anything runs. `degree` must be even.
     pub fn limit_views(&mut self, degree: usize) {
+        // Nobody breaks it off.
+        let _ = self.limit_views_watched(degree, &mut || ControlFlow::Continue(()));
+    }
+
+    /// The same, unless `go_on` breaks it off: then the world is of no use.
+    pub(super) fn limit_views_watched(
+        &mut self,
+        degree: usize,
+        go_on: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let nodes = u32::try_from(self.machines.len()).expect("slots are u32");
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed ^ GRAPH_SALT);
-        let graph = graph::random_regular(nodes, degree, &mut rng);
+        let graph = graph::random_regular(nodes, degree, &mut rng, go_on)?;
         let places: Vec<_> = self.slots().map(|slot| self.enrol(slot)).collect();
         let view = |others: Vec<u32>| others.into_iter().map(|other| places[other as usize]);
-        self.warmth.neighbours = graph
-            .into_iter()
-            .map(|others| view(others).collect())
-            .collect();
+        let mut neighbours = Vec::with_capacity(graph.len());
+        for (index, others) in graph.into_iter().enumerate() {
+            if index.is_multiple_of(ASKED_EVERY) {
+                go_on()?;
+            }
+            neighbours.push(view(others).collect());
+        }
+        self.warmth.neighbours = neighbours;
         self.join_neighbours();
+        ControlFlow::Continue(())
     }
 
     /// Starts the first process of every machine in `slots` within `spread`; each knows all others
@@ -106,7 +124,7 @@ impl World {
     fn join_neighbours(&mut self) {
         for (machine, view) in self.machines.iter_mut().zip(&self.warmth.neighbours) {
             let count = machine.spec.seeds.len();
-            let slot = |place: Enrolled| Slot(u32::try_from(place.index()).expect("slots are u32"));
+            let slot = |place: Enrolled| Slot::at(place.index());
             machine.spec.seeds = view.iter().take(count).map(slot).collect();
         }
     }

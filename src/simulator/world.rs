@@ -1,6 +1,10 @@
 //! `World`: the event heap, the machines, and the loop that drives their nodes.
 
-use std::{collections::BTreeMap, mem, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    time::Duration,
+};
 
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -18,6 +22,7 @@ use super::{
     network::Network,
     outages::Outages,
     rumours::Rumours,
+    story::end_in_words,
     streams::Links,
     trace::Trace,
     warm::Warmth,
@@ -65,6 +70,8 @@ pub struct World {
     pub(super) rumours: Rumours,
     /// When those go on who are stopped, or slow, for a while.
     pub(super) stopped_until: BTreeMap<Slot, Timestamp>,
+    /// Whom faults struck so far.
+    pub(super) struck: BTreeSet<Slot>,
     /// How long each change of a member keeps a process busy.
     pub(super) member_cost: Duration,
     /// When counting began.
@@ -107,6 +114,7 @@ impl World {
             meter: Meter::default(),
             rumours: Rumours::default(),
             stopped_until: BTreeMap::new(),
+            struck: BTreeSet::new(),
             member_cost: Duration::ZERO,
             counting_since: Timestamp::ZERO,
             ran: Duration::ZERO,
@@ -140,6 +148,7 @@ impl World {
         self.outages.forget();
         self.applications = Applications::default();
         self.meter.begin(self.now);
+        self.struck.clear();
         self.counting_since = self.now;
         self.ran = Duration::ZERO;
     }
@@ -162,7 +171,7 @@ impl World {
 
     /// A machine for one member, with an address of its own. Nothing runs on it yet.
     pub fn add(&mut self, spec: Spec) -> Slot {
-        let slot = Slot(u32::try_from(self.machines.len()).expect("fewer machines than 2^32"));
+        let slot = Slot::at(self.machines.len());
         let id = MemberId::new(&spec.cluster, &spec.name);
         self.by_id.entry(id).or_default().push(slot);
         let place = self.new_place(slot);
@@ -175,6 +184,11 @@ impl World {
     /// Virtual time passed.
     pub const fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// The same moment as a scenario counts: from when counting began.
+    pub(super) fn counted(&self, at: Timestamp) -> Timestamp {
+        Timestamp::ZERO + at.saturating_since(self.counting_since)
     }
 
     /// Runs until `span` has passed, or a promise is broken.
@@ -235,6 +249,7 @@ impl World {
             user_events: self.events.heard().clone(),
             traffic: self.meter.senders.traffic(self.running_times()),
             flaps: self.meter.flaps().to_vec(),
+            struck: self.struck.iter().copied().collect(),
             seconds: self.meter.seconds().to_vec(),
             converged_after: None,
             measures: Measures {
@@ -337,7 +352,7 @@ impl World {
                     self.machines[slot.index()].joined += 1;
                     self.tell_story_of(slot, || format!("joined {address}"));
                 }
-                Output::Keys(keys) => self.tell_story_of(slot, || format!("has keys {keys:?}")),
+                Output::Keys(_) => self.tell_story_of(slot, || "has other keys".into()),
                 Output::Notice(notice) => {
                     self.tell_story_of(slot, || notice.to_string());
                     self.machines[slot.index()].notices.push(*notice);
@@ -350,9 +365,12 @@ impl World {
                 Output::Removed(removed) => self.tell_story_of(slot, || {
                     format!("hears that {} forgot {}", removed.applied_by, removed.name)
                 }),
-                Output::Restarting { member, due } => self.tell_story_of(slot, || {
-                    format!("waits for the restart of {member} until {due:?}")
-                }),
+                Output::Restarting { member, due } => {
+                    let left = due.saturating_since(self.now);
+                    self.tell_story_of(slot, || {
+                        format!("waits for the restart of {member}, for {left:?}")
+                    });
+                }
                 Output::Send { to, bytes } => self.send(slot, to, bytes),
                 Output::Stop(reason) => stop = Some(reason),
                 Output::StreamFrame { stream, bytes } => self.send_frame(slot, stream, bytes),
@@ -388,7 +406,7 @@ impl World {
         }
         self.stopped_until.remove(&slot);
         self.events.release(slot);
-        self.tell_story_of(slot, || format!("ends: {end:?}"));
+        self.tell_story_of(slot, || format!("ends: {}", end_in_words(&end)));
         let ran = now - process.started.max(self.counting_since);
         self.ran += ran;
         self.meter.end(slot, ran);

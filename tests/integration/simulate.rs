@@ -3,11 +3,12 @@
 
 use std::{
     fs,
+    ops::{ControlFlow, RangeInclusive},
     path::Path,
     process::{Command, Stdio},
 };
 
-use headcount::simulator::Scenario;
+use headcount::simulator::{Report, Scenario};
 use serde_json::Value;
 
 use crate::support::{Finished, Lab, finish, headcount, run};
@@ -130,13 +131,22 @@ fn json_is_one_object_with_every_key() {
 
 #[test]
 fn the_same_seed_gives_the_same_run_on_any_number_of_threads() {
-    let hash = |args: &[&str]| json(args)["trace_hash"].clone();
+    // Here one seed after the other on this thread; there on every core.
+    let here = |name: &str, nodes, seeds: RangeInclusive<u64>| {
+        let scenario = Scenario::built_in(name).unwrap().with_nodes(nodes).unwrap();
+        let mut report = Report::default();
+        for seed in seeds {
+            report.add(&scenario.run(seed, &mut |_, _| ControlFlow::Continue(())));
+        }
+        Value::from(format!("{:016x}", report.trace_hash()))
+    };
+    let there = |args: &[&str]| json(args)["trace_hash"].clone();
     // Beyond 64 nodes only a sample is audited, drawn from the seed.
     let sampled = ["crash", "--nodes", "80", "--seed", "5"];
-    assert_eq!(hash(&sampled), hash(&sampled));
+    assert_eq!(there(&sampled), here("crash", 80, 5..=5));
     let many = ["churn", "--nodes", "8", "--seeds", "6"];
-    assert_eq!(hash(&many), hash(&many));
-    assert_ne!(hash(&["crash"]), hash(&["crash", "--seed", "2"]));
+    assert_eq!(there(&many), here("churn", 8, 1..=6));
+    assert_ne!(there(&["crash"]), there(&["crash", "--seed", "2"]));
 }
 
 #[test]
@@ -157,10 +167,15 @@ fn a_missed_expectation_is_a_no_with_a_line_to_reproduce_it() {
     let said = simulate(&text, &["--seed", "9"]);
     assert_eq!(said.code(), 1, "{said:#?}");
     assert!(
-        said.stdout.contains("FAILED seed 9: first_detection_p99"),
+        said.stdout
+            .contains("FAILED seed 9: its first_detection_p99"),
         "{said:#?}"
     );
-    assert!(said.stdout.contains("expected at most 100 ms"), "{said:#?}");
+    assert!(
+        said.stdout
+            .contains("expected at most 100 ms in every seed"),
+        "{said:#?}"
+    );
     let reproduce = said
         .stdout
         .lines()
@@ -235,6 +250,10 @@ fn what_cannot_be_run_names_key_value_and_what_is_allowed() {
 fn names_and_sizes_that_cannot_be_are_refused() {
     run(["simulate", "crahs"]).refused(2, &["crahs", "did you mean crash", "swarm"]);
     run(["simulate", "absent/x.toml"]).refused(2, &["absent/x.toml"]);
+    run(["simulate", "absent/crash.toml"]).refused(2, &["crash is built in"]);
+    let strange = run(["simulate", "nosuch"]);
+    strange.refused(2, &["nosuch", "Built in: announced_restarts"]);
+    assert!(!strange.stderr.contains("did you mean"), "{strange:#?}");
     run(["simulate", "crash", "--nodes", "9000000"]).refused(2, &["9000000", "MB", "--view 128"]);
     run(["simulate", "crash", "--nodes", "20000000"]).refused(2, &["20000000", "2 to"]);
     run(["simulate", "swarm", "--nodes", "9"]).refused(2, &["swarm", "draws"]);
@@ -242,12 +261,27 @@ fn names_and_sizes_that_cannot_be_are_refused() {
         ("--nodes", "abc", "a whole number, 2 to 10000000"),
         ("--nodes", "-3", "2 to 10000000"),
         ("--seed", "x", "0 to 18446744073709551615"),
+        ("--html", "-", "standard output"),
+        ("--trace", "-", "standard output"),
         ("--seeds", "0", "1 to 10000000"),
         ("--view", "1.5", "1 to 10000000"),
         ("--duration", "soon", "a time such as 90s"),
     ] {
         run(["simulate", "crash", flag, value]).refused(2, &[flag, value, allowed]);
     }
+}
+
+#[test]
+fn the_greatest_seed_runs_and_none_comes_after_it() {
+    let greatest = [
+        "simulate",
+        "crash",
+        "--nodes=4",
+        "--seed=18446744073709551615",
+    ];
+    let said = run(greatest);
+    assert!(said.stdout.contains("PASSED 1 of 1 seeds"), "{said:#?}");
+    run([&greatest[..], &["--seeds=2"]].concat()).refused(2, &["too large"]);
 }
 
 #[test]

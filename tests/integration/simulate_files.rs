@@ -132,7 +132,7 @@ fn a_seed_that_failed_says_so_on_the_page() {
     assert_eq!(said.code(), 1, "{said:#?}");
     let page = desk.read("page.html");
     assert!(
-        page.contains("FAILED seed 7: messages_per_node_per_s"),
+        page.contains("FAILED seed 7: its messages_per_node_per_s"),
         "{page}"
     );
     assert!(
@@ -171,7 +171,7 @@ fn the_trace_tells_of_those_it_was_asked_for_in_order() {
     desk.passes(&args);
     let trace = desk.read("trace.txt");
     assert!(
-        trace.contains("fault    the host of ") && trace.contains("ends: Crashed"),
+        trace.contains("fault    the host of ") && trace.contains("ends: it was killed"),
         "{trace}"
     );
     desk.passes(&args);
@@ -336,4 +336,21 @@ fn every_built_in_scenario_has_a_page() {
         assert!(page.contains("Distinct views over time"), "{name}");
         assert!(!page.contains("NaN"), "{name}");
     }
+}
+
+#[test]
+fn a_full_disk_takes_no_verdict_away() {
+    let desk = Desk::new();
+    let text = "# A crash.\nnodes = 4\nduration = \"20s\"\n";
+    let strict = format!("{text}[expect]\nmessages_per_node_per_s = 0.1\n");
+    fs::write(desk.path("passes.toml"), text).expect("written");
+    fs::write(desk.path("fails.toml"), strict).expect("written");
+    let full = |file| desk.simulate(&[file, "--trace", "/dev/full"]);
+    full("passes.toml").refused(2, &["--trace: cannot write /dev/full"]);
+    let failed = full("fails.toml");
+    failed.refused(
+        1,
+        &["1 of 1 seeds failed", "--trace: cannot write /dev/full"],
+    );
+    assert!(failed.stdout.contains("FAILED seed 1"), "{failed:#?}");
 }

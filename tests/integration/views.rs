@@ -135,6 +135,8 @@ fn scenarios_pass_with_views_as_without() {
         assert!(broken.is_empty(), "{name}: {}", broken[0]);
         assert!(outcome.converged, "{name}");
         assert_eq!(outcome.missed, [""; 0], "{name}");
+        let last = outcome.run.seconds.last().map(|second| second.views);
+        assert_eq!(last, Some(1), "{name}");
     }
 }
 

@@ -225,7 +225,7 @@ fn refused(key: &str, value: &Value) -> Problem {
 
 fn unknown(key: &str) -> Problem {
     let nearest =
-        nearest(key, KEYS).map_or_else(String::new, |known| format!(": did you mean {known}?"));
+        nearest(key, KEYS).map_or_else(|| ".".into(), |known| format!(": did you mean {known}?"));
     let keys = KEYS.join(", ");
     Problem::bad_request(format!("unknown key {key:?}{nearest} The keys are {keys}"))
 }

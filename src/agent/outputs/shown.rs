@@ -102,8 +102,9 @@ fn fields(member: serde_json::Value) -> BTreeMap<String, Value> {
 }
 
 fn unknown(key: &str) -> Error {
-    let near = nearest(key, SAMPLE.keys().map(String::as_str)).unwrap_or_default();
-    let detail = format!("no member has `{key}`; did you mean `{near}`?");
+    let near = nearest(key, SAMPLE.keys().map(String::as_str));
+    let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    let detail = format!("no member has `{key}`{near}");
     Error::new(ErrorKind::UndefinedError, detail)
 }
 

@@ -84,6 +84,7 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
+    let ground = Ground::find(&args, output)?;
     let page = args.html.as_deref().map(Draft::begin).transpose()?;
     // From here on who interrupts gets a report.
     let mut interrupts = Interrupts::listen()?;
@@ -92,7 +93,7 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
         () = interrupts.next() => Err(Failure::no(
             "interrupted; the report is about what was measured until then",
         )),
-        measured = measure(&mut report, output) => measured,
+        measured = measure(ground, &mut report, output) => measured,
     };
     let printed = print(args.json, &report, output);
     if let Some(page) = page {
@@ -150,17 +151,29 @@ enum Ground {
 
 impl Ground {
     /// Namespaces where they can be had; says why not otherwise.
-    fn find(plan: &Plan, output: &mut Output) -> Self {
-        let Err(why) = Site::namespaces() else {
-            return Self::Namespaces;
-        };
-        if plan.has(Phase::Steady) || plan.has(Phase::Partition) {
+    ///
+    /// # Errors
+    /// When a phase that was asked for by its name needs them.
+    fn find(args: &Args, output: &mut Output) -> Result<Self, Failure> {
+        match Site::namespaces() {
+            Ok(_) => Ok(Self::Namespaces),
+            Err(why) => Self::without_namespaces(args, &why, output),
+        }
+    }
+
+    fn without_namespaces(args: &Args, why: &str, output: &mut Output) -> Result<Self, Failure> {
+        let need = "network namespaces, which need root, iproute2 and iptables";
+        if args.phases.contains(&Phase::Partition) {
+            return Err(Failure::trouble(format!(
+                "--phases partition takes {need} ({why})"
+            )));
+        }
+        if args.phases.is_empty() || args.phases.contains(&Phase::Steady) {
             output.talk(format_args!(
-                "no network namespaces, which need root, iproute2 and iptables: \
-                 bytes, packets and the partition are missing ({why})"
+                "no {need}: bytes, packets and the partition are missing ({why})"
             ));
         }
-        Self::Loopback { agents: plan.nodes }
+        Ok(Self::Loopback { agents: args.nodes })
     }
 
     fn site(self) -> Result<Site, Failure> {
@@ -172,8 +185,7 @@ impl Ground {
 }
 
 /// Fills the report. A turn that breaks off is told of and leaves what it measured.
-async fn measure(report: &mut Report, output: &mut Output) -> Result<(), Failure> {
-    let ground = Ground::find(&report.plan, output);
+async fn measure(ground: Ground, report: &mut Report, output: &mut Output) -> Result<(), Failure> {
     harness::measure(report.plan.nodes, &mut report.ours).await?;
     let plan = report.plan.clone();
     let turns = plan.turns(report.serf.is_some());
@@ -208,5 +220,33 @@ async fn measure(report: &mut Report, output: &mut Output) -> Result<(), Failure
     match broken {
         0 => Ok(()),
         some => Err(Failure::no(format!("{some} of our repetitions broke off"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anstream::ColorChoice;
+
+    use super::*;
+
+    #[test]
+    fn a_phase_that_was_named_is_measured_or_refused() {
+        let without = |phases: &[Phase]| {
+            let args = Args {
+                nodes: 3,
+                repetitions: 1,
+                profile: Profile::Lan,
+                phases: phases.into(),
+                time: Duration::from_secs(1),
+                versus: None,
+                json: false,
+                html: None,
+            };
+            Ground::without_namespaces(&args, "no root", &mut Output::new(ColorChoice::Never))
+        };
+        let refused = without(&[Phase::Crash, Phase::Partition]).unwrap_err();
+        assert!(refused.is_trouble() && refused.to_string().contains("no root"));
+        assert!(without(&[]).is_ok());
+        assert!(without(&[Phase::Crash, Phase::Steady]).is_ok());
     }
 }

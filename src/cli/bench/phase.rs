@@ -63,9 +63,10 @@ pub(super) fn parse(name: &str) -> Result<Phase, String> {
     let mut all = Phase::ALL.into_iter();
     all.find(|phase| phase.as_str() == name).ok_or_else(|| {
         let names = Phase::ALL.map(Phase::as_str);
-        let likely = nearest(name, names).unwrap_or_default();
+        let likely = nearest(name, names);
+        let likely = likely.map_or_else(String::new, |likely| format!("did you mean {likely}? "));
         let names = names.join(", ");
-        format!("no phase is called that; did you mean {likely}? There are {names}")
+        format!("no phase is called that; {likely}There are {names}")
     })
 }
 
@@ -80,5 +81,7 @@ mod tests {
         }
         let said = parse("crahs").unwrap_err();
         assert!(said.contains("did you mean crash?"), "{said}");
+        let said = parse("xyz").unwrap_err();
+        assert!(said.contains("that; There are bootstrap"), "{said}");
     }
 }

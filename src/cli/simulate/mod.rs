@@ -13,7 +13,7 @@ mod trace;
 mod work;
 
 use std::{
-    fs, mem,
+    fs, io, mem,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -136,19 +136,31 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
         ran: &ran,
     };
     let mut printed = announced.and_then(|()| print(&args, &shown, output));
-    if let Some(page) = page {
-        page.finish(&html::page(&shown))?;
-    }
+    let page = page.map_or(Ok(()), |page| page.finish(&html::page(&shown)));
     if !args.json
         && let Some(plan) = broken(&scenario, &ran)
         && let Some(command) = shrink::shrunk(plan, &mut interrupts, output).await
     {
         printed = printed.and_then(|()| output.data(format!("shrunk:    {command}")));
     }
-    trace.as_ref().map_or(Ok(()), Trace::close)?;
-    // Whoever did not read to the end must not take a failure for a success.
-    shown.answer()?;
-    printed
+    let trace = trace.as_ref().map_or(Ok(()), Trace::close);
+    // Whoever did not read to the end, or has no room for a file, must not take a failure of the
+    // cluster for anything else.
+    first_of([shown.answer(), page, trace, printed], output)
+}
+
+/// The first of these that failed is the command's answer; what failed beside it is said.
+fn first_of(
+    ends: impl IntoIterator<Item = Result<(), Failure>>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let mut failures = ends.into_iter().filter_map(Result::err);
+    let Some(first) = failures.next() else {
+        return Ok(());
+    };
+    let others = failures.filter(Failure::is_told);
+    others.for_each(|other| output.failure(&other));
+    Err(first)
 }
 
 fn print(args: &Args, shown: &Shown<'_>, output: &mut Output) -> Result<(), Failure> {
@@ -179,8 +191,7 @@ fn read(args: &Args) -> Result<Scenario, Failure> {
     let is_path = name.contains('/') || name.ends_with(".toml") || is_file();
     let scenario = match is_path {
         true => {
-            let text = fs::read_to_string(name)
-                .map_err(|error| Failure::trouble(format!("cannot read {name}: {error}")))?;
+            let text = fs::read_to_string(name).map_err(|error| unreadable(name, &error))?;
             Scenario::parse(name, &text)?
         }
         false => Scenario::built_in(name)?,
@@ -200,9 +211,24 @@ fn read(args: &Args) -> Result<Scenario, Failure> {
     })
 }
 
-/// Refuses options that contradict each other.
+fn unreadable(name: &str, error: &io::Error) -> Failure {
+    let failure = Failure::trouble(format!("cannot read {name}: {error}"));
+    let stem = Path::new(name).file_stem();
+    match Scenario::built_ins().find(|known| stem.is_some_and(|stem| stem == *known)) {
+        Some(known) => failure.hint(format!("{known} is built in: headcount simulate {known}")),
+        None => failure,
+    }
+}
+
+/// Refuses options that contradict each other, or mean nothing.
 fn check(args: &Args) -> Result<(), Failure> {
-    if args.seed.checked_add(args.seeds).is_none() {
+    for (flag, path) in [("--html", &args.html), ("--trace", &args.trace)] {
+        if path.as_deref() == Some(Path::new("-")) {
+            let text = format!("{flag} -: the report goes to standard output");
+            return Err(Failure::trouble(text).hint("name a file; one called - is ./-"));
+        }
+    }
+    if args.seed.checked_add(args.seeds - 1).is_none() {
         return Err(Failure::trouble(format!("seed {} is too large", args.seed)));
     }
     if args.trace.is_some() && args.seeds > 1 {
@@ -239,7 +265,7 @@ fn trace(args: &Args, scenario: &Scenario) -> Result<Option<Trace>, Failure> {
     let trace = Trace::create(path, &args.trace_nodes, scenario, args.seed)?;
     let seed = args.seed;
     trace.note(&command::Command { args, seed }.to_string());
-    trace.note("virtual seconds, who, what");
+    trace.note("virtual seconds as the scenario counts them, who, what");
     Ok(Some(trace))
 }
 

@@ -15,7 +15,11 @@ const FAILURES_SHOWN: usize = 10;
 pub(super) fn settings(args: &Args, scenario: &Scenario) -> Vec<(&'static str, String)> {
     let seed = match args.seeds {
         1 => args.seed.to_string(),
-        count => format!("{} to {}, {count} seeds", args.seed, args.seed + count - 1),
+        count => format!(
+            "{} to {}, {count} seeds",
+            args.seed,
+            args.seed + (count - 1)
+        ),
     };
     [("seed", seed)]
         .into_iter()
@@ -82,7 +86,12 @@ impl Shown<'_> {
                 lines.extend(first.map(|f| format!("reproduce: {}", self.command(f.seed))));
                 lines
             }
-            Verdict::Interrupted => vec![format!("INTERRUPTED after {runs} of {seeds} seeds")],
+            Verdict::Interrupted => {
+                let whole = tally.whole;
+                vec![format!(
+                    "INTERRUPTED after {whole} of {seeds} seeds, {seconds:.1} virtual s"
+                )]
+            }
             Verdict::Passed => {
                 vec![format!(
                     "PASSED {runs} of {seeds} seeds, {seconds:.1} virtual s"

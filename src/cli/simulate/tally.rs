@@ -46,6 +46,8 @@ pub(super) struct Tally {
     /// All of them; one seed may fail in several ways.
     pub(super) failures_count: usize,
     pub(super) failed_seeds: u64,
+    /// Seeds that ran to their end.
+    pub(super) whole: u64,
     pub(super) points: Vec<Point>,
     /// Nodes of the largest world.
     pub(super) nodes: u32,
@@ -61,6 +63,7 @@ impl Tally {
             failures: Vec::new(),
             failures_count: 0,
             failed_seeds: 0,
+            whole: 0,
             points: Vec::new(),
             nodes: 0,
         }
@@ -71,7 +74,8 @@ impl Tally {
         self.waiting.insert(seed, outcome);
         while let Some(outcome) = self.waiting.remove(&self.next) {
             self.take(self.next, outcome);
-            self.next += 1;
+            // After the greatest seed comes none.
+            self.next = self.next.wrapping_add(1);
         }
     }
 
@@ -104,6 +108,7 @@ impl Tally {
         let failures = failures(seed, outcome);
         let failed = !failures.is_empty();
         self.fail(failures);
+        self.whole += u64::from(!outcome.interrupted);
         self.nodes = self.nodes.max(outcome.nodes);
         if self.points.len() < POINTS_MAX {
             self.points.push(Point::of(seed, outcome, failed));
@@ -184,6 +189,17 @@ mod tests {
         assert_eq!(tally.report.runs, 0);
         tally.close();
         assert_eq!((tally.report.runs, tally.nodes), (1, 4));
+    }
+
+    #[test]
+    fn a_seed_that_was_broken_off_has_not_run_to_its_end() {
+        let scenario = Scenario::parse("sample", TEXT).unwrap();
+        let mut tally = Tally::new(u64::MAX);
+        let broken_off = scenario.run(u64::MAX, &mut |_, _| ControlFlow::Break(()));
+        tally.add(u64::MAX, Ok(broken_off));
+        assert_eq!((tally.report.runs, tally.whole), (1, 0));
+        tally.merge(7, &scenario.run(7, &mut |_, _| ControlFlow::Continue(())));
+        assert_eq!((tally.report.runs, tally.whole), (2, 1));
     }
 
     #[test]

@@ -135,6 +135,12 @@ impl Shared {
 
     fn run(&self, seed: u64) -> Timed {
         let watch = Stopwatch::start();
+        // A large world takes seconds before its first question.
+        self.reach(Reached {
+            phase: Phase::Forming,
+            virtual_time: Duration::ZERO,
+            running: Duration::ZERO,
+        });
         let (mut forming, mut forms) = (Duration::ZERO, true);
         let mut watcher = |phase: Phase, virtual_time: Duration| {
             if forms && phase != Phase::Forming {

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 
 /// Numbers are kept to three digits.
 const DIGITS: u8 = 3;
+const P99: f64 = 0.99;
 
 /// What a distribution comes down to. The unit is said where one is given.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,20 +21,28 @@ pub struct Percentiles {
     pub max: f64,
 }
 
-/// Numbers in whole units, to three digits, in bounded memory however many there are.
+/// Numbers in whole units, to three digits, in bounded memory however many there are. The greatest
+/// is kept to the last digit: it happened, and bounds are held against it.
 #[derive(Clone, Debug)]
-pub struct Distribution(Histogram<u64>);
+pub struct Distribution {
+    numbers: Histogram<u64>,
+    max: u64,
+}
 
 impl Default for Distribution {
     fn default() -> Self {
-        Self(Histogram::new(DIGITS).expect("three digits are allowed"))
+        Self {
+            numbers: Histogram::new(DIGITS).expect("three digits are allowed"),
+            max: 0,
+        }
     }
 }
 
 impl Distribution {
     /// Takes in one number.
     pub fn record(&mut self, number: u64) {
-        self.0.record(number).expect("it grows as needed");
+        self.numbers.record(number).expect("it grows as needed");
+        self.max = self.max.max(number);
     }
 
     /// Takes in one time, in microseconds.
@@ -53,12 +62,15 @@ impl Distribution {
 
     /// Takes in all numbers of `other`.
     pub fn merge(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("it grows as needed");
+        self.numbers
+            .add(&other.numbers)
+            .expect("it grows as needed");
+        self.max = self.max.max(other.max);
     }
 
     /// How many numbers there are.
     pub fn count(&self) -> u64 {
-        self.0.len()
+        self.numbers.len()
     }
 
     /// In whole units.
@@ -74,23 +86,38 @@ impl Distribution {
     /// Points of the cumulative curve: number, and share of all that are no greater, in whole
     /// units and 0 to 1. At most `points` and one more; the last is the greatest with 1.
     pub fn cumulative(&self, points: u32) -> Vec<(u64, f64)> {
-        if self.0.is_empty() {
+        if self.numbers.is_empty() {
             return Vec::new();
         }
         let share = |point| f64::from(point) / f64::from(points);
-        let at = |share: f64| (self.0.value_at_quantile(share).min(self.0.max()), share);
-        let first = std::iter::once((self.0.min(), 0.0));
+        let at = |share: f64| (self.at(share), share);
+        let first = std::iter::once((self.numbers.min(), 0.0));
         first.chain((1..=points).map(share).map(at)).collect()
     }
 
+    /// What the 99th percentile is at least, in thousandths. Between other numbers it is known to
+    /// three digits only, and a bound that holds must not be missed by how numbers are kept.
+    pub fn least_p99(&self) -> f64 {
+        let least = match self.count() {
+            // Of so few it is the greatest.
+            ..100 => self.max,
+            _ => self.numbers.lowest_equivalent(self.at(P99)),
+        };
+        least as f64 / 1000.0
+    }
+
+    /// No share of the numbers is greater than the greatest.
+    fn at(&self, share: f64) -> u64 {
+        self.numbers.value_at_quantile(share).min(self.max)
+    }
+
     fn scaled(&self, unit: f64) -> Percentiles {
-        let max = self.0.max() as f64 / unit;
-        let at = |share| (self.0.value_at_quantile(share) as f64 / unit).min(max);
+        let at = |share| self.at(share) as f64 / unit;
         Percentiles {
-            count: self.0.len(),
+            count: self.count(),
             p50: at(0.5),
-            p99: at(0.99),
-            max,
+            p99: at(P99),
+            max: self.max as f64 / unit,
         }
     }
 }
@@ -112,6 +139,29 @@ mod tests {
         }
         let nothing = Distribution::default().percentiles();
         assert_eq!((nothing.count, nothing.max), (0, 0.0));
+    }
+
+    #[test]
+    fn the_greatest_is_one_that_was_recorded() {
+        let mut times = Distribution::default();
+        times.record(7_411_177);
+        let one = times.thousandths();
+        assert_eq!([one.p50, one.p99, one.max], [7_411.177; 3]);
+        assert_eq!(times.least_p99(), 7_411.177);
+        let mut others = Distribution::default();
+        others.record(500_000);
+        others.merge(&times);
+        assert_eq!(others.thousandths().max, 7_411.177);
+        assert_eq!(others.cumulative(2).last(), Some(&(7_411_177, 1.0)));
+    }
+
+    #[test]
+    fn a_percentile_is_at_least_what_was_recorded() {
+        let mut times = Distribution::default();
+        (0..200).for_each(|_| times.record(7_411_177));
+        times.record(9_000_000);
+        assert!(times.thousandths().p99 > 7_412.0, "it is rounded up");
+        assert!((7_400.0..7_411.178).contains(&times.least_p99()));
     }
 
     #[test]

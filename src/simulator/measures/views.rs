@@ -17,6 +17,8 @@ pub(super) struct Views {
     agreed: Vec<bool>,
     /// The number of that view.
     agreed_number: u64,
+    /// Whether all have agreed: before, whoever starts is waited for.
+    begun: bool,
     /// The number of different views, unless a view changed since it was counted.
     counted: Option<u32>,
     /// Reused, so that counting allocates nothing.
@@ -49,12 +51,16 @@ impl Views {
                 self.start(slot, true);
             }
         }
+        self.begun = true;
         self.counted = None;
     }
 
     /// A process starts and sees itself; and, if it knows all, everybody who was there when all
-    /// agreed.
+    /// agreed, and everybody who came later: whoever knows all presumes a newcomer there.
     pub(super) fn start(&mut self, slot: Slot, knows_all: bool) {
+        if knows_all && self.begun && !self.agreed[slot.index()] {
+            self.presume(slot);
+        }
         let number = match (knows_all, self.agreed[slot.index()]) {
             (true, true) => self.agreed_number,
             (true, false) => self.agreed_number ^ weight(slot),
@@ -66,6 +72,18 @@ impl Views {
             turned: BTreeSet::new(),
         });
         self.counted = None;
+    }
+
+    /// From now on whoever knows all sees the member of `slot` without a word about it.
+    fn presume(&mut self, slot: Slot) {
+        self.agreed[slot.index()] = true;
+        self.agreed_number ^= weight(slot);
+        for view in self.views.iter_mut().flatten().filter(|view| view.agreed) {
+            // Who was told of it already sees it as before.
+            if !view.turned.remove(&slot) {
+                view.number ^= weight(slot);
+            }
+        }
     }
 
     pub(super) fn end(&mut self, slot: Slot) {
@@ -90,7 +108,7 @@ impl Views {
     }
 
     fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
-        (0..u32::try_from(self.views.len()).expect("slots are u32")).map(Slot)
+        (0..self.views.len()).map(Slot::at)
     }
 
     /// How many different views there are.
@@ -170,5 +188,25 @@ mod tests {
         // So does somebody who takes everybody for alive until told otherwise.
         views.start(Slot(2), true);
         assert_eq!(views.distinct(), 1);
+    }
+
+    #[test]
+    fn whoever_knows_all_presumes_a_newcomer_there() {
+        let mut views = Views::default();
+        (0..5).for_each(|_| views.add_machine());
+        (0..3).for_each(|slot| views.start(Slot(slot), true));
+        views.agree();
+        views.note(Slot(0), Slot(4), true);
+        views.start(Slot(3), true);
+        assert_eq!(
+            views.distinct(),
+            2,
+            "one was told of somebody who is not there yet"
+        );
+        views.note(Slot(1), Slot(3), true);
+        views.start(Slot(4), true);
+        assert_eq!(views.distinct(), 1);
+        views.note(Slot(2), Slot(4), false);
+        assert_eq!(views.distinct(), 2, "and that it is gone is told");
     }
 }

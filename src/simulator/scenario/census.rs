@@ -66,7 +66,10 @@ impl Census<'_> {
         let zones = self.zones.iter().map(|zone| zone.name.as_str());
         match nearest(name, zones) {
             Some(zone) => format!("`{name}` is no node, n0 to n{last}, and no zone: {zone}?"),
-            None => format!("`{name}` is no node; there are n0 to n{last}, and no zones"),
+            None if self.zones.is_empty() => {
+                format!("`{name}` is no node; there are n0 to n{last}, and no zones")
+            }
+            None => format!("`{name}` is no node, n0 to n{last}, and no zone"),
         }
     }
 }

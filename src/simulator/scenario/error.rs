@@ -35,11 +35,9 @@ impl ScenarioError {
     /// No built-in scenario has this name.
     pub(super) fn unknown(name: &str) -> Self {
         let names = BUILT_IN.map(|(name, _)| name);
-        let likely = nearest(name, names.iter().copied()).unwrap_or(names[0]);
-        Self::new(name, "is neither a file nor a built-in scenario").hint(format!(
-            "did you mean {likely}? Built in: {}",
-            names.join(", ")
-        ))
+        let likely = likely(name, &names);
+        Self::new(name, "is neither a file nor a built-in scenario")
+            .hint(format!("{likely}Built in: {}", names.join(", ")))
     }
 
     /// What the parser has against `text`, with the line, the nearest key and the value.
@@ -54,24 +52,28 @@ impl ScenarioError {
             Some((given, allowed)) if message.starts_with("unknown ") => {
                 let kind = message.split(' ').nth(1).unwrap_or("key");
                 let kind = if kind == "field" { "key" } else { "word" };
-                let error = Self::new(place, format!("unknown {kind} `{given}`"));
-                match nearest(given, allowed.iter().copied()) {
-                    Some(likely) => error.hint(format!(
-                        "did you mean {likely}? Allowed: {}",
-                        allowed.join(", ")
-                    )),
-                    None => error,
-                }
+                let likely = likely(given, allowed);
+                Self::new(place, format!("unknown {kind} `{given}`"))
+                    .hint(format!("{likely}Allowed: {}", allowed.join(", ")))
             }
             _ => Self::new(place, format!("{line}: {}", plainly(message))),
         }
     }
 }
 
+/// The question what was meant, if anything looks like it.
+fn likely(given: &str, known: &[&str]) -> String {
+    let likely = nearest(given, known.iter().copied());
+    likely.map_or_else(String::new, |likely| format!("did you mean {likely}? "))
+}
+
 /// What the parser says, in words for whoever wrote the scenario.
 fn plainly(message: &str) -> String {
     if let Some(key) = message.strip_prefix("missing field ") {
         return format!("lacks {key}");
+    }
+    if let Some(wanted) = of_an_event(message) {
+        return wanted;
     }
     let wanted = match message.rsplit_once("expected ") {
         Some((_, "u8")) => "a whole number from 0 to 255",
@@ -90,12 +92,36 @@ fn plainly(message: &str) -> String {
     format!("takes {wanted}")
 }
 
+/// The same of what only an event of a plan can have.
+fn of_an_event(message: &str) -> Option<String> {
+    if let Some(length) = message.strip_prefix("expected tuple with length ") {
+        return Some(format!("takes a list of {length}"));
+    }
+    let said = match message {
+        _ if message.starts_with("wanted exactly 1 element") => {
+            "takes one thing that happens in each event"
+        }
+        _ if message.starts_with("expected table, found ") => {
+            "takes a list there, or stands alone in quotes"
+        }
+        "invalid type: unit variant, expected newtype variant" => {
+            "takes whom it happens to, as in { start = \"n0\" }"
+        }
+        _ => return None,
+    };
+    Some(said.into())
+}
+
 #[cfg(test)]
 mod tests {
     use crate::simulator::Scenario;
 
     #[test]
     fn the_parsers_words_are_not_shown() {
+        let event = |event| {
+            let node = "duration = '9s'\nnode = [{ name = 'a' }]";
+            format!("{node}\nevent = [{{ {event} }}]")
+        };
         let cases = [
             ("nodes = '8'", "F:1: nodes = '8': takes a whole number"),
             (
@@ -132,11 +158,33 @@ mod tests {
                 "nodes = 5\n[[fault]]\nkind = 7\nat = '1s'",
                 "takes a word in quotes",
             ),
+            (
+                "nodes = 5\n[[fault]]\nkind = 'crash'",
+                "F:2: [[fault]]: lacks `at`",
+            ),
+            ("node = [{ name = 'a' }]", "lacks `duration`"),
+            (
+                "nodes = 5\n[[fault]]\nkind = 'crash'\nat = 4",
+                "at = 4: takes a time such as",
+            ),
+            (
+                &event("at = '1s', do = { pause = ['a', '3s', 4] }"),
+                "takes a list of 2",
+            ),
+            (
+                &event("at = '1s', do = { pause = 'a' }"),
+                "takes a list there",
+            ),
+            (&event("at = '1s', do = {}"), "takes one thing"),
+            (&event("at = '1s', do = 'start'"), "takes whom"),
+            (&event("do = 'heal'"), "lacks `at`"),
         ];
         for (text, said) in cases {
             let error = Scenario::parse("F", text).expect_err(text).to_string();
             assert!(error.contains(said), "{text}: {error}");
-            let foreign = ["u32", "u64", "struct", "sequence", "invalid", "missing"];
+            let foreign = [
+                "u32", "u64", "struct", "sequence", "invalid", "missing", "tuple", "variant",
+            ];
             assert!(!foreign.iter().any(|word| error.contains(word)), "{error}");
         }
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use toml::ser::ValueSerializer;
 
 use super::{
-    super::{CONVERGENCE_MAX, Conditions, Fault, Plan, Slot, Spec, time_text},
+    super::{CONVERGENCE_MAX, Conditions, Fault, Plan, RuleId, Slot, Spec, time_text},
     CONVERGE_WITHIN, Expect, File, Profiled, Scenario, ScenarioError,
     settings::Overrides,
     values::Time,
@@ -165,6 +165,10 @@ impl PlanFile {
             plan.faults.push(fault);
         }
         plan.faults.sort_by_key(|(at, _)| *at);
+        let mut lifted = plan.faults.iter().filter_map(|(_, fault)| fault.lifted());
+        if let Some(RuleId(id)) = lifted.find(|id| !plan.imposes(*id)) {
+            return Err(format!("lift: no event imposes rule {id}").into());
+        }
         if !plan.runs_somebody() {
             return Err("no event starts any node".to_owned().into());
         }
@@ -220,10 +224,16 @@ impl Event {
             return Err(format!("at = {at}: takes at most the duration, {duration}").into());
         }
         if let Fault::Partition(sides) = &self.fault
-            && sides.len() > names.0.len()
+            && !sides.is_empty()
+            && sides.len() != names.0.len()
         {
             let (sides, nodes) = (sides.len(), names.0.len());
             return Err(format!("partition: {sides} sides given for {nodes} nodes").into());
+        }
+        if let Fault::Remove(_, name) = &self.fault
+            && !names.0.contains(name)
+        {
+            return Err(names.nobody(name));
         }
         if let Fault::Tags(name, tags) = &self.fault {
             check_tags(tags).map_err(|why| format!("tags of {name}: {why}"))?;
@@ -254,14 +264,17 @@ impl Names {
         let slots = || (0..).map(Slot).take(self.0.len());
         let numbered = |slot: &Slot| format!("{}#{}", self.0[slot.index()], slot.index());
         let is = |slot: &Slot| self.label(*slot) == label || numbered(slot) == label;
-        slots().find(is).ok_or_else(|| {
-            let labels: Vec<_> = slots().map(|slot| self.label(slot)).collect();
-            let likely = nearest(label, labels.iter().map(String::as_str));
-            Problem {
-                text: format!("no node is called `{label}`"),
-                hint: likely.map(|likely| format!("did you mean {likely}?")),
-            }
-        })
+        slots().find(is).ok_or_else(|| self.nobody(label))
+    }
+
+    fn nobody(&self, label: &str) -> Problem {
+        let slots = (0..).map(Slot).take(self.0.len());
+        let labels: Vec<_> = slots.map(|slot| self.label(slot)).collect();
+        let likely = nearest(label, labels.iter().map(String::as_str));
+        Problem {
+            text: format!("no node is called `{label}`"),
+            hint: likely.map(|likely| format!("did you mean {likely}?")),
+        }
     }
 }
 
@@ -435,7 +448,7 @@ mod tests {
         for (text, words) in [
             (
                 event("at = \"1s\", do = { start = \"c\" }"),
-                ["`c`", "did you mean"],
+                ["`c`", "no node"],
             ),
             (
                 event("at = \"1s\", do = { strat = \"a\" }"),
@@ -453,6 +466,19 @@ mod tests {
             (
                 event("at = \"1s\", do = { partition = [0, 1, 1] }"),
                 ["3 sides", "2 nodes"],
+            ),
+            (
+                event("at = \"1s\", do = { partition = [0] }"),
+                ["1 sides", "2 nodes"],
+            ),
+            (event("at = \"1s\", do = { lift = 4 }"), ["lift", "rule 4"]),
+            (
+                event("at = \"1s\", do = { remove = [\"a\", \"zz\"] }"),
+                ["event 1", "no node is called `zz`"],
+            ),
+            (
+                event("at = \"1s\", do = { start = \"b#11\" }"),
+                ["`b#11`", "no node"],
             ),
             (
                 refused(&format!("{TWO}[network]\nloss = 1.5\n")),

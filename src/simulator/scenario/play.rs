@@ -8,7 +8,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::{
     super::{
         Distribution, Fault, Percentiles, Plan, Report, Run, STABLE_FOR, Slot, Story, World,
-        liveness::Patience, struck::struck,
+        liveness::{CONVERGE_WITHIN, Patience},
     },
     EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start, Telling,
     script::{self, Script},
@@ -48,8 +48,6 @@ pub struct Outcome {
     pub run: Run,
     /// Nodes there were.
     pub nodes: u32,
-    /// Whom faults struck, in order.
-    pub struck: Vec<Slot>,
     /// Whether the views were equal in the end.
     pub converged: bool,
     /// Bounds of the scenario's `[expect]` that were not kept, each a sentence.
@@ -84,7 +82,6 @@ impl Scenario {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ SCRIPT_SALT);
         let nodes = self.file.nodes.unwrap_or_default();
         let script = script::draw(&self.file.fault, &self.file.rule, &self.census(), &mut rng);
-        let struck = struck(&script.faults);
         let mut world = World::new(seed, self.file.network.healed());
         world.use_threads(self.threads);
         for spec in self.specs() {
@@ -92,22 +89,28 @@ impl Scenario {
         }
         world.set_zones(self.zones());
         world.charge_members(self.file.member_cost.unwrap_or_default().0);
+        let mut interrupted = false;
         if let Some(view) = self.view() {
-            world.limit_views(view as usize);
+            let mut go_on = || watcher(Phase::Forming, Duration::ZERO);
+            let answer = world.limit_views_watched(view as usize, &mut go_on);
+            interrupted = answer.is_break();
         }
         sample(&mut world, &mut rng);
         let mut play = Play {
             scenario: self,
             world,
             watcher,
-            interrupted: false,
-            story: telling.map(|telling| self.story(seed, &struck, telling)),
+            interrupted,
+            story: telling.map(|telling| self.story(seed, &script.faults, telling)),
         };
-        let converged_after = play.all(script, nodes, &mut rng);
+        let converged_after = match interrupted {
+            true => None,
+            false => play.all(script, nodes, &mut rng),
+        };
         let interrupted = play.interrupted;
         let mut run = play.world.report();
         run.converged_after = converged_after;
-        self.outcome(run, struck, interrupted)
+        self.outcome(run, interrupted)
     }
 
     fn run_plan(
@@ -116,8 +119,7 @@ impl Scenario {
         watcher: &mut Watcher<'_>,
         telling: Option<Telling>,
     ) -> Outcome {
-        let struck = struck(&plan.faults);
-        let story = telling.map(|telling| self.story(plan.seed, &struck, telling));
+        let story = telling.map(|telling| self.story(plan.seed, &plan.faults, telling));
         let mut interrupted = false;
         let mut watcher = |phase, spent| {
             let answer = watcher(phase, spent);
@@ -125,7 +127,7 @@ impl Scenario {
             answer
         };
         let run = plan.run_watched(&mut watcher, story);
-        self.outcome(run, struck, interrupted)
+        self.outcome(run, interrupted)
     }
 
     /// Virtual time that a run takes if all views are equal at once when all is healed; `None`
@@ -140,12 +142,11 @@ impl Scenario {
         interval - interval / FORM_STEPS
     }
 
-    fn outcome(&self, run: Run, struck: Vec<Slot>, interrupted: bool) -> Outcome {
+    fn outcome(&self, run: Run, interrupted: bool) -> Outcome {
         let mut outcome = Outcome {
             converged: run.converged_after.is_some() && run.violations.is_empty(),
             nodes: u32::try_from(run.flaps.len()).expect("slots are u32"),
             run,
-            struck,
             missed: Vec::new(),
             interrupted,
         };
@@ -234,6 +235,7 @@ impl Play<'_, '_> {
         let nodes = self.scenario.file.nodes.unwrap_or_default();
         let patience = Patience {
             within: self.scenario.converge_within(),
+            bound: CONVERGE_WITHIN,
             every: match self.scenario.nodes() {
                 Some(nodes) if nodes > EVERYBODY_MAX => COMPARED_EVERY_IF_MANY,
                 _ => COMPARED_EVERY,
@@ -275,16 +277,18 @@ impl Expect {
                     true => format!("{}{unit}", (seen * 1e3).round() / 1e3),
                     false => "never measured".into(),
                 };
-                missed.push(format!("{key} is {seen}, expected at most {max}{unit}"));
+                missed.push(format!(
+                    "its {key} is {seen}, expected at most {max}{unit} in every seed"
+                ));
             }
         };
-        let ms = |time: Option<Time>| time.map(|time| time.0.as_millis() as f64);
+        let ms = |time: Option<Time>| time.map(|time| time.0.as_secs_f64() * 1e3);
         // A bound that holds because nothing was measured would hold for ever.
-        let told = |times: Percentiles| match times.count {
+        let told = |times: &Distribution| match times.count() {
             0 => f64::INFINITY,
-            _ => times.p99,
+            _ => times.least_p99(),
         };
-        let (first, all) = (report.first_detection(), report.full_dissemination());
+        let (first, all) = (report.first_detections(), report.full_disseminations());
         hold(
             "first_detection_p99",
             ms(self.first_detection_p99),
@@ -334,5 +338,48 @@ impl Expect {
         let bytes = report.bytes_per_node_per_s();
         hold("bytes_per_node_per_s", self.bytes_per_node_per_s, bytes, "");
         missed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LATE: &str = "# A late crash.\nnodes = 40\nduration = \"30s\"\n[[fault]]\n\
+                        kind = \"pause\"\nat = \"2s\"\nfor = \"1s\"\nnodes = [\"n3\"]\n\
+                        [[fault]]\nkind = \"crash\"\nat = \"20s\"\nnodes = [\"n7\"]\n";
+
+    /// Runs it until so much virtual time has passed.
+    fn broken_off(within: Duration) -> Outcome {
+        let scenario = Scenario::parse("late.toml", LATE).expect("legal");
+        scenario.run(
+            1,
+            &mut |phase, passed| match phase != Phase::Forming && passed >= within {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            },
+        )
+    }
+
+    #[test]
+    fn a_fault_that_never_came_struck_nobody() {
+        let early = broken_off(Duration::from_secs(10));
+        assert!(early.interrupted);
+        assert_eq!(early.run.struck, [Slot(3)]);
+        let whole = broken_off(Duration::MAX);
+        assert_eq!(whole.run.struck, [Slot(3), Slot(7)]);
+    }
+
+    #[test]
+    fn whoever_breaks_off_while_neighbours_are_drawn_waits_for_nothing_more() {
+        let scenario = Scenario::parse("late.toml", LATE).expect("legal");
+        let scenario = scenario.with_view(16).expect("legal");
+        let mut asked = Vec::new();
+        let outcome = scenario.run(1, &mut |phase, _| {
+            asked.push(phase);
+            ControlFlow::Break(())
+        });
+        assert_eq!(asked, [Phase::Forming]);
+        assert!(outcome.interrupted && outcome.run.measures.events == 0);
     }
 }

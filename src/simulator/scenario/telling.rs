@@ -1,9 +1,9 @@
 //! `Telling`: whose story a run of a scenario tells.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use super::{
-    super::{Slot, Story},
+    super::{Fault, Slot, Story},
     Scenario,
 };
 
@@ -42,21 +42,43 @@ impl Scenario {
         named.map(|(slot, _)| slot).collect()
     }
 
-    /// Whom `telling` is about.
-    pub(super) fn story(&self, seed: u64, struck: &[Slot], telling: Telling) -> Story {
+    /// Whom `telling` is about when these faults are to strike.
+    pub(super) fn story(&self, seed: u64, faults: &[(Duration, Fault)], telling: Telling) -> Story {
         let named = telling
             .nodes
             .iter()
             .flat_map(|name| self.slots_of(seed, name));
         let mut slots: BTreeSet<_> = named.collect();
         if telling.nodes.is_empty() {
+            let concerned = concerned(faults);
             let nodes = self.file.nodes.unwrap_or(BYSTANDERS);
             let others = (0..nodes)
                 .map(Slot)
-                .filter(|slot| struck.binary_search(slot).is_err());
+                .filter(|slot| !concerned.contains(slot));
             slots.extend(others.take(BYSTANDERS as usize));
-            slots.extend(struck.iter().take(STRUCK_TOLD));
+            slots.extend(concerned.iter().take(STRUCK_TOLD));
         }
         Story::of(slots, telling.teller)
+    }
+}
+
+/// Whom faults strike, and who has something to say.
+fn concerned(faults: &[(Duration, Fault)]) -> BTreeSet<Slot> {
+    let faults = faults.iter().map(|(_, fault)| fault);
+    let words = faults.clone().filter(|fault| fault.is_word());
+    let speakers = words.filter_map(Fault::machine);
+    faults.flat_map(Fault::struck).chain(speakers).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_raises_an_event_is_followed_and_is_no_bystander() {
+        let faults = [Fault::Event(Slot(7)), Fault::Crash(Slot(5)), Fault::Heal];
+        let faults = faults.map(|fault| (Duration::ZERO, fault));
+        let concerned: Vec<_> = concerned(&faults).into_iter().collect();
+        assert_eq!(concerned, [Slot(5), Slot(7)]);
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::super::{
     network::draw,
-    time_text::{self, format_range, parse as parse_time, parse_range},
+    time_text::{self, format_range, parse as parse_time, parse_range, text},
 };
 use super::{NODES_MAX, census::Census};
 
@@ -44,7 +44,10 @@ impl fmt::Display for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = text(deserializer, "a time such as \"200ms\" or \"1ms..50ms\"")?;
+        let text = text(
+            deserializer,
+            "takes a time such as \"200ms\" or \"1ms..50ms\"",
+        )?;
         Self::parse(&text).map_err(de::Error::custom)
     }
 }
@@ -55,7 +58,7 @@ pub(super) struct MemberCost(pub(super) Duration);
 
 impl<'de> Deserialize<'de> for MemberCost {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = text(deserializer, "a time such as \"20us\"")?;
+        let text = text(deserializer, "takes a time such as \"20us\"")?;
         let cost = parse_time(&text).map_err(de::Error::custom)?;
         match cost <= Duration::from_millis(100) {
             true => Ok(Self(cost)),
@@ -70,17 +73,13 @@ pub(super) struct Time(#[serde(with = "time_text")] pub(super) Duration);
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = text(deserializer, "a time such as \"200ms\"")?;
+        let text = text(deserializer, "takes a time such as \"200ms\"")?;
         let time = parse_time(&text).map_err(de::Error::custom)?;
         match time >= Duration::from_millis(1) {
             true => Ok(Self(time)),
             false => Err(de::Error::custom("takes 1ms to 31d")),
         }
     }
-}
-
-fn text<'de, D: Deserializer<'de>>(from: D, expected: &str) -> Result<String, D::Error> {
-    String::deserialize(from).map_err(|_| de::Error::custom(format!("takes {expected}")))
 }
 
 /// Reads a bound on a measured mean. What is no number would hold whatever was measured, and what
