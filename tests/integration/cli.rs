@@ -194,6 +194,18 @@ fn join_leave_and_remove_do_what_they_say() {
     ok(&removed);
     assert_eq!(removed.stdout, "n2 is removed by 1/1 members\n");
     until("forgotten", || first.member("n2").is_none().then_some(()));
+    ask(&first, &["remove", ""]).refused(2, &["name \"\"", "hint:"]);
+}
+
+#[test]
+fn help_that_cannot_be_written_is_an_error() {
+    for word in ["--help", "--version"] {
+        let full = File::options().write(true).open("/dev/full");
+        let mut command = headcount();
+        command.arg(word).stdout(full.expect("a device"));
+        let mut asked = Running::start(command.stderr(Stdio::null()));
+        assert_eq!(asked.end().code(), Some(2), "{word}");
+    }
 }
 
 #[test]
