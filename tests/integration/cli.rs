@@ -233,6 +233,21 @@ fn watch_prints_records_until_its_reader_is_gone_and_that_is_no_error() {
 }
 
 #[test]
+fn watch_ends_with_its_reader_when_its_agent_is_gone_too() {
+    let lab = Lab::new();
+    let agent = lab.agent("n1").start();
+    let mut watch = headcount();
+    watch.args(["watch", "--socket"]).arg(agent.socket());
+    watch.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut watch = Running::start(&mut watch);
+    let mut lines = BufReader::new(watch.child.stdout.take().expect("a pipe")).lines();
+    lines.next().expect("a first line").expect("text");
+    agent.kill();
+    drop(lines);
+    assert_eq!(watch.end().code(), Some(0));
+}
+
+#[test]
 fn watch_resumes_over_a_restart_of_its_agent() {
     let lab = Lab::new();
     let agent = lab.agent("n1").start();
