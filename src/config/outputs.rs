@@ -19,6 +19,7 @@ use super::{
 use crate::{
     feed::{Filter, Taste},
     nearest::nearest,
+    swim,
 };
 
 /// How long a command may take.
@@ -385,15 +386,20 @@ fn built_in(value: &Value) -> Result<BuiltIn, String> {
 /// Whom an output is about.
 fn filter(section: &Section<'_>) -> Result<Filter, ConfigError> {
     let mut filter = Filter::default();
-    let names = section.read("name", section::texts)?;
-    for name in names.unwrap_or_default() {
-        filter.add_name(&name);
-    }
+    section.read("name", |value| {
+        for name in section::texts(value)? {
+            // Nobody could have it.
+            swim::check_name(&name).map_err(wrong)?;
+            filter.add_name(&name);
+        }
+        Ok::<_, String>(())
+    })?;
     section.read("tag", |value| {
-        section::pairs(value)?
-            .iter()
-            .try_for_each(|(key, value)| filter.add_pair(key, value))
-            .map_err(wrong)
+        let pairs = section::pairs(value)?;
+        for (key, value) in &pairs {
+            filter.add_pair(key, value).map_err(wrong)?;
+        }
+        swim::check_tags(&pairs.into_iter().collect()).map_err(wrong)
     })?;
     Ok(filter)
 }

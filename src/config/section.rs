@@ -184,19 +184,23 @@ pub(super) fn words(value: &Value) -> Result<Vec<String>, &'static str> {
     words.ok_or("is neither a text in quotes nor a list of such")
 }
 
-/// One text or a list of them, none of which is empty.
+/// One text or a list of at least one, none of which is empty.
 pub(super) fn texts(value: &Value) -> Result<Vec<String>, &'static str> {
     let words = words(value)?;
     match words.iter().any(String::is_empty) {
+        _ if words.is_empty() => Err("is an empty list"),
         true => Err("has an empty text"),
         false => Ok(words),
     }
 }
 
-/// Keys and their values.
+/// Keys and their values, at least one.
 pub(super) fn pairs(value: &Value) -> Result<Vec<(String, String)>, &'static str> {
     let wrong = "is not a table of texts in quotes";
     let table = value.as_table().ok_or(wrong)?;
+    if table.is_empty() {
+        return Err("is an empty table");
+    }
     let pair = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.into()));
     table.iter().map(|it| pair(it).ok_or(wrong)).collect()
 }
@@ -241,7 +245,7 @@ mod tests {
     /// What is written, what is said of it, and what is advised.
     type Case = (&'static str, &'static str, &'static str);
 
-    const HOOKS: [Case; 18] = [
+    const HOOKS: [Case; 24] = [
         ("", "has no command", "write command = ["),
         (
             "command = [1]",
@@ -259,6 +263,36 @@ mod tests {
             "command = 'x'\nname = ''",
             r#"name "" (F:3) has an empty text"#,
             "n1",
+        ),
+        (
+            "command = 'x'\nname = []",
+            r#"name "[]" (F:3) is an empty list"#,
+            "n1",
+        ),
+        (
+            "command = 'x'\nname = ['n1', 'a b']",
+            "(F:3) cannot be: ",
+            "n1",
+        ),
+        (
+            "command = 'x'\ntypes = []",
+            r#"types "[]" (F:3) is an empty list"#,
+            "failed",
+        ),
+        (
+            "command = 'x'\ntag = {}",
+            r#"(F:3) is an empty table"#,
+            "{ role = ",
+        ),
+        (
+            "command = 'x'\ntag = { '' = 'web' }",
+            "(F:3) cannot be: ",
+            "{ role = ",
+        ),
+        (
+            "command = 'x'\ntag = { 'a:b' = 'web' }",
+            "which no key has",
+            "{ role = ",
         ),
         (
             "command = 'x'\ncomand = 3",
