@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
+    fmt::{self, Write},
     fs::{self, Metadata},
     path::{self, Component, Path, PathBuf},
     time::Duration,
@@ -176,9 +176,16 @@ impl CommandLine {
     }
 }
 
+/// For people, in one line.
 impl fmt::Display for CommandLine {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0.join(" "))
+        for sign in self.0.join(" ").chars() {
+            match swim::is_unseen(sign) {
+                true => sign.escape_default().fmt(formatter)?,
+                false => formatter.write_char(sign)?,
+            }
+        }
+        Ok(())
     }
 }
 

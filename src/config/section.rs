@@ -471,6 +471,15 @@ mod tests {
     }
 
     #[test]
+    fn a_command_of_several_lines_is_shown_in_one() {
+        let text = "[[hook]]\ncommand = \"echo a\\n\\techo b\"";
+        let outputs = parse(text, Path::new("F")).unwrap().outputs;
+        let command = &outputs.hooks[0].command;
+        assert_eq!(command.to_string(), r"/bin/sh -c echo a\n\techo b");
+        assert_eq!(command.parts().1[1], "echo a\n\techo b");
+    }
+
+    #[test]
     fn a_number_may_stand_without_quotes() {
         parse("max-members = 10", Path::new("F")).unwrap();
     }
