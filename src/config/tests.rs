@@ -343,3 +343,12 @@ fn the_unit_says_all_that_a_user_without_a_home_cannot_know() {
     assert_eq!(launch.config.socket, Path::new("/run/headcount.sock"));
     assert_eq!(launch.config.data_dir, Path::new("/var/lib/headcount"));
 }
+
+#[test]
+fn a_tag_has_one_value() {
+    for twice in ["a=1 b=1 a=2", "a=1 a=1"] {
+        let (error, hint) = refused(&[("tag", twice)]);
+        assert!(error.contains("has a twice"), "{error}");
+        assert_eq!(hint, "give each tag one value");
+    }
+}

@@ -1,6 +1,7 @@
 //! The values themselves: from the texts that were given to the checked [`Config`].
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
@@ -142,10 +143,17 @@ impl Values {
     }
 
     fn tags(&self) -> Result<Tags, ConfigError> {
-        let tags: Tags = self.every("tag", parse_tag)?.into_iter().collect();
+        let pairs = self.every("tag", parse_tag)?;
         let Some(given) = self.given("tag") else {
-            return Ok(tags);
+            return Ok(Tags::default());
         };
+        let mut keys = BTreeSet::new();
+        let mut given_keys = pairs.iter().map(|(key, _)| key);
+        if let Some(twice) = given_keys.find(|key| !keys.insert(*key)) {
+            let why = refusal(format!("has {twice} twice"), "give each tag one value");
+            return Err(key("tag").refuse(&given.values.join(" "), &given.origin, why));
+        }
+        let tags: Tags = pairs.into_iter().collect();
         let hint = "use fewer or shorter tags: they travel with every announcement";
         match swim::check_tags(&tags) {
             Ok(()) => Ok(tags),
