@@ -154,7 +154,7 @@ pub fn load(flags: Flags, around: &Surroundings) -> Result<Launch, ConfigError> 
 pub fn socket(flag: Option<String>, around: &Surroundings) -> Result<PathBuf, ConfigError> {
     let mut flags = Flags::default();
     flags.set("socket", flag);
-    Values::without_file(flags, around).socket(around)
+    Values::without_file(flags, around)?.socket(around)
 }
 
 /// Whether only this host reaches the address, an IPv4 one written as IPv6 included.

@@ -45,16 +45,16 @@ impl Values {
     /// All three sources; the file is the one that `--config` or `HEADCOUNT_CONFIG` names.
     pub(super) fn merge(flags: Flags, around: &Surroundings) -> Result<Self, ConfigError> {
         let flag = flags.0.get("config").and_then(|paths| paths.last());
-        let file = match (flag, around.variable(CONFIG_VARIABLE)) {
+        let file = match (flag, around.variable(CONFIG_VARIABLE)?) {
             (Some(path), _) => read(path.into(), Origin::Flag("config"))?,
             (None, Some(path)) => read(path.into(), Origin::Variable(CONFIG_VARIABLE.into()))?,
             (None, None) => Self::default(),
         };
-        Ok(file.overlaid(flags, around))
+        file.overlaid(flags, around)
     }
 
     /// Flags and variables.
-    pub(super) fn without_file(flags: Flags, around: &Surroundings) -> Self {
+    pub(super) fn without_file(flags: Flags, around: &Surroundings) -> Result<Self, ConfigError> {
         Self::default().overlaid(flags, around)
     }
 
@@ -63,23 +63,26 @@ impl Values {
         self.given.get(key)
     }
 
-    fn overlaid(mut self, mut flags: Flags, around: &Surroundings) -> Self {
+    fn overlaid(mut self, mut flags: Flags, around: &Surroundings) -> Result<Self, ConfigError> {
         for key in &KEYS {
             let name = keys::variable(key.name);
-            let strongest = match (flags.0.remove(key.name), around.variable(&name)) {
+            let listed = around.variable(&name)?.map(|text| split(key, text));
+            // A list of nothing is like an empty variable, which is none.
+            let listed = listed.filter(|values| !values.is_empty());
+            let strongest = match (flags.0.remove(key.name), listed) {
                 (Some(values), _) => Given {
                     values,
                     origin: Origin::Flag(key.name),
                 },
-                (None, Some(text)) => Given {
-                    values: split(key, text),
+                (None, Some(values)) => Given {
+                    values,
                     origin: Origin::Variable(name),
                 },
                 (None, None) => continue,
             };
             self.given.insert(key.name, strongest);
         }
-        self
+        Ok(self)
     }
 }
 

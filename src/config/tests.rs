@@ -6,9 +6,9 @@ fn around(variables: &[(&str, &str)]) -> Surroundings {
     let variables = variables.iter();
     Surroundings {
         variables: variables
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .map(|(k, v)| ((*k).to_owned(), Some((*v).to_owned())))
             .collect(),
-        host_name: "box".into(),
+        host_name: Some("box".into()),
         root: true,
         process: 77,
     }
@@ -350,5 +350,37 @@ fn a_tag_has_one_value() {
         let (error, hint) = refused(&[("tag", twice)]);
         assert!(error.contains("has a twice"), "{error}");
         assert_eq!(hint, "give each tag one value");
+    }
+}
+
+#[test]
+fn a_variable_of_ours_that_is_no_text_is_refused_by_name() {
+    let with = |name: &str| {
+        let mut around = around(&[]);
+        around.variables.insert(name.into(), None);
+        around
+    };
+    let error = load(Flags::default(), &with("HEADCOUNT_CLUSTER")).unwrap_err();
+    assert_eq!(error.to_string(), "variable HEADCOUNT_CLUSTER is not UTF-8");
+    let error = load(Flags::default(), &with("HEADCOUNT_CONFIG")).unwrap_err();
+    assert_eq!(error.to_string(), "variable HEADCOUNT_CONFIG is not UTF-8");
+    socket(None, &with("HEADCOUNT_SOCKET")).unwrap_err();
+    let nameless = Surroundings {
+        host_name: None,
+        ..around(&[])
+    };
+    let error = load(Flags::default(), &nameless).unwrap_err().to_string();
+    assert!(error.contains("this host's name is not UTF-8"), "{error}");
+    load(flags(&[("name", "n1")]), &nameless).unwrap();
+}
+
+#[test]
+fn a_list_of_nothing_in_a_variable_counts_as_not_set() {
+    let file = file("join = ['10.0.0.1']\n");
+    for nothing in [",", " ", " , "] {
+        let around = around(&[("HEADCOUNT_JOIN", nothing)]);
+        let given = flags(&[("config", path(&file))]);
+        let join = load(given, &around).unwrap().config.join;
+        assert_eq!(join, ["10.0.0.1".parse().unwrap()], "{nothing:?}");
     }
 }

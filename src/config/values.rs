@@ -126,7 +126,10 @@ impl Values {
             return Ok(name);
         }
         let origin = Origin::Default("this host's name");
-        let host = &around.host_name;
+        let host = around.host_name.as_ref().ok_or(ConfigError::Missing {
+            key: "name",
+            why: "this host's name is not UTF-8",
+        })?;
         parse_name(host).map_err(|why| key("name").refuse(host, &origin, why))
     }
 
