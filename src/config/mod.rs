@@ -12,6 +12,7 @@ mod effective;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod kept;
 mod key_file;
 mod keys;
 mod outputs;

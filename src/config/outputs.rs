@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     fmt::{self, Write},
     fs::{self, Metadata},
-    path::{self, Component, Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -13,7 +13,8 @@ use serde::Deserialize;
 use toml::Value;
 
 use super::{
-    ConfigError,
+    ConfigError, Origin,
+    kept::{PATH, resolved},
     section::{self, Entry, Kind, Section, Setting, Source, setting},
 };
 use crate::{
@@ -79,7 +80,10 @@ const HOOK: Kind = Kind {
 const FILE: Kind = Kind {
     name: "file",
     settings: &[
-        setting("path", "the path of a file", "\"/run/members/hosts\""),
+        Setting {
+            key: PATH,
+            example: "\"/run/members/hosts\"",
+        },
         setting("template", BUILT_INS_ALLOWED, "\"hosts\""),
         setting(
             "template-file",
@@ -134,9 +138,14 @@ pub struct Outputs {
 }
 
 impl Outputs {
+    /// They, and where each file says its path.
+    ///
     /// # Errors
     /// Whatever is wrong first.
-    pub(super) fn read(entries: Entries, source: Source<'_>) -> Result<Self, ConfigError> {
+    pub(super) fn read(
+        entries: Entries,
+        source: Source<'_>,
+    ) -> Result<(Self, Vec<Origin>), ConfigError> {
         let hooks = entries.hook.into_iter().map(|entry| {
             let section = Section::new(&HOOK, source, entry)?;
             Hook::read(&section)
@@ -150,12 +159,11 @@ impl Outputs {
                 Some(other) => Err(format!("is that of the [[file]] in {other}, too")),
                 None => Ok(()),
             })?;
-            Ok(file)
+            Ok((file, section.origin_of("path")))
         });
-        Ok(Self {
-            hooks: hooks.collect::<Result<_, _>>()?,
-            files: files.collect::<Result<_, _>>()?,
-        })
+        let hooks = hooks.collect::<Result<_, _>>()?;
+        let (files, paths) = files.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        Ok((Self { hooks, files }, paths))
     }
 
     /// Whether there is nothing to do.
@@ -366,21 +374,6 @@ fn file_path(value: &Value) -> Result<PathBuf, &'static str> {
     }
 }
 
-/// The same for whatever leads to the same file, as far as that can be seen by now.
-fn resolved(path: &Path) -> PathBuf {
-    let whole = path::absolute(path).unwrap_or_else(|_| path.into());
-    let mut resolved = PathBuf::new();
-    for part in whole.components() {
-        match part {
-            Component::ParentDir => drop(resolved.pop()),
-            part => resolved.push(part),
-        }
-        // What is not there is no link.
-        resolved = fs::canonicalize(&resolved).unwrap_or(resolved);
-    }
-    resolved
-}
-
 fn built_in(value: &Value) -> Result<BuiltIn, String> {
     let name = section::text(value)?;
     let names = BUILT_INS.iter().map(|(name, _)| *name);
@@ -435,7 +428,7 @@ fn timeout(section: &Section<'_>) -> Result<Duration, ConfigError> {
 impl Outputs {
     /// Those of this file.
     pub(crate) fn of(text: &str) -> Self {
-        let path = Path::new("test.toml");
+        let path = std::path::Path::new("test.toml");
         super::sources::parse(text, path).unwrap().outputs
     }
 }

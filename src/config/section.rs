@@ -142,6 +142,12 @@ impl<'a> Section<'a> {
         given.ok_or_else(|| self.lacks(name))
     }
 
+    /// Where it says the setting called `name`; where it begins, if it does not.
+    pub(super) fn origin_of(&self, name: &str) -> Origin {
+        let line = self.given.get(name).map_or(self.line, |(line, _)| *line);
+        self.source.origin(line)
+    }
+
     /// Where it begins.
     pub(super) fn origin(&self) -> Origin {
         self.source.origin(self.line)

@@ -39,6 +39,10 @@ pub(super) struct Given {
 pub(super) struct Values {
     given: BTreeMap<&'static str, Given>,
     pub(super) outputs: Outputs,
+    /// Where each of their files says its path.
+    pub(super) paths: Vec<Origin>,
+    /// The file that was read, if any.
+    pub(super) path: Option<PathBuf>,
 }
 
 impl Values {
@@ -140,7 +144,8 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Values, ConfigError> {
         values.given.insert(key.name, given);
     }
     let entries = toml::from_str(text).map_err(refused)?;
-    values.outputs = Outputs::read(entries, source)?;
+    (values.outputs, values.paths) = Outputs::read(entries, source)?;
+    values.path = Some(path.into());
     Ok(values)
 }
 

@@ -1,4 +1,4 @@
-use std::{io::Write as _, path::Path};
+use std::{fs::Permissions, io::Write as _, os::unix::fs::PermissionsExt, path::Path};
 
 use super::*;
 
@@ -382,5 +382,56 @@ fn a_list_of_nothing_in_a_variable_counts_as_not_set() {
         let given = flags(&[("config", path(&file))]);
         let join = load(given, &around).unwrap().config.join;
         assert_eq!(join, ["10.0.0.1".parse().unwrap()], "{nothing:?}");
+    }
+}
+
+#[test]
+fn no_file_of_members_takes_the_place_of_one_that_the_agent_needs() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let secret = |name: &str, text: &str| {
+        std::fs::write(at(name), text).unwrap();
+        std::fs::set_permissions(at(name), Permissions::from_mode(0o600)).unwrap();
+        at(name)
+    };
+    let key = secret("key", &generate_key().unwrap());
+    let token = secret("token", "correct-horse-battery");
+    let base = format!(
+        "key-file = '{key}'\nhttp-token-file = '{token}'\njoin = 'file:{}'\ndata-dir = '{}'\n\
+         socket = '{}'\n",
+        at("seeds"),
+        at("data"),
+        at("s.sock")
+    );
+    let loaded = |path: &str| {
+        let rest = format!(
+            "[[file]]\npath = '{path}'\ntemplate-file = '{}'\n",
+            at("web.jinja")
+        );
+        std::fs::write(at("agent.toml"), format!("{base}{rest}")).unwrap();
+        load(flags(&[("config", &at("agent.toml"))]), &around(&[]))
+    };
+    std::os::unix::fs::symlink(&key, at("link")).unwrap();
+    loaded(&at("members")).unwrap();
+    loaded(&at("database")).unwrap();
+    for (name, what) in [
+        ("key", "is the agent's key-file"),
+        ("link", "is the agent's key-file"),
+        ("token", "is the agent's http-token-file"),
+        ("seeds", "is a list of seeds"),
+        ("agent.toml", "is the configuration"),
+        ("web.jinja", "is a template-file"),
+        ("s.sock", "is the agent's socket"),
+        ("s.sock.lock", "is the agent's socket"),
+        ("data", "is in the agent's data-dir"),
+        ("data/members", "is in the agent's data-dir"),
+    ] {
+        let error = loaded(&at(name)).unwrap_err();
+        let said = error.to_string();
+        assert!(
+            said.contains("agent.toml:7) ") && said.contains(what),
+            "{said}"
+        );
+        assert!(error.hint().contains("nothing else is kept"), "{said}");
     }
 }

@@ -10,6 +10,7 @@ use std::{
 use super::{
     Access, Config, ConfigError, Logging, MAX_MEMBERS_DEFAULT, Origin, PORT_DEFAULT,
     SOCKET_PATH_BYTES_MAX, Seed, Supervisor, Surroundings, access, advertise, is_loopback,
+    kept::Own,
     key_file::read_keys,
     keys::{self, Key, Refusal, refusal},
     sources::Values,
@@ -26,18 +27,25 @@ impl Values {
         let bind = self.bind(insecure || keys.primary().is_some())?;
         let name = self.name(around)?;
         let access = self.access()?;
+        let (socket, data_dir) = (self.socket(around)?, self.data_dir(&name, around)?);
+        let join = self.every("join", parse_seed)?;
+        self.check_kept(&Own {
+            data_dir: &data_dir,
+            join: &join,
+            socket: &socket,
+        })?;
         Ok(Config {
             bind,
             advertise: self.parsed("advertise", |text| advertise::parse(text, bind))?,
-            join: self.every("join", parse_seed)?,
+            join,
             cluster: self
                 .parsed("cluster", parse_cluster)?
                 .unwrap_or_else(|| "default".into()),
             profile: self.parsed("profile", parse_profile)?.unwrap_or_default(),
-            socket: self.socket(around)?,
+            socket,
             http: self.http(access.token.is_some())?,
             access,
-            data_dir: self.data_dir(&name, around)?,
+            data_dir,
             tags: self.tags()?,
             keys,
             key_file: self.parsed("key-file", parse_path)?,
