@@ -10,6 +10,7 @@ use super::{
     keys::{self, CONFIG_VARIABLE, KEYS, Key, Refusal, refusal},
     outputs::SECTIONS,
     section::Source,
+    text::Reading,
 };
 use crate::swim::TAG_SEPARATORS;
 
@@ -43,17 +44,28 @@ pub(super) struct Values {
     pub(super) paths: Vec<Origin>,
     /// The file that was read, if any.
     pub(super) path: Option<PathBuf>,
+    /// How the files are read that it names.
+    pub(super) reading: Reading,
 }
 
 impl Values {
     /// All three sources; the file is the one that `--config` or `HEADCOUNT_CONFIG` names.
-    pub(super) fn merge(flags: Flags, around: &Surroundings) -> Result<Self, ConfigError> {
+    pub(super) fn merge(
+        flags: Flags,
+        around: &Surroundings,
+        reading: Reading,
+    ) -> Result<Self, ConfigError> {
         let flag = flags.0.get("config").and_then(|paths| paths.last());
         let file = match (flag, around.variable(CONFIG_VARIABLE)?) {
-            (Some(path), _) => read(path.into(), Origin::Flag("config"))?,
-            (None, Some(path)) => read(path.into(), Origin::Variable(CONFIG_VARIABLE.into()))?,
+            (Some(path), _) => read(path.into(), Origin::Flag("config"), reading)?,
+            (None, Some(path)) => read(
+                path.into(),
+                Origin::Variable(CONFIG_VARIABLE.into()),
+                reading,
+            )?,
             (None, None) => Self::default(),
         };
+        let file = Self { reading, ..file };
         file.overlaid(flags, around)
     }
 
@@ -99,8 +111,8 @@ fn split(key: &Key, text: &str) -> Vec<String> {
     values.filter(|v| !v.is_empty()).map(Into::into).collect()
 }
 
-fn read(path: PathBuf, origin: Origin) -> Result<Values, ConfigError> {
-    match std::fs::read_to_string(&path) {
+fn read(path: PathBuf, origin: Origin, reading: Reading) -> Result<Values, ConfigError> {
+    match reading.text(&path) {
         Ok(text) => parse(&text, &path),
         Err(error) => Err(ConfigError::Unreadable {
             path,

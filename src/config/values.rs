@@ -11,9 +11,10 @@ use super::{
     Access, Config, ConfigError, Logging, MAX_MEMBERS_DEFAULT, Origin, PORT_DEFAULT,
     SOCKET_PATH_BYTES_MAX, Seed, Supervisor, Surroundings, access, advertise, is_loopback,
     kept::Own,
-    key_file::read_keys,
+    key_file,
     keys::{self, Key, Refusal, refusal},
     sources::Values,
+    text::Reading,
 };
 use crate::swim::{self, Keys, Profile, Tags};
 
@@ -23,7 +24,8 @@ impl Values {
     /// The agent's configuration, with a default for whatever was not given.
     pub(super) fn config(&self, around: &Surroundings) -> Result<Config, ConfigError> {
         let insecure = self.parsed("insecure", parse_bool)?.unwrap_or(false);
-        let keys = self.parsed("key-file", parse_key_file)?.unwrap_or_default();
+        let keys = self.parsed("key-file", |text| parse_key_file(text, self.reading))?;
+        let keys = keys.unwrap_or_default();
         let bind = self.bind(insecure || keys.primary().is_some())?;
         let name = self.name(around)?;
         let access = self.access()?;
@@ -101,7 +103,7 @@ impl Values {
     }
 
     fn access(&self) -> Result<Access, ConfigError> {
-        let token_file = |text: &str| access::parse_token_file(&parse_path(text)?);
+        let token_file = |text: &str| access::parse_token_file(&parse_path(text)?, self.reading);
         let usual = Access::default();
         Ok(Access {
             mode: self
@@ -300,8 +302,8 @@ fn parse_format(text: &str) -> Result<bool, Refusal> {
     }
 }
 
-fn parse_key_file(text: &str) -> Result<Keys, Refusal> {
-    let keys = read_keys(&parse_path(text)?);
+fn parse_key_file(text: &str, reading: Reading) -> Result<Keys, Refusal> {
+    let keys = key_file::read_by(&parse_path(text)?, reading);
     keys.map_err(|invalid| refusal(invalid.why, invalid.hint))
 }
 

@@ -1,6 +1,6 @@
 //! `Renderer`: members as the text that another program reads.
 
-use std::{collections::BTreeSet, fs, num::NonZeroU16, sync::Arc};
+use std::{collections::BTreeSet, num::NonZeroU16, sync::Arc};
 
 use minijinja::{
     AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value, context, syntax::SyntaxConfig,
@@ -9,7 +9,7 @@ use minijinja::{
 use super::shown::Shown;
 use crate::{
     agent::Error,
-    config::{BuiltIn, OutputFile, Template},
+    config::{BuiltIn, OutputFile, Template, read_text},
     feed::Member,
     swim::{AppStatus, Card},
 };
@@ -81,7 +81,7 @@ impl Renderer {
     pub(super) fn new(file: &OutputFile) -> Result<Self, Error> {
         let template = match &file.template {
             Template::BuiltIn(built_in) => prepared(text_of(*built_in).into()),
-            Template::File(path) => fs::read_to_string(path)
+            Template::File(path) => read_text(path)
                 .map_err(|error| error.to_string())
                 .and_then(prepared),
         };
