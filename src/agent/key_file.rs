@@ -23,7 +23,7 @@ use super::{
     shared::{Command, Shared},
 };
 use crate::{
-    config::{InvalidKeyFile, read_keys, rewrite_keys},
+    config::{InvalidKeyFile, reread_keys, rewrite_keys},
     swim::{KeyId, Keys},
 };
 
@@ -158,7 +158,7 @@ impl KeyFile {
     /// taken. Blocks.
     fn reread(&self) -> Result<Option<Keys>, InvalidKeyFile> {
         let mut seen = self.seen();
-        let keys = read_keys(&self.path)?;
+        let keys = reread_keys(&self.path)?;
         if seen.is(&keys) {
             return Ok(None);
         }
@@ -205,7 +205,7 @@ impl KeyFile {
     fn store(&self, seen: &mut Seen, keys: &Keys) -> Result<(), Unwritten> {
         // A link stays one.
         let path = fs::canonicalize(&self.path)?;
-        let there = read_keys(&path)?;
+        let there = reread_keys(&path)?;
         if there == *keys {
             seen.last = keys.ids().collect();
             return Ok(());
@@ -249,7 +249,7 @@ mod tests {
     fn written(path: &Path, text: &str) -> Keys {
         fs::write(path, text).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-        read_keys(path).unwrap()
+        reread_keys(path).unwrap()
     }
 
     fn some_keys() -> [String; 2] {
@@ -266,7 +266,7 @@ mod tests {
         let both = written(&other, &format!("{two}\n{one}\n"));
         let file = KeyFile::new(link.clone(), &written(&path, &format!("{one} # May\n")));
         file.keep(|| both.clone());
-        assert_eq!(read_keys(&link).unwrap(), both);
+        assert_eq!(reread_keys(&link).unwrap(), both);
         assert!(!file.is_behind());
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
@@ -287,7 +287,7 @@ mod tests {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build().unwrap();
         runtime.block_on(KeyFile::follow(shared));
-        assert_eq!(read_keys(&path).unwrap(), both);
+        assert_eq!(reread_keys(&path).unwrap(), both);
     }
 
     #[test]
@@ -303,7 +303,7 @@ mod tests {
         assert!(file.is_behind(), "reading it again changed nothing");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         file.keep(|| both.clone());
-        assert_eq!(read_keys(&path).unwrap(), both);
+        assert_eq!(reread_keys(&path).unwrap(), both);
         assert!(!file.is_behind());
     }
 
@@ -321,10 +321,10 @@ mod tests {
         assert!(file.is_behind());
         let by_hand = written(&path, &format!("{two}\n"));
         file.keep(|| both.clone());
-        assert_eq!(read_keys(&path).unwrap(), by_hand);
+        assert_eq!(reread_keys(&path).unwrap(), by_hand);
         assert!(file.is_behind());
         assert_eq!(file.reread(), Ok(Some(by_hand)));
         file.keep(|| both.clone());
-        assert_eq!(read_keys(&path).unwrap(), both);
+        assert_eq!(reread_keys(&path).unwrap(), both);
     }
 }

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fmt, io, sync::Arc};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
+    task::spawn_blocking,
 };
 use tracing::{Level, error, info, warn};
 
@@ -26,7 +27,7 @@ pub struct Reload {
     /// How it logs now.
     pub logging: Logging,
     /// Reads the configuration again, all sources of it.
-    pub load: Box<dyn Fn() -> Result<Launch, ConfigError> + Send + Sync>,
+    pub load: Arc<dyn Fn() -> Result<Launch, ConfigError> + Send + Sync>,
     /// Logs from this level on.
     pub set_level: Box<dyn Fn(Level) + Send + Sync>,
 }
@@ -107,8 +108,7 @@ impl Reloader {
 
     /// What can go wrong goes wrong before anything has changed.
     async fn reload(&mut self) -> Result<(), Refused> {
-        let launch = (self.reload.load)()?;
-        let outputs = Prepared::new(launch.config.outputs.clone())?;
+        let (launch, outputs) = self.read().await?;
         let since = self.shared.feed().snapshot(&Filter::default());
         self.retag(&launch.config.tags).await?;
         launch
@@ -120,6 +120,20 @@ impl Reloader {
         let successors = Successors { outputs, since };
         self.take_up(launch.config, successors).await;
         Ok(())
+    }
+
+    /// A file of another host's may take for ever: nothing else on this thread waits for it.
+    async fn read(&self) -> Result<(Launch, Prepared), Refused> {
+        let load = self.reload.load.clone();
+        let reading = spawn_blocking(move || {
+            let launch = load()?;
+            let outputs = Prepared::new(launch.config.outputs.clone())?;
+            Ok((launch, outputs))
+        });
+        reading.await.unwrap_or_else(|error| {
+            let why = error.to_string();
+            Err(Refused { why, hint: None })
+        })
     }
 
     async fn take_up(&mut self, next: Config, successors: Successors) {

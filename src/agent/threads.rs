@@ -133,5 +133,7 @@ fn start_disk(
     }
     spawn("disk", move || {
         runtime.block_on(async { tokio::join!(keeper.run(), KeyFile::follow(shared)) });
+        // A configuration may take long to be read again; nobody waits for it now.
+        runtime.shutdown_background();
     })
 }

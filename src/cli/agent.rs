@@ -1,6 +1,6 @@
 //! `headcount agent`: runs an agent until it leaves.
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, sync::Arc, time::Duration};
 
 use tracing::{Level, level_filters::LevelFilter, warn};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, reload, util::SubscriberInitExt};
@@ -173,7 +173,7 @@ pub(super) fn run(mut args: Args, output: &mut Output) -> Result<(), Failure> {
     }
     let reload = Some(Reload {
         logging: launch.logging,
-        load: Box::new(move || config::load(flags.clone(), &around)),
+        load: Arc::new(move || config::reload(flags.clone(), &around)),
         set_level: Box::new(set_level),
     });
     let ended = match command.is_empty() {

@@ -55,7 +55,7 @@ const TELL_PATIENCE: Duration = Duration::from_secs(1);
     version,
     about = "Cluster membership and failure detection beside your application.",
     after_help = "An agent runs on every host. Agents find each other by gossip, notice when one \
-        of them fails, and tell\nevery change to any program that asks at a local socket.\n\n\
+        of them fails, and tell every change to any program that asks at a local socket.\n\n\
         See it work:  headcount demo\n\
         Exit codes:   0 done, 1 the answer is no, 2 usage, configuration or system",
     arg_required_else_help = true,

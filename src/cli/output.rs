@@ -65,18 +65,17 @@ impl Output {
         }
     }
 
-    /// Whether whoever read standard output is gone. A pipe says so only when it is written to or
-    /// asked, and a quiet cluster gives nothing to write.
-    pub(super) fn is_unread(&self) -> bool {
-        let stdout = io::stdout();
-        let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
-        let answered = poll(&mut asked, Some(&Timespec::default()));
-        answered.is_ok() && asked[0].revents().intersects(PollFlags::ERR)
-    }
-
     fn problem(&mut self, label: &str, text: impl Display) {
         self.talk(labelled(label, AnsiColor::Red, text));
     }
+}
+
+/// Whether whoever read standard output is gone.
+pub(super) fn is_unread() -> bool {
+    let stdout = io::stdout();
+    let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
+    let answered = poll(&mut asked, Some(&Timespec::default()));
+    answered.is_ok() && asked[0].revents().intersects(PollFlags::ERR)
 }
 
 fn labelled(label: &str, color: AnsiColor, text: impl Display) -> String {

@@ -1,7 +1,7 @@
 //! `headcount remove`: makes the whole cluster forget a member.
 
 use super::{Failure, Output, Target};
-use crate::{client::Removed, names::some_of};
+use crate::{client::Removed, names::some_of, swim::check_name};
 
 /// Make the whole cluster forget a failed or departed member
 ///
@@ -19,6 +19,9 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
+    check_name(&args.name).map_err(|error| {
+        Failure::trouble(error.to_string()).hint("`headcount members` lists everyone")
+    })?;
     let removed = args.target.client()?.remove(&args.name).await;
     let answer = removed.map_err(|error| match Failure::from(error) {
         failure if failure.advice().is_some() => failure,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Failure, Output, Target, output::shown};
+use crate::swim::{Tags, check_tags};
 
 /// Show the agent's own tags, or change some of them
 #[derive(Debug, clap::Args)]
@@ -42,14 +43,24 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
 /// one before it would begin an option.
 fn read(change: &str) -> Result<(String, Option<String>), Failure> {
     match (change.split_once('='), change.strip_suffix('-')) {
-        (Some((key, value)), _) => Ok((key.into(), Some(value.into()))),
-        (None, Some(key)) => Ok((key.into(), None)),
+        (Some((key, value)), _) => Ok((checked(key)?, Some(value.into()))),
+        (None, Some(key)) => Ok((checked(key)?, None)),
         (None, None) => {
             let text = format!("{change:?} is neither KEY=VALUE nor KEY-");
             let hint = format!("{change}=VALUE sets it, {change}- takes it away");
             Err(Failure::trouble(text).hint(hint))
         }
     }
+}
+
+/// A key that a tag can have: no tag has another, so that none would be taken away.
+fn checked(key: &str) -> Result<String, Failure> {
+    let tag = Tags::from_iter([(key.to_owned(), String::new())]);
+    check_tags(&tag).map_err(|error| {
+        Failure::trouble(error.to_string())
+            .hint("write KEY=VALUE to set a tag, KEY- to take it away")
+    })?;
+    Ok(key.into())
 }
 
 #[cfg(test)]
@@ -64,5 +75,13 @@ mod tests {
         assert_eq!(value("note="), ("note".into(), Some("".into())));
         assert_eq!(value("zone-"), ("zone".into(), None));
         assert!(read("zone").is_err());
+    }
+
+    #[test]
+    fn a_key_that_no_tag_has_is_neither_set_nor_taken_away() {
+        for change in ["-", "=web", "a:b-", "a b-", "a:b=c"] {
+            let failure = read(change).unwrap_err();
+            assert_eq!(failure.code(), 2, "{change}");
+        }
     }
 }

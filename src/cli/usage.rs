@@ -16,12 +16,17 @@ pub(super) fn end(error: &clap::Error) -> ExitCode {
             | ErrorKind::DisplayVersion
     );
     if is_help {
-        // Who closed the pipe has read enough.
-        let _ = error.print();
-        return u8::try_from(error.exit_code()).unwrap_or(2).into();
+        return match error.print().map_err(Failure::from) {
+            Err(failure) if failure.is_told() => told(&failure),
+            // Who closed the pipe has read enough.
+            Ok(()) | Err(_) => u8::try_from(error.exit_code()).unwrap_or(2).into(),
+        };
     }
-    let failure = failure(&error.render().to_string());
-    Output::new(ColorChoice::Auto).failure(&failure);
+    told(&failure(&error.render().to_string()))
+}
+
+fn told(failure: &Failure) -> ExitCode {
+    Output::new(ColorChoice::Auto).failure(failure);
     failure.code().into()
 }
 

@@ -2,16 +2,24 @@
 
 use std::{future::pending, time::Duration};
 
-use tokio::{signal::ctrl_c, time::sleep};
+use tokio::{
+    signal::ctrl_c,
+    time::{interval, sleep},
+};
 
 use super::{
     Failure, Output, Target,
     members::{filter, tag},
     moment::parse_duration,
+    output::is_unread,
     story::Story,
     tag_list::Extent,
 };
 use crate::client::{self, Confidence, Record, Told};
+
+/// How often it is asked whether anybody still reads. A pipe says so only when it is written to or
+/// asked, and a quiet cluster, or an agent that is gone, gives nothing to write.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// Print every membership change as it happens
 #[derive(Debug, clap::Args)]
@@ -82,6 +90,7 @@ pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
         // Whoever interrupts a watch has seen enough.
         _ = ctrl_c() => return Ok(()),
         end = watch.follow(stream) => return end,
+        () = unread() => return Err(Failure::unread()),
         () = over(limit) => {}
     }
     watch.verdict()
@@ -92,6 +101,14 @@ async fn over(limit: Option<Duration>) {
     match limit {
         Some(limit) => sleep(limit).await,
         None => pending().await,
+    }
+}
+
+/// Waits until whoever read standard output is gone.
+async fn unread() {
+    let mut turns = interval(ASK_EVERY);
+    while !is_unread() {
+        turns.tick().await;
     }
 }
 
@@ -137,7 +154,6 @@ impl Watch<'_> {
                 self.output
                     .talk(format_args!("{text}: here is everyone again"));
             }
-            Record::Heartbeat(_) if self.output.is_unread() => return Err(Failure::unread()),
             Record::Heartbeat(_) | Record::Other(_) => {}
             Record::Snapshot(snapshot) => {
                 self.enter(&snapshot.epoch);

@@ -4,6 +4,9 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use super::Member;
 
+/// What ends a key where a tag is written out. No key holds one.
+const SEPARATORS: [char; 2] = ['=', ':'];
+
 /// Which members to speak of: those that have one of the names, if any is given, and all of the
 /// tags. The default is everyone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +34,8 @@ impl Filter {
         self
     }
 
-    /// Lets only members with this tag through.
+    /// Lets only members with this tag through. With a key that no tag can have, as no key holds a
+    /// `=` or a `:`, that is nobody.
     #[must_use]
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.push((key.into(), value.into()));
@@ -48,6 +52,8 @@ impl Filter {
     pub(super) fn query(&self) -> Query {
         let mut query = Query::default();
         for (key, value) in &self.tags {
+            // Written out it would be another tag; with an empty key there is none either.
+            let key = if key.contains(SEPARATORS) { "" } else { key };
             query.add("tag", &format!("{key}:{value}"));
         }
         for name in &self.names {
@@ -140,6 +146,14 @@ mod tests {
                     .to_string()
                     .starts_with(&format!("{text:?} is not suspect"))
             );
+        }
+    }
+
+    #[test]
+    fn a_key_that_no_tag_has_asks_for_nobody_and_not_for_another_tag() {
+        for key in ["a:b", "a=b", ":", ""] {
+            let query = Filter::default().tag(key, "c").query();
+            assert_eq!(query.of("/v1/members"), "/v1/members?tag=:c", "{key:?}");
         }
     }
 

@@ -63,10 +63,9 @@ impl Members {
             Record::Change(change) => self.change(change),
             Record::Snapshot(snapshot) => {
                 self.is_known = true;
-                self.by_name.clear();
-                for member in &snapshot.members {
-                    self.put(member);
-                }
+                let admitted = snapshot.members.iter();
+                let admitted = admitted.filter(|member| self.filter.admits(member));
+                self.by_name = admitted.map(entry).collect();
                 self.is_comparable = snapshot.digest == Some(self.digest());
             }
             Record::Gap(_) | Record::Heartbeat(_) | Record::Other(_) => {}
@@ -92,14 +91,13 @@ impl Members {
         // A stream tells of members that had the tags a moment ago, too.
         match change.what == What::Removed || !self.filter.admits(member) {
             true => drop(self.by_name.remove(&member.name)),
-            false => self.put(member),
+            false => self.by_name.extend([entry(member)]),
         }
     }
+}
 
-    fn put(&mut self, member: &Member) {
-        let (name, member) = (member.name.clone(), Arc::new(member.clone()));
-        self.by_name.insert(name, member);
-    }
+fn entry(member: &Member) -> (String, Arc<Member>) {
+    (member.name.clone(), Arc::new(member.clone()))
 }
 
 #[cfg(test)]
@@ -162,6 +160,17 @@ mod tests {
         assert_eq!(members.iter().count(), 1);
         members.apply(&change("update", &member("a", "alive", "web")));
         assert_eq!(members.iter().count(), 0);
+    }
+
+    #[test]
+    fn a_snapshot_of_others_than_were_asked_for_brings_nobody_else() {
+        let everyone = snapshot(&[member("a", "alive", "web"), member("b", "left", "db")]);
+        for (key, value, held) in [("role", "db", 1), ("role:db", "", 0), ("ro=le", "db", 0)] {
+            let mut members = Members::new(Filter::default().tag(key, value));
+            members.apply(&everyone);
+            assert!(members.is_known());
+            assert_eq!(members.iter().count(), held, "{key}");
+        }
     }
 
     #[test]

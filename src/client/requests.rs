@@ -74,7 +74,7 @@ impl Client {
     /// # Errors
     /// [`Error::Refused`] with 404: there is none of this name.
     pub async fn member(&self, name: &str) -> Result<Answer<Member>, Error> {
-        self.get(&format!("/v1/members/{}", escaped(name))).await
+        self.get(&path_of("/v1/members/", "member", name)?).await
     }
 
     /// Makes the agent contact the agents at these addresses, `HOST:PORT`, `HOST` or `srv:NAME`,
@@ -126,7 +126,7 @@ impl Client {
     /// # Errors
     /// [`Error::Refused`] with 404: there is none of this name; with 409: it is alive or suspect.
     pub async fn remove(&self, name: &str) -> Result<Answer<Removed>, Error> {
-        let path = format!("/v1/members/{}", escaped(name));
+        let path = path_of("/v1/members/", "member", name)?;
         self.ask((Method::DELETE, &path), None, PATIENCE).await
     }
 
@@ -198,7 +198,7 @@ impl Client {
     /// # Errors
     /// [`Error::Refused`] with 404: nobody has it; with 409: somebody seals with it.
     pub async fn remove_key(&self, id: &str) -> Result<Answer<Keyring>, Error> {
-        let path = format!("/v1/keys/{}", escaped(id));
+        let path = path_of("/v1/keys/", "key", id)?;
         self.ask((Method::DELETE, &path), None, PATIENCE).await
     }
 
@@ -224,5 +224,38 @@ impl Client {
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Error> {
         self.ask((Method::GET, path), None, PATIENCE).await
+    }
+}
+
+/// The path of one of many. Nothing is called nothing: that would be the path of all of them.
+fn path_of(all: &str, what: &str, name: &str) -> Result<String, Error> {
+    match name.is_empty() {
+        true => Err(Error::Refused {
+            status: 404,
+            detail: format!("no {what} is called \"\""),
+        }),
+        false => Ok(format!("{all}{}", escaped(name))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_is_asked_for_what_has_no_name() {
+        let client = Client::new("/nowhere.sock");
+        let refused = [
+            client.member("").await.map(drop),
+            client.remove("").await.map(drop),
+            client.remove_key("").await.map(drop),
+        ];
+        for refused in refused {
+            let error = refused.unwrap_err();
+            assert!(
+                matches!(error, Error::Refused { status: 404, .. }),
+                "{error:?}"
+            );
+        }
     }
 }

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{
     keys::{Refusal, refusal},
     secret::{self, GENERATE},
+    text::Reading,
 };
 
 /// What the socket's mode is if nobody says otherwise: for user and group.
@@ -108,9 +109,9 @@ pub(super) fn parse_mode(text: &str) -> Result<u32, Refusal> {
     })
 }
 
-pub(super) fn parse_token_file(path: &Path) -> Result<Token, Refusal> {
+pub(super) fn parse_token_file(path: &Path, reading: Reading) -> Result<Token, Refusal> {
     // With room for the end of the line.
-    let text = secret::read(path, TOKEN_BYTES_MAX + 2)?;
+    let text = secret::read(path, TOKEN_BYTES_MAX + 2, reading)?;
     let token = text.trim();
     let fits = (TOKEN_BYTES_MIN..=TOKEN_BYTES_MAX).contains(&token.len());
     match fits && token.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -158,7 +159,7 @@ mod tests {
         let read = |text: &str, mode| {
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            parse_token_file(&path)
+            parse_token_file(&path, Reading::First)
         };
         let token = read("correct-horse-battery\n", 0o600).unwrap();
         assert!(token.is("correct-horse-battery") && !token.is("correct-horse-batterz"));

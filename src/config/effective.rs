@@ -1,7 +1,9 @@
 //! What a configuration comes to, key by key, and where each value came from: for people who want
 //! to see before they start.
 
-use super::{Config, ConfigError, Flags, Launch, Surroundings, keys, sources::Values};
+use super::{
+    Config, ConfigError, Flags, Launch, Surroundings, keys, sources::Values, text::Reading,
+};
 use crate::swim::Tuning;
 
 /// One key.
@@ -24,8 +26,9 @@ pub fn effective(
     flags: Flags,
     around: &Surroundings,
 ) -> Result<(Launch, Vec<Setting>), ConfigError> {
-    let values = Values::merge(flags.clone(), around)?;
-    let launch = super::load(flags, around)?;
+    // Once: a pipe gives its text no second time.
+    let values = Values::merge(flags, around, Reading::First)?;
+    let launch = super::launch(&values, around)?;
     let setting = |key: &'static str| match values.given(key) {
         Some(given) => Setting {
             key,

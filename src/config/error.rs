@@ -53,6 +53,12 @@ pub enum ConfigError {
         /// Why there is no default.
         why: &'static str,
     },
+    /// A variable's value is no text.
+    #[error("variable {variable} is not UTF-8")]
+    NotText {
+        /// Its name.
+        variable: String,
+    },
     /// A section is written as something else.
     #[error("{name} ({origin}) is not a section")]
     NotSections {
@@ -135,6 +141,7 @@ impl ConfigError {
             Self::Missing { key, .. } => {
                 format!("say --{key}, or set {}", keys::variable(key))
             }
+            Self::NotText { variable } => format!("unset {variable}, or write it in UTF-8"),
             Self::NotSections { name, .. } => {
                 format!("write [[{name}]], in two brackets, on a line of its own")
             }

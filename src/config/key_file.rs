@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::{
     keys::Refusal,
     secret::{self, GENERATE},
+    text::Reading,
 };
 use crate::swim::{KEY_BYTES, Key, Keys};
 
@@ -34,7 +35,20 @@ pub struct InvalidKeyFile {
 /// When it cannot be read, others than its owner may read it, or a line is no key, or there is no
 /// key, or there are too many, or one twice.
 pub fn read_keys(path: &Path) -> Result<Keys, InvalidKeyFile> {
-    parse(&read(path)?)
+    read_by(path, Reading::First)
+}
+
+/// The same of a file that was read before: one that cannot be read a second time, as a pipe, is
+/// refused.
+///
+/// # Errors
+/// As [`read_keys`].
+pub fn reread_keys(path: &Path) -> Result<Keys, InvalidKeyFile> {
+    read_by(path, Reading::Again)
+}
+
+pub(super) fn read_by(path: &Path, reading: Reading) -> Result<Keys, InvalidKeyFile> {
+    parse(&read(path, reading)?)
 }
 
 /// A fresh key from the system's randomness, as a line of a key file.
@@ -58,7 +72,7 @@ pub fn generate_key() -> io::Result<Zeroizing<String>> {
 pub fn read_key(path: &Path) -> Result<Zeroizing<String>, InvalidKeyFile> {
     let text = match path.as_os_str() == "-" {
         true => bounded(secret::take(io::stdin().lock(), FILE_BYTES_MAX + 1)),
-        false => read(path),
+        false => read(path, Reading::First),
     };
     let named = |invalid: InvalidKeyFile| InvalidKeyFile {
         why: format!("key file {} {}", path.display(), invalid.why),
@@ -95,7 +109,7 @@ pub fn parse_key(text: &str) -> Option<Arc<Key>> {
 /// # Errors
 /// As [`read_keys`].
 pub fn rewrite_keys(path: &Path, keys: &Keys) -> Result<Zeroizing<String>, InvalidKeyFile> {
-    Ok(rewritten(&read(path)?, keys))
+    Ok(rewritten(&read(path, Reading::Again)?, keys))
 }
 
 pub(super) fn rewritten(text: &str, keys: &Keys) -> Zeroizing<String> {
@@ -125,8 +139,8 @@ pub(super) fn rewritten(text: &str, keys: &Keys) -> Zeroizing<String> {
     new
 }
 
-fn read(path: &Path) -> Result<Zeroizing<String>, InvalidKeyFile> {
-    bounded(secret::read(path, FILE_BYTES_MAX + 1))
+fn read(path: &Path, reading: Reading) -> Result<Zeroizing<String>, InvalidKeyFile> {
+    bounded(secret::read(path, FILE_BYTES_MAX + 1, reading))
 }
 
 /// The whole text of a key file, read up to a byte more than one has.

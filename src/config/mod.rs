@@ -12,6 +12,7 @@ mod effective;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod kept;
 mod key_file;
 mod keys;
 mod outputs;
@@ -23,6 +24,7 @@ mod supervisor;
 mod surroundings;
 #[cfg(test)]
 mod tests;
+mod text;
 mod times;
 mod values;
 
@@ -36,16 +38,20 @@ pub use access::{Access, Token, Who};
 pub use advertise::Advertise;
 pub use effective::{Setting, effective};
 pub use error::{ConfigError, InvalidValue, Origin};
-pub use key_file::{InvalidKeyFile, generate_key, parse_key, read_key, read_keys, rewrite_keys};
+pub use key_file::{
+    InvalidKeyFile, generate_key, parse_key, read_key, read_keys, reread_keys, rewrite_keys,
+};
 pub use outputs::{BuiltIn, CommandLine, Hook, OutputFile, Outputs, Template};
 pub use seed::{InvalidSeed, Seed};
 pub use sources::Flags;
 pub use supervisor::Supervisor;
 pub use surroundings::Surroundings;
+pub use text::read_text;
 pub use times::{RESTART_ETA, restart_eta};
 
 use crate::swim::{Keys, Profile, Tags, Tuning};
 use sources::Values;
+use text::Reading;
 
 /// The gossip port, unless an address names another.
 pub const PORT_DEFAULT: u16 = 7946;
@@ -135,7 +141,18 @@ pub struct Launch {
 /// # Errors
 /// The first value that cannot be used.
 pub fn load(flags: Flags, around: &Surroundings) -> Result<Launch, ConfigError> {
-    let values = Values::merge(flags, around)?;
+    launch(&Values::merge(flags, around, Reading::First)?, around)
+}
+
+/// The same for an agent that runs: what cannot be read a second time, as a pipe, is refused.
+///
+/// # Errors
+/// As [`load`].
+pub fn reload(flags: Flags, around: &Surroundings) -> Result<Launch, ConfigError> {
+    launch(&Values::merge(flags, around, Reading::Again)?, around)
+}
+
+fn launch(values: &Values, around: &Surroundings) -> Result<Launch, ConfigError> {
     let config = values.config(around)?;
     let mut warnings = around.unknown_variables();
     warnings.extend(doubts(&config));
@@ -154,7 +171,7 @@ pub fn load(flags: Flags, around: &Surroundings) -> Result<Launch, ConfigError> 
 pub fn socket(flag: Option<String>, around: &Surroundings) -> Result<PathBuf, ConfigError> {
     let mut flags = Flags::default();
     flags.set("socket", flag);
-    Values::without_file(flags, around).socket(around)
+    Values::without_file(flags, around)?.socket(around)
 }
 
 /// Whether only this host reaches the address, an IPv4 one written as IPv6 included.

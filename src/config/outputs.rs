@@ -3,9 +3,9 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
+    fmt::{self, Write},
     fs::{self, Metadata},
-    path::{self, Component, Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -13,12 +13,14 @@ use serde::Deserialize;
 use toml::Value;
 
 use super::{
-    ConfigError,
+    ConfigError, Origin,
+    kept::{PATH, resolved},
     section::{self, Entry, Kind, Section, Setting, Source, setting},
 };
 use crate::{
     feed::{Filter, Taste},
     nearest::nearest,
+    swim,
 };
 
 /// How long a command may take.
@@ -78,7 +80,10 @@ const HOOK: Kind = Kind {
 const FILE: Kind = Kind {
     name: "file",
     settings: &[
-        setting("path", "the path of a file", "\"/run/members/hosts\""),
+        Setting {
+            key: PATH,
+            example: "\"/run/members/hosts\"",
+        },
         setting("template", BUILT_INS_ALLOWED, "\"hosts\""),
         setting(
             "template-file",
@@ -133,9 +138,14 @@ pub struct Outputs {
 }
 
 impl Outputs {
+    /// They, and where each file says its path.
+    ///
     /// # Errors
     /// Whatever is wrong first.
-    pub(super) fn read(entries: Entries, source: Source<'_>) -> Result<Self, ConfigError> {
+    pub(super) fn read(
+        entries: Entries,
+        source: Source<'_>,
+    ) -> Result<(Self, Vec<Origin>), ConfigError> {
         let hooks = entries.hook.into_iter().map(|entry| {
             let section = Section::new(&HOOK, source, entry)?;
             Hook::read(&section)
@@ -149,12 +159,11 @@ impl Outputs {
                 Some(other) => Err(format!("is that of the [[file]] in {other}, too")),
                 None => Ok(()),
             })?;
-            Ok(file)
+            Ok((file, section.origin_of("path")))
         });
-        Ok(Self {
-            hooks: hooks.collect::<Result<_, _>>()?,
-            files: files.collect::<Result<_, _>>()?,
-        })
+        let hooks = hooks.collect::<Result<_, _>>()?;
+        let (files, paths) = files.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        Ok((Self { hooks, files }, paths))
     }
 
     /// Whether there is nothing to do.
@@ -175,9 +184,16 @@ impl CommandLine {
     }
 }
 
+/// For people, in one line.
 impl fmt::Display for CommandLine {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0.join(" "))
+        for sign in self.0.join(" ").chars() {
+            match swim::is_unseen(sign) {
+                true => sign.escape_default().fmt(formatter)?,
+                false => formatter.write_char(sign)?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -358,21 +374,6 @@ fn file_path(value: &Value) -> Result<PathBuf, &'static str> {
     }
 }
 
-/// The same for whatever leads to the same file, as far as that can be seen by now.
-fn resolved(path: &Path) -> PathBuf {
-    let whole = path::absolute(path).unwrap_or_else(|_| path.into());
-    let mut resolved = PathBuf::new();
-    for part in whole.components() {
-        match part {
-            Component::ParentDir => drop(resolved.pop()),
-            part => resolved.push(part),
-        }
-        // What is not there is no link.
-        resolved = fs::canonicalize(&resolved).unwrap_or(resolved);
-    }
-    resolved
-}
-
 fn built_in(value: &Value) -> Result<BuiltIn, String> {
     let name = section::text(value)?;
     let names = BUILT_INS.iter().map(|(name, _)| *name);
@@ -386,15 +387,20 @@ fn built_in(value: &Value) -> Result<BuiltIn, String> {
 /// Whom an output is about.
 fn filter(section: &Section<'_>) -> Result<Filter, ConfigError> {
     let mut filter = Filter::default();
-    let names = section.read("name", section::texts)?;
-    for name in names.unwrap_or_default() {
-        filter.add_name(&name);
-    }
+    section.read("name", |value| {
+        for name in section::texts(value)? {
+            // Nobody could have it.
+            swim::check_name(&name).map_err(wrong)?;
+            filter.add_name(&name);
+        }
+        Ok::<_, String>(())
+    })?;
     section.read("tag", |value| {
-        section::pairs(value)?
-            .iter()
-            .try_for_each(|(key, value)| filter.add_pair(key, value))
-            .map_err(wrong)
+        let pairs = section::pairs(value)?;
+        for (key, value) in &pairs {
+            filter.add_pair(key, value).map_err(wrong)?;
+        }
+        swim::check_tags(&pairs.into_iter().collect()).map_err(wrong)
     })?;
     Ok(filter)
 }
@@ -423,7 +429,7 @@ fn timeout(section: &Section<'_>) -> Result<Duration, ConfigError> {
 impl Outputs {
     /// Those of this file.
     pub(crate) fn of(text: &str) -> Self {
-        let path = Path::new("test.toml");
+        let path = std::path::Path::new("test.toml");
         super::sources::parse(text, path).unwrap().outputs
     }
 }

@@ -1,7 +1,6 @@
 //! Files that hold a secret: only their owner may use them, and no copy of their text stays behind.
 
 use std::{
-    fs::File,
     io::{self, Read},
     os::unix::fs::MetadataExt,
     path::Path,
@@ -9,13 +8,20 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::keys::{Refusal, refusal};
+use super::{
+    keys::{Refusal, refusal},
+    text::Reading,
+};
 
 pub(super) const GENERATE: &str = "make one with: umask 077; headcount keys generate > FILE";
 
 /// The first `bytes_max` bytes of the file at `path`.
-pub(super) fn read(path: &Path, bytes_max: usize) -> Result<Zeroizing<String>, Refusal> {
-    let file = File::open(path).map_err(unreadable)?;
+pub(super) fn read(
+    path: &Path,
+    bytes_max: usize,
+    reading: Reading,
+) -> Result<Zeroizing<String>, Refusal> {
+    let file = reading.open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
         return Err(refusal("is a directory", GENERATE));

@@ -142,6 +142,12 @@ impl<'a> Section<'a> {
         given.ok_or_else(|| self.lacks(name))
     }
 
+    /// Where it says the setting called `name`; where it begins, if it does not.
+    pub(super) fn origin_of(&self, name: &str) -> Origin {
+        let line = self.given.get(name).map_or(self.line, |(line, _)| *line);
+        self.source.origin(line)
+    }
+
     /// Where it begins.
     pub(super) fn origin(&self) -> Origin {
         self.source.origin(self.line)
@@ -184,19 +190,23 @@ pub(super) fn words(value: &Value) -> Result<Vec<String>, &'static str> {
     words.ok_or("is neither a text in quotes nor a list of such")
 }
 
-/// One text or a list of them, none of which is empty.
+/// One text or a list of at least one, none of which is empty.
 pub(super) fn texts(value: &Value) -> Result<Vec<String>, &'static str> {
     let words = words(value)?;
     match words.iter().any(String::is_empty) {
+        _ if words.is_empty() => Err("is an empty list"),
         true => Err("has an empty text"),
         false => Ok(words),
     }
 }
 
-/// Keys and their values.
+/// Keys and their values, at least one.
 pub(super) fn pairs(value: &Value) -> Result<Vec<(String, String)>, &'static str> {
     let wrong = "is not a table of texts in quotes";
     let table = value.as_table().ok_or(wrong)?;
+    if table.is_empty() {
+        return Err("is an empty table");
+    }
     let pair = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.into()));
     table.iter().map(|it| pair(it).ok_or(wrong)).collect()
 }
@@ -241,7 +251,7 @@ mod tests {
     /// What is written, what is said of it, and what is advised.
     type Case = (&'static str, &'static str, &'static str);
 
-    const HOOKS: [Case; 18] = [
+    const HOOKS: [Case; 24] = [
         ("", "has no command", "write command = ["),
         (
             "command = [1]",
@@ -259,6 +269,36 @@ mod tests {
             "command = 'x'\nname = ''",
             r#"name "" (F:3) has an empty text"#,
             "n1",
+        ),
+        (
+            "command = 'x'\nname = []",
+            r#"name "[]" (F:3) is an empty list"#,
+            "n1",
+        ),
+        (
+            "command = 'x'\nname = ['n1', 'a b']",
+            "(F:3) cannot be: ",
+            "n1",
+        ),
+        (
+            "command = 'x'\ntypes = []",
+            r#"types "[]" (F:3) is an empty list"#,
+            "failed",
+        ),
+        (
+            "command = 'x'\ntag = {}",
+            r#"(F:3) is an empty table"#,
+            "{ role = ",
+        ),
+        (
+            "command = 'x'\ntag = { '' = 'web' }",
+            "(F:3) cannot be: ",
+            "{ role = ",
+        ),
+        (
+            "command = 'x'\ntag = { 'a:b' = 'web' }",
+            "which no key has",
+            "{ role = ",
         ),
         (
             "command = 'x'\ncomand = 3",
@@ -434,6 +474,15 @@ mod tests {
     fn a_program_may_have_empty_arguments() {
         let text = "[[hook]]\ncommand = ['grep', '-c', '']";
         parse(text, Path::new("F")).unwrap();
+    }
+
+    #[test]
+    fn a_command_of_several_lines_is_shown_in_one() {
+        let text = "[[hook]]\ncommand = \"echo a\\n\\techo b\"";
+        let outputs = parse(text, Path::new("F")).unwrap().outputs;
+        let command = &outputs.hooks[0].command;
+        assert_eq!(command.to_string(), r"/bin/sh -c echo a\n\techo b");
+        assert_eq!(command.parts().1[1], "echo a\n\techo b");
     }
 
     #[test]

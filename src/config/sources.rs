@@ -10,6 +10,7 @@ use super::{
     keys::{self, CONFIG_VARIABLE, KEYS, Key, Refusal, refusal},
     outputs::SECTIONS,
     section::Source,
+    text::Reading,
 };
 use crate::swim::TAG_SEPARATORS;
 
@@ -39,22 +40,37 @@ pub(super) struct Given {
 pub(super) struct Values {
     given: BTreeMap<&'static str, Given>,
     pub(super) outputs: Outputs,
+    /// Where each of their files says its path.
+    pub(super) paths: Vec<Origin>,
+    /// The file that was read, if any.
+    pub(super) path: Option<PathBuf>,
+    /// How the files are read that it names.
+    pub(super) reading: Reading,
 }
 
 impl Values {
     /// All three sources; the file is the one that `--config` or `HEADCOUNT_CONFIG` names.
-    pub(super) fn merge(flags: Flags, around: &Surroundings) -> Result<Self, ConfigError> {
+    pub(super) fn merge(
+        flags: Flags,
+        around: &Surroundings,
+        reading: Reading,
+    ) -> Result<Self, ConfigError> {
         let flag = flags.0.get("config").and_then(|paths| paths.last());
-        let file = match (flag, around.variable(CONFIG_VARIABLE)) {
-            (Some(path), _) => read(path.into(), Origin::Flag("config"))?,
-            (None, Some(path)) => read(path.into(), Origin::Variable(CONFIG_VARIABLE.into()))?,
+        let file = match (flag, around.variable(CONFIG_VARIABLE)?) {
+            (Some(path), _) => read(path.into(), Origin::Flag("config"), reading)?,
+            (None, Some(path)) => read(
+                path.into(),
+                Origin::Variable(CONFIG_VARIABLE.into()),
+                reading,
+            )?,
             (None, None) => Self::default(),
         };
-        Ok(file.overlaid(flags, around))
+        let file = Self { reading, ..file };
+        file.overlaid(flags, around)
     }
 
     /// Flags and variables.
-    pub(super) fn without_file(flags: Flags, around: &Surroundings) -> Self {
+    pub(super) fn without_file(flags: Flags, around: &Surroundings) -> Result<Self, ConfigError> {
         Self::default().overlaid(flags, around)
     }
 
@@ -63,23 +79,26 @@ impl Values {
         self.given.get(key)
     }
 
-    fn overlaid(mut self, mut flags: Flags, around: &Surroundings) -> Self {
+    fn overlaid(mut self, mut flags: Flags, around: &Surroundings) -> Result<Self, ConfigError> {
         for key in &KEYS {
             let name = keys::variable(key.name);
-            let strongest = match (flags.0.remove(key.name), around.variable(&name)) {
+            let listed = around.variable(&name)?.map(|text| split(key, text));
+            // A list of nothing is like an empty variable, which is none.
+            let listed = listed.filter(|values| !values.is_empty());
+            let strongest = match (flags.0.remove(key.name), listed) {
                 (Some(values), _) => Given {
                     values,
                     origin: Origin::Flag(key.name),
                 },
-                (None, Some(text)) => Given {
-                    values: split(key, text),
+                (None, Some(values)) => Given {
+                    values,
                     origin: Origin::Variable(name),
                 },
                 (None, None) => continue,
             };
             self.given.insert(key.name, strongest);
         }
-        self
+        Ok(self)
     }
 }
 
@@ -92,8 +111,8 @@ fn split(key: &Key, text: &str) -> Vec<String> {
     values.filter(|v| !v.is_empty()).map(Into::into).collect()
 }
 
-fn read(path: PathBuf, origin: Origin) -> Result<Values, ConfigError> {
-    match std::fs::read_to_string(&path) {
+fn read(path: PathBuf, origin: Origin, reading: Reading) -> Result<Values, ConfigError> {
+    match reading.text(&path) {
         Ok(text) => parse(&text, &path),
         Err(error) => Err(ConfigError::Unreadable {
             path,
@@ -137,7 +156,8 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Values, ConfigError> {
         values.given.insert(key.name, given);
     }
     let entries = toml::from_str(text).map_err(refused)?;
-    values.outputs = Outputs::read(entries, source)?;
+    (values.outputs, values.paths) = Outputs::read(entries, source)?;
+    values.path = Some(path.into());
     Ok(values)
 }
 

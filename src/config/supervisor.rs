@@ -16,10 +16,10 @@ pub struct Supervisor {
 impl Supervisor {
     /// The one that `around` names, if there is one.
     pub(super) fn find(around: &Surroundings) -> Option<Self> {
-        let socket = around.variable("NOTIFY_SOCKET")?;
+        let socket = around.text("NOTIFY_SOCKET")?;
         let is_ours = |pid: &str| pid.parse() == Ok(around.process);
-        let watchdog = around.variable("WATCHDOG_USEC");
-        let watchdog = watchdog.filter(|_| around.variable("WATCHDOG_PID").is_none_or(is_ours));
+        let watchdog = around.text("WATCHDOG_USEC");
+        let watchdog = watchdog.filter(|_| around.text("WATCHDOG_PID").is_none_or(is_ours));
         let watchdog = watchdog.and_then(|text| text.parse().ok());
         socket.starts_with(['/', '@']).then(|| Self {
             socket: socket.into(),

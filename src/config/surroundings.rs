@@ -2,13 +2,18 @@
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
-use super::keys::{self, CONFIG_VARIABLE, KEYS, VARIABLE_PREFIX};
+use super::{
+    ConfigError,
+    keys::{self, CONFIG_VARIABLE, KEYS, VARIABLE_PREFIX},
+};
 
 /// The environment, read once. Everything that depends on it takes it as an argument.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
-    pub(super) variables: BTreeMap<String, String>,
-    pub(super) host_name: String,
+    /// By name; `None` where the value is not UTF-8.
+    pub(super) variables: BTreeMap<String, Option<String>>,
+    /// `None` where it is not UTF-8.
+    pub(super) host_name: Option<String>,
     pub(super) root: bool,
     /// Our number.
     pub(super) process: u32,
@@ -17,11 +22,12 @@ pub struct Surroundings {
 impl Surroundings {
     /// Reads the environment, the host's name and who we are. An empty variable counts as unset.
     pub fn look() -> Self {
-        let text = |os: OsString| os.to_string_lossy().into_owned();
+        let name = |os: OsString| os.to_string_lossy().into_owned();
         let variables = std::env::vars_os().filter(|(_, value)| !value.is_empty());
+        let variables = variables.map(|(key, value)| (name(key), value.into_string().ok()));
         Self {
-            variables: variables.map(|(k, v)| (text(k), text(v))).collect(),
-            host_name: text(gethostname::gethostname()),
+            variables: variables.collect(),
+            host_name: gethostname::gethostname().into_string().ok(),
             root: rustix::process::geteuid().is_root(),
             process: std::process::id(),
         }
@@ -35,8 +41,21 @@ impl Surroundings {
     }
 
     /// The value of the variable called `name`.
-    pub(super) fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str)
+    ///
+    /// # Errors
+    /// [`ConfigError::NotText`].
+    pub(super) fn variable(&self, name: &str) -> Result<Option<&str>, ConfigError> {
+        match self.variables.get(name) {
+            Some(None) => Err(ConfigError::NotText {
+                variable: name.into(),
+            }),
+            held => Ok(held.and_then(Option::as_deref)),
+        }
+    }
+
+    /// The same of a variable that is not ours: one that is not UTF-8 counts as unset, too.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.variable(name).ok().flatten()
     }
 
     /// `$XDG_STATE_HOME/headcount`, as root `/var/lib/headcount`.
@@ -81,7 +100,7 @@ impl Surroundings {
 
     /// The XDG rules ignore relative paths.
     fn directory(&self, variable: &str) -> Option<PathBuf> {
-        let path = PathBuf::from(self.variable(variable)?);
+        let path = PathBuf::from(self.text(variable)?);
         path.is_absolute().then_some(path)
     }
 }

@@ -1,4 +1,6 @@
-use std::{io::Write as _, path::Path};
+use std::{fs::Permissions, io::Write as _, os::unix::fs::PermissionsExt, path::Path};
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::*;
 
@@ -6,9 +8,9 @@ fn around(variables: &[(&str, &str)]) -> Surroundings {
     let variables = variables.iter();
     Surroundings {
         variables: variables
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .map(|(k, v)| ((*k).to_owned(), Some((*v).to_owned())))
             .collect(),
-        host_name: "box".into(),
+        host_name: Some("box".into()),
         root: true,
         process: 77,
     }
@@ -342,4 +344,119 @@ fn the_unit_says_all_that_a_user_without_a_home_cannot_know() {
     // Where the socket unit listens.
     assert_eq!(launch.config.socket, Path::new("/run/headcount.sock"));
     assert_eq!(launch.config.data_dir, Path::new("/var/lib/headcount"));
+}
+
+#[test]
+fn a_running_agent_reads_only_what_can_be_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let pipe = pipe.to_str().unwrap();
+    for key in ["config", "key-file", "http-token-file"] {
+        let error = reload(flags(&[(key, pipe)]), &around(&[])).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains(pipe) && error.contains("cannot be read again"),
+            "{error}"
+        );
+    }
+    let writer = std::thread::spawn({
+        let pipe = pipe.to_owned();
+        move || std::fs::write(pipe, "cluster = 'blue'").unwrap()
+    });
+    let (launch, _) = effective(flags(&[("config", pipe)]), &around(&[])).unwrap();
+    assert_eq!(launch.config.cluster, "blue");
+    writer.join().unwrap();
+}
+
+#[test]
+fn no_file_of_members_takes_the_place_of_one_that_the_agent_needs() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let secret = |name: &str, text: &str| {
+        std::fs::write(at(name), text).unwrap();
+        std::fs::set_permissions(at(name), Permissions::from_mode(0o600)).unwrap();
+        at(name)
+    };
+    let key = secret("key", &generate_key().unwrap());
+    let token = secret("token", "correct-horse-battery");
+    let base = format!(
+        "key-file = '{key}'\nhttp-token-file = '{token}'\njoin = 'file:{}'\ndata-dir = '{}'\n\
+         socket = '{}'\n",
+        at("seeds"),
+        at("data"),
+        at("s.sock")
+    );
+    let loaded = |path: &str| {
+        let rest = format!(
+            "[[file]]\npath = '{path}'\ntemplate-file = '{}'\n",
+            at("web.jinja")
+        );
+        std::fs::write(at("agent.toml"), format!("{base}{rest}")).unwrap();
+        load(flags(&[("config", &at("agent.toml"))]), &around(&[]))
+    };
+    std::os::unix::fs::symlink(&key, at("link")).unwrap();
+    loaded(&at("members")).unwrap();
+    loaded(&at("database")).unwrap();
+    for (name, what) in [
+        ("key", "is the agent's key-file"),
+        ("link", "is the agent's key-file"),
+        ("token", "is the agent's http-token-file"),
+        ("seeds", "is a list of seeds"),
+        ("agent.toml", "is the configuration"),
+        ("web.jinja", "is a template-file"),
+        ("s.sock", "is the agent's socket"),
+        ("s.sock.lock", "is the agent's socket"),
+        ("data", "is in the agent's data-dir"),
+        ("data/members", "is in the agent's data-dir"),
+    ] {
+        let error = loaded(&at(name)).unwrap_err();
+        let said = error.to_string();
+        assert!(
+            said.contains("agent.toml:7) ") && said.contains(what),
+            "{said}"
+        );
+        assert!(error.hint().contains("nothing else is kept"), "{said}");
+    }
+}
+
+#[test]
+fn a_variable_of_ours_that_is_no_text_is_refused_by_name() {
+    let with = |name: &str| {
+        let mut around = around(&[]);
+        around.variables.insert(name.into(), None);
+        around
+    };
+    let error = load(Flags::default(), &with("HEADCOUNT_CLUSTER")).unwrap_err();
+    assert_eq!(error.to_string(), "variable HEADCOUNT_CLUSTER is not UTF-8");
+    let error = load(Flags::default(), &with("HEADCOUNT_CONFIG")).unwrap_err();
+    assert_eq!(error.to_string(), "variable HEADCOUNT_CONFIG is not UTF-8");
+    socket(None, &with("HEADCOUNT_SOCKET")).unwrap_err();
+    let nameless = Surroundings {
+        host_name: None,
+        ..around(&[])
+    };
+    let error = load(Flags::default(), &nameless).unwrap_err().to_string();
+    assert!(error.contains("this host's name is not UTF-8"), "{error}");
+    load(flags(&[("name", "n1")]), &nameless).unwrap();
+}
+
+#[test]
+fn a_list_of_nothing_in_a_variable_counts_as_not_set() {
+    let file = file("join = ['10.0.0.1']\n");
+    for nothing in [",", " ", " , "] {
+        let around = around(&[("HEADCOUNT_JOIN", nothing)]);
+        let given = flags(&[("config", path(&file))]);
+        let join = load(given, &around).unwrap().config.join;
+        assert_eq!(join, ["10.0.0.1".parse().unwrap()], "{nothing:?}");
+    }
+}
+
+#[test]
+fn a_tag_has_one_value() {
+    for twice in ["a=1 b=1 a=2", "a=1 a=1"] {
+        let (error, hint) = refused(&[("tag", twice)]);
+        assert!(error.contains("has a twice"), "{error}");
+        assert_eq!(hint, "give each tag one value");
+    }
 }

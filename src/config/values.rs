@@ -1,6 +1,7 @@
 //! The values themselves: from the texts that were given to the checked [`Config`].
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
@@ -9,9 +10,11 @@ use std::{
 use super::{
     Access, Config, ConfigError, Logging, MAX_MEMBERS_DEFAULT, Origin, PORT_DEFAULT,
     SOCKET_PATH_BYTES_MAX, Seed, Supervisor, Surroundings, access, advertise, is_loopback,
-    key_file::read_keys,
+    kept::Own,
+    key_file,
     keys::{self, Key, Refusal, refusal},
     sources::Values,
+    text::Reading,
 };
 use crate::swim::{self, Keys, Profile, Tags};
 
@@ -21,22 +24,30 @@ impl Values {
     /// The agent's configuration, with a default for whatever was not given.
     pub(super) fn config(&self, around: &Surroundings) -> Result<Config, ConfigError> {
         let insecure = self.parsed("insecure", parse_bool)?.unwrap_or(false);
-        let keys = self.parsed("key-file", parse_key_file)?.unwrap_or_default();
+        let keys = self.parsed("key-file", |text| parse_key_file(text, self.reading))?;
+        let keys = keys.unwrap_or_default();
         let bind = self.bind(insecure || keys.primary().is_some())?;
         let name = self.name(around)?;
         let access = self.access()?;
+        let (socket, data_dir) = (self.socket(around)?, self.data_dir(&name, around)?);
+        let join = self.every("join", parse_seed)?;
+        self.check_kept(&Own {
+            data_dir: &data_dir,
+            join: &join,
+            socket: &socket,
+        })?;
         Ok(Config {
             bind,
             advertise: self.parsed("advertise", |text| advertise::parse(text, bind))?,
-            join: self.every("join", parse_seed)?,
+            join,
             cluster: self
                 .parsed("cluster", parse_cluster)?
                 .unwrap_or_else(|| "default".into()),
             profile: self.parsed("profile", parse_profile)?.unwrap_or_default(),
-            socket: self.socket(around)?,
+            socket,
             http: self.http(access.token.is_some())?,
             access,
-            data_dir: self.data_dir(&name, around)?,
+            data_dir,
             tags: self.tags()?,
             keys,
             key_file: self.parsed("key-file", parse_path)?,
@@ -92,7 +103,7 @@ impl Values {
     }
 
     fn access(&self) -> Result<Access, ConfigError> {
-        let token_file = |text: &str| access::parse_token_file(&parse_path(text)?);
+        let token_file = |text: &str| access::parse_token_file(&parse_path(text)?, self.reading);
         let usual = Access::default();
         Ok(Access {
             mode: self
@@ -125,7 +136,10 @@ impl Values {
             return Ok(name);
         }
         let origin = Origin::Default("this host's name");
-        let host = &around.host_name;
+        let host = around.host_name.as_ref().ok_or(ConfigError::Missing {
+            key: "name",
+            why: "this host's name is not UTF-8",
+        })?;
         parse_name(host).map_err(|why| key("name").refuse(host, &origin, why))
     }
 
@@ -142,10 +156,17 @@ impl Values {
     }
 
     fn tags(&self) -> Result<Tags, ConfigError> {
-        let tags: Tags = self.every("tag", parse_tag)?.into_iter().collect();
+        let pairs = self.every("tag", parse_tag)?;
         let Some(given) = self.given("tag") else {
-            return Ok(tags);
+            return Ok(Tags::default());
         };
+        let mut keys = BTreeSet::new();
+        let mut given_keys = pairs.iter().map(|(key, _)| key);
+        if let Some(twice) = given_keys.find(|key| !keys.insert(*key)) {
+            let why = refusal(format!("has {twice} twice"), "give each tag one value");
+            return Err(key("tag").refuse(&given.values.join(" "), &given.origin, why));
+        }
+        let tags: Tags = pairs.into_iter().collect();
         let hint = "use fewer or shorter tags: they travel with every announcement";
         match swim::check_tags(&tags) {
             Ok(()) => Ok(tags),
@@ -281,8 +302,8 @@ fn parse_format(text: &str) -> Result<bool, Refusal> {
     }
 }
 
-fn parse_key_file(text: &str) -> Result<Keys, Refusal> {
-    let keys = read_keys(&parse_path(text)?);
+fn parse_key_file(text: &str, reading: Reading) -> Result<Keys, Refusal> {
+    let keys = key_file::read_by(&parse_path(text)?, reading);
     keys.map_err(|invalid| refusal(invalid.why, invalid.hint))
 }
 

@@ -194,6 +194,18 @@ fn join_leave_and_remove_do_what_they_say() {
     ok(&removed);
     assert_eq!(removed.stdout, "n2 is removed by 1/1 members\n");
     until("forgotten", || first.member("n2").is_none().then_some(()));
+    ask(&first, &["remove", ""]).refused(2, &["name \"\"", "hint:"]);
+}
+
+#[test]
+fn help_that_cannot_be_written_is_an_error() {
+    for word in ["--help", "--version"] {
+        let full = File::options().write(true).open("/dev/full");
+        let mut command = headcount();
+        command.arg(word).stdout(full.expect("a device"));
+        let mut asked = Running::start(command.stderr(Stdio::null()));
+        assert_eq!(asked.end().code(), Some(2), "{word}");
+    }
 }
 
 #[test]
@@ -218,6 +230,21 @@ fn watch_prints_records_until_its_reader_is_gone_and_that_is_no_error() {
         other.kill();
         until("alone", || (first.count("alive") == 1).then_some(()));
     }
+}
+
+#[test]
+fn watch_ends_with_its_reader_when_its_agent_is_gone_too() {
+    let lab = Lab::new();
+    let agent = lab.agent("n1").start();
+    let mut watch = headcount();
+    watch.args(["watch", "--socket"]).arg(agent.socket());
+    watch.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut watch = Running::start(&mut watch);
+    let mut lines = BufReader::new(watch.child.stdout.take().expect("a pipe")).lines();
+    lines.next().expect("a first line").expect("text");
+    agent.kill();
+    drop(lines);
+    assert_eq!(watch.end().code(), Some(0));
 }
 
 #[test]

@@ -1,8 +1,14 @@
 //! SIGHUP: what a running agent takes up of a configuration that changed.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use rustix::process::Signal;
+use rustix::{
+    fs::{CWD, FileType, Mode, mknodat},
+    process::Signal,
+};
 
 use crate::{
     sealing::{key, key_file, sealed},
@@ -151,6 +157,35 @@ fn a_configuration_that_cannot_be_used_changes_nothing() {
         tags(&agent),
         serde_json::json!({"role": "db", "large": large})
     );
+}
+
+/// As a pipe to which nobody writes, nor ever will.
+#[test]
+fn what_cannot_be_read_again_changes_nothing_and_keeps_nobody_from_ending() {
+    let lab = Lab::new();
+    let (file, mut agent) = File::start(&lab, "tag = { role = \"web\" }\n");
+    let pipe = |path: &Path| mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0);
+    let template = lab.dir().join("template");
+    pipe(&template).expect("our own folder");
+    let text = format!(
+        "tag = {{ role = \"db\" }}\n[[file]]\npath = \"{}\"\ntemplate-file = \"{}\"\n",
+        lab.dir().join("members").display(),
+        template.display()
+    );
+    let says = [
+        "ERROR",
+        "everything stays as it was",
+        "template-file",
+        "cannot be read again",
+    ];
+    file.replace(&agent, &text, &says);
+    fs::remove_file(&file.0).expect("our own file");
+    pipe(&file.0).expect("our own folder");
+    agent.signal(Signal::HUP);
+    agent.await_logged(&["ERROR", "everything stays as it was", "flag --config"]);
+    assert_eq!(tags(&agent), serde_json::json!({"role": "web"}));
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.exit_code(), 0);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use super::{
     LAST_WORDS,
     command::Run,
-    template::{Mistagged, Renderer},
+    template::{Oddities, Renderer},
 };
 use crate::{
     agent::{
@@ -49,7 +49,7 @@ pub(super) struct Keeper {
     /// The last turn failed.
     is_failing: bool,
     /// Those that were said.
-    mistagged: Mistagged,
+    oddities: Oddities,
 }
 
 /// What decides a file's text besides the members, and what is done with it.
@@ -76,7 +76,7 @@ impl Keeper {
             renderer,
             owes_reload: true,
             is_failing: false,
-            mistagged: Mistagged::new(),
+            oddities: Oddities::default(),
         }
     }
 
@@ -194,17 +194,25 @@ impl Keeper {
             let rendered = renderer.render(&snapshot.members)?;
             let outcome = put(&path, rendered.text.as_bytes());
             let outcome = outcome.map_err(|error| error.to_string())?;
-            Ok((outcome, rendered.mistagged))
+            Ok((outcome, rendered.oddities))
         };
         let done = tokio::task::spawn_blocking(work).await;
-        let (outcome, mistagged) = done.map_err(|error| error.to_string())??;
-        self.complain(mistagged);
+        let (outcome, oddities) = done.map_err(|error| error.to_string())??;
+        self.complain(oddities);
         Ok(outcome)
     }
 
-    /// Says of each tag once that it is no port, as long as it stays so.
-    fn complain(&mut self, mistagged: Mistagged) {
-        for (member, value) in mistagged.difference(&self.mistagged) {
+    /// Says of each tag once that it is no port, and of each name that it would be a comment, as
+    /// long as it stays so.
+    fn complain(&mut self, oddities: Oddities) {
+        let said = &self.oddities;
+        for member in oddities.misnamed.difference(&said.misnamed) {
+            warn!(
+                member, path = %self.file.path.display(),
+                "a member is left out, as its name has a #, which begins a comment"
+            );
+        }
+        for (member, value) in oddities.mistagged.difference(&said.mistagged) {
             let (tag, port) = (&self.file.port_tag, self.file.port);
             let becomes = port.map_or_else(|| "left out".into(), |port| format!("port {port}"));
             warn!(
@@ -212,7 +220,7 @@ impl Keeper {
                 "a member's tag is not a port from 1 to 65535"
             );
         }
-        self.mistagged = mistagged;
+        self.oddities = oddities;
     }
 
     async fn reload(&self, shared: &Shared) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! `Renderer`: members as the text that another program reads.
 
-use std::{collections::BTreeSet, fs, num::NonZeroU16, sync::Arc};
+use std::{collections::BTreeSet, num::NonZeroU16, sync::Arc};
 
 use minijinja::{
     AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value, context, syntax::SyntaxConfig,
@@ -9,7 +9,7 @@ use minijinja::{
 use super::shown::Shown;
 use crate::{
     agent::Error,
-    config::{BuiltIn, OutputFile, Template},
+    config::{BuiltIn, OutputFile, Template, read_text},
     feed::Member,
     swim::{AppStatus, Card},
 };
@@ -37,6 +37,8 @@ const MISNOMERS: [ErrorKind; 5] = [
 #[derive(Debug)]
 pub(super) struct Renderer {
     template: Environment<'static>,
+    /// A `#` begins a comment.
+    has_comments: bool,
     port: Option<u16>,
     port_tag: Option<String>,
     upstream: String,
@@ -46,11 +48,19 @@ pub(super) struct Renderer {
 /// Members and what their tag says instead of a port.
 pub(super) type Mistagged = BTreeSet<(String, String)>;
 
+/// What is wrong with members, who are left out or have another port for it.
+#[derive(Debug, Default)]
+pub(super) struct Oddities {
+    pub(super) mistagged: Mistagged,
+    /// Whoever has a name that would be a comment.
+    pub(super) misnamed: BTreeSet<String>,
+}
+
 /// A file's text, and what is wrong with those whom it shows.
 #[derive(Debug)]
 pub(super) struct Rendered {
     pub(super) text: String,
-    pub(super) mistagged: Mistagged,
+    pub(super) oddities: Oddities,
 }
 
 const fn text_of(template: BuiltIn) -> &'static str {
@@ -71,7 +81,7 @@ impl Renderer {
     pub(super) fn new(file: &OutputFile) -> Result<Self, Error> {
         let template = match &file.template {
             Template::BuiltIn(built_in) => prepared(text_of(*built_in).into()),
-            Template::File(path) => fs::read_to_string(path)
+            Template::File(path) => read_text(path)
                 .map_err(|error| error.to_string())
                 .and_then(prepared),
         };
@@ -84,6 +94,10 @@ impl Renderer {
         })?;
         Ok(Self {
             template,
+            has_comments: matches!(
+                file.template,
+                Template::BuiltIn(BuiltIn::HaproxyMap | BuiltIn::Hosts)
+            ),
             port: file.port,
             port_tag: file.port_tag.clone(),
             upstream: file.upstream.clone(),
@@ -105,14 +119,19 @@ impl Renderer {
         let mut shown: Vec<&Arc<Member>> =
             members.iter().filter(|member| self.shows(member)).collect();
         shown.sort_unstable_by(|a, b| a.view.card.name.cmp(&b.view.card.name));
-        let mut mistagged = Mistagged::new();
+        let mut oddities = Oddities::default();
         let members = shown.into_iter().filter_map(|member| {
-            let port = self.port(&member.view.card, &mut mistagged)?;
+            let card = &member.view.card;
+            if self.has_comments && card.name.contains('#') {
+                oddities.misnamed.insert(card.name.clone());
+                return None;
+            }
+            let port = self.port(card, &mut oddities.mistagged)?;
             Some(Shown::new(member, port))
         });
         let text = render(&self.template, members.collect(), &self.upstream);
         let text = text.map_err(|error| in_one_line(&error))?;
-        Ok(Rendered { text, mistagged })
+        Ok(Rendered { text, oddities })
     }
 
     fn shows(&self, member: &Member) -> bool {
@@ -325,6 +344,35 @@ mod tests {
             assert_eq!(render(&format!("{text}{{% endfor %}}")), expected, "{text}");
         }
         assert_eq!(render("{{ members[7].name }}"), "");
+    }
+
+    #[test]
+    fn a_name_that_would_be_a_comment_is_left_out_where_there_are_comments() {
+        let shared = fuzzing::shared();
+        let own = shared.feed().snapshot(&Filter::default()).members.remove(0);
+        let named = |name: &str| {
+            let mut member = (*own).clone();
+            let card = (*own.view.card).clone();
+            member.view.card = Arc::new(Card {
+                name: name.into(),
+                ..card
+            });
+            Arc::new(member)
+        };
+        let members = [named("a"), named("b#1")];
+        for (template, is_left_out) in [
+            ("haproxy-map", true),
+            ("hosts", true),
+            ("json", false),
+            ("prometheus", false),
+        ] {
+            let file = format!("[[file]]\npath = '/x'\ntemplate = '{template}'");
+            let renderer = Renderer::new(&Outputs::of(&file).files[0]).unwrap();
+            let Rendered { text, oddities } = renderer.render(&members).unwrap();
+            assert_eq!(!text.contains("b#1"), is_left_out, "{template}: {text}");
+            let misnamed: Vec<_> = oddities.misnamed.iter().collect();
+            assert_eq!(misnamed == ["b#1"], is_left_out, "{template}");
+        }
     }
 
     #[test]

@@ -109,8 +109,9 @@ impl Store {
             if let Some(refusal) = untaken.refusal(dir) {
                 return Err(refusal);
             }
-            // What cannot be taken may still be read.
-            store.recall();
+            // What cannot be taken may still be read; what is wrong with it is said when it is
+            // taken.
+            let _ = store.recall();
         }
         let generation = next_generation(store.generation);
         let _ = store.keep(generation, store.peers.clone());
@@ -122,10 +123,16 @@ impl Store {
         self.peers.addresses()
     }
 
-    fn recall(&mut self) {
+    /// # Errors
+    /// When there is a page that is neither ours nor can be put aside. The other one is recalled.
+    fn recall(&mut self) -> io::Result<()> {
         let held = page::read::<Generation>(&self.dir, &self.owner);
-        self.generation = held.map_or(0, |held| held.generation);
-        self.peers = page::read(&self.dir, &self.owner).unwrap_or_default();
+        let peers = page::read(&self.dir, &self.owner);
+        let generation = held.as_ref().ok().and_then(Option::as_ref);
+        self.generation = generation.map_or(0, |held| held.generation);
+        self.peers = peers.as_ref().ok().cloned().flatten().unwrap_or_default();
+        held?;
+        peers.map(drop)
     }
 
     fn take_patiently(&mut self) -> Result<(), Untaken> {
@@ -147,10 +154,9 @@ impl Store {
         builder.recursive(true).mode(0o700).create(&self.dir)?;
         let path = self.dir.join(LOCK_FILE);
         let mut lock = lock(&path)?;
-        self.recall();
-        page::copy_aside_unless(&path, is_signed);
+        self.recall()?;
         // For people alone: a full disk is no reason to go without the lock.
-        let _ = sign(&mut lock);
+        let _ = page::copy_aside_unless(&path, is_signed).and_then(|()| sign(&mut lock));
         // What a process was writing when it was killed.
         remove_unfinished(&self.dir);
         self.lock = Some(lock);

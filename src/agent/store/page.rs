@@ -24,6 +24,8 @@ use crate::agent::replace::{Rights, replace};
 const FORMAT: &str = "1";
 /// No page of ours is larger.
 const BYTES_MAX: u64 = 1024 * 1024;
+/// So many files of one name are kept aside; then the last gives way.
+const ASIDE_MAX: usize = 16;
 
 /// Whose pages these are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,14 +74,20 @@ impl fmt::Display for Fault {
 
 /// What the page in `dir` says, if there is one. One that cannot be used is put aside, with a
 /// warning.
-pub(super) fn read<T: Content>(dir: &Path, owner: &Owner) -> Option<T> {
+///
+/// # Errors
+/// When it could not be put aside: it must not be written over.
+pub(super) fn read<T: Content>(dir: &Path, owner: &Owner) -> io::Result<Option<T>> {
     let path = path::<T>(dir);
     let content = match read_file(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => Err(Fault::Unreadable(error)),
         Ok(bytes) => decode(&bytes, owner),
     };
-    content.inspect_err(|fault| put_aside(&path, fault)).ok()
+    match content {
+        Ok(content) => Ok(Some(content)),
+        Err(fault) => put_aside(&path, &fault).map(|()| None),
+    }
 }
 
 /// Replaces the page in `dir`: after a crash it is the old one or the new one.
@@ -102,36 +110,64 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Where a file goes that cannot be used.
+/// Where a file goes that cannot be used: where nothing is yet, as what was put aside before may be
+/// all that somebody has of it.
 fn aside(path: &Path) -> PathBuf {
-    path.with_extension("aside")
+    let place = |number: usize| match number {
+        0 => path.with_extension("aside"),
+        _ => path.with_extension(format!("aside.{number}")),
+    };
+    let mut places = (0..ASIDE_MAX).map(place);
+    let free = places.find(|place| fs::symlink_metadata(place).is_err());
+    free.unwrap_or_else(|| {
+        let last = place(ASIDE_MAX - 1);
+        warn!(
+            path = %path.display(), aside = %last.display(),
+            "too many files are kept aside: the last one gives way"
+        );
+        last
+    })
 }
 
 /// Keeps what somebody else wrote into a file that is about to be ours.
-pub(super) fn copy_aside_unless(path: &Path, is_ours: impl Fn(&[u8]) -> bool) {
-    if read_file(path).is_ok_and(|text| !is_ours(&text)) {
-        let aside = aside(path);
-        let error = fs::copy(path, &aside).err();
-        warn!(
-            path = %path.display(), aside = %aside.display(), ?error,
-            "a file of the data directory is somebody else's: it was copied, and is ours now"
-        );
+///
+/// # Errors
+/// When it could not be kept: it must not be written over.
+pub(super) fn copy_aside_unless(path: &Path, is_ours: impl Fn(&[u8]) -> bool) -> io::Result<()> {
+    if read_file(path).map_or(true, |text| is_ours(&text)) {
+        return Ok(());
     }
-}
-
-fn put_aside(path: &Path, fault: &Fault) {
     let aside = aside(path);
-    match fs::rename(path, &aside) {
+    let copied = fs::copy(path, &aside).map(drop);
+    match &copied {
         Ok(()) => warn!(
             path = %path.display(), aside = %aside.display(),
-            "a file of the data directory {fault}: it was put aside, and this agent starts \
-             without it"
+            "a file of the data directory is somebody else's: it was copied, and is ours now"
         ),
         Err(error) => warn!(
-            path = %path.display(), %error,
-            "a file of the data directory {fault}: this agent starts without it"
+            path = %path.display(), aside = %aside.display(), %error,
+            "a file of the data directory is somebody else's and could not be copied: it stays \
+             as it is, and serves as our lock"
         ),
     }
+    copied
+}
+
+fn put_aside(path: &Path, fault: &Fault) -> io::Result<()> {
+    let aside = aside(path);
+    let kept = fs::rename(path, &aside);
+    kept.map_err(|error| {
+        let (path, aside) = (path.display(), aside.display());
+        // Of no kind for which a start is refused.
+        io::Error::other(format!(
+            "{path} {fault}, and cannot be moved to {aside}: {error}"
+        ))
+    })?;
+    warn!(
+        path = %path.display(), aside = %aside.display(),
+        "a file of the data directory {fault}: it was put aside, and this agent starts without it"
+    );
+    Ok(())
 }
 
 fn head(kind: &str, body: &[u8]) -> String {
@@ -200,7 +236,7 @@ mod tests {
     #[test]
     fn a_page_is_read_as_it_was_written_and_by_its_owner_only() {
         let dir = tempfile::tempdir().unwrap();
-        let taken = |name| read::<Number>(dir.path(), &owner(name));
+        let taken = |name| read::<Number>(dir.path(), &owner(name)).unwrap();
         assert_eq!(taken("n1"), None);
         write(dir.path(), &owner("n1"), Number { number: 7 }).unwrap();
         for _ in 0..2 {
@@ -242,12 +278,11 @@ mod tests {
     fn what_cannot_be_read_is_put_aside() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("number")).unwrap();
-        assert_eq!(read::<Number>(dir.path(), &owner("n1")), None);
+        assert_eq!(read::<Number>(dir.path(), &owner("n1")).unwrap(), None);
         write(dir.path(), &owner("n1"), Number { number: 1 }).unwrap();
         let huge = vec![b'\n'; 2 * 1024 * 1024];
-        fs::remove_dir(dir.path().join("number.aside")).unwrap();
         fs::write(dir.path().join("number"), huge).unwrap();
-        assert_eq!(read::<Number>(dir.path(), &owner("n1")), None);
+        assert_eq!(read::<Number>(dir.path(), &owner("n1")).unwrap(), None);
     }
 
     #[test]
@@ -255,7 +290,51 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let pipe = dir.path().join("number");
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-        assert_eq!(read::<Number>(dir.path(), &owner("n1")), None);
+        assert_eq!(read::<Number>(dir.path(), &owner("n1")).unwrap(), None);
         assert!(dir.path().join("number.aside").exists());
+    }
+
+    #[test]
+    fn what_was_put_aside_before_is_kept_until_there_is_too_much_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let texts = (0..=ASIDE_MAX).map(|number| format!("notes {number}"));
+        for text in texts {
+            fs::write(at("number"), text).unwrap();
+            assert_eq!(read::<Number>(dir.path(), &owner("n1")).unwrap(), None);
+        }
+        let kept = |name| fs::read_to_string(at(name)).unwrap();
+        assert_eq!(kept("number.aside"), "notes 0");
+        assert_eq!(kept("number.aside.1"), "notes 1");
+        assert_eq!(kept("number.aside.15"), "notes 16");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), ASIDE_MAX);
+    }
+
+    #[test]
+    fn what_cannot_be_put_aside_is_an_error_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("number"), "notes").unwrap();
+        fs::create_dir(at("number.aside")).unwrap();
+        let numbers = 1..ASIDE_MAX;
+        numbers.for_each(|n| fs::create_dir(at(&format!("number.aside.{n}"))).unwrap());
+        let error = read::<Number>(dir.path(), &owner("n1")).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("is torn or damaged, and cannot be moved"),
+            "{error}"
+        );
+        assert_eq!(fs::read(at("number")).unwrap(), b"notes");
+        fs::write(at("other"), "mine").unwrap();
+        let numbers = 0..ASIDE_MAX;
+        numbers.for_each(|n| {
+            let suffix = if n == 0 {
+                String::new()
+            } else {
+                format!(".{n}")
+            };
+            fs::create_dir(at(&format!("other.aside{suffix}"))).unwrap();
+        });
+        copy_aside_unless(&at("other"), |_| false).unwrap_err();
     }
 }

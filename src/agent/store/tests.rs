@@ -43,7 +43,7 @@ fn every_start_is_one_more_and_is_stored_at_once() {
     for start in 1..4 {
         let (_store, generation) = open(&dir);
         assert_eq!(generation, start);
-        let stored: Option<Generation> = page::read(&dir, &owner());
+        let stored: Option<Generation> = page::read(&dir, &owner()).unwrap();
         assert_eq!(stored.unwrap().generation, start);
     }
     assert_eq!(names(&dir), ["generation", "lock"]);
@@ -90,10 +90,9 @@ fn remembered(dir: &Path, kind: &str, bytes: &[u8]) -> (u32, Peers) {
     let held = ["generation", "peers"].map(|kind| (kind, fs::read(dir.join(kind)).unwrap()));
     fs::write(dir.join(kind), bytes).unwrap();
     let (store, generation) = open(dir);
-    assert_eq!(
-        fs::read(dir.join(kind).with_extension("aside")).unwrap(),
-        bytes
-    );
+    let aside = dir.join(kind).with_extension("aside");
+    assert_eq!(fs::read(&aside).unwrap(), bytes);
+    fs::remove_file(aside).unwrap();
     let found = (generation, store.peers.clone());
     for (kind, bytes) in held {
         fs::write(dir.join(kind), bytes).unwrap();
@@ -178,4 +177,24 @@ fn what_was_being_written_at_a_kill_is_swept_away() {
     let (store, generation) = open(temp.path());
     assert_eq!((generation, store.peers), (8, peers));
     assert_eq!(names(temp.path()), ["generation", "lock", "notes", "peers"]);
+}
+
+#[test]
+fn what_can_neither_be_used_nor_put_aside_is_not_written_over() {
+    let (temp, peers) = remembering();
+    fs::write(temp.path().join("generation"), "notes").unwrap();
+    let asides = (1..16).map(|number| format!("generation.aside.{number}"));
+    let asides: Vec<_> = asides.chain(["generation.aside".into()]).collect();
+    for aside in &asides {
+        fs::create_dir(temp.path().join(aside)).unwrap();
+    }
+    let (mut store, generation) = open(temp.path());
+    assert_eq!((generation, &store.peers), (1, &peers));
+    store.keep(2, peers.clone()).unwrap_err();
+    let held = || fs::read(temp.path().join("generation")).unwrap();
+    assert_eq!(held(), b"notes");
+    fs::remove_dir(temp.path().join(&asides[3])).unwrap();
+    store.keep(2, peers).unwrap();
+    assert_ne!(held(), b"notes");
+    assert_eq!(fs::read(temp.path().join(&asides[3])).unwrap(), b"notes");
 }
