@@ -22,8 +22,8 @@
 //! | [`simulator`] | PROVES | virtual time, network, faults, checkers. Pure |
 //! | [`cli`] | SPEAKS | flags, tables, messages; the only place that prints |
 //!
-//! Two small files belong to no folder: `names` puts many names into a sentence, `nearest` finds
-//! what somebody meant to write.
+//! Three small files belong to no folder: `names` puts many names into a sentence, `nearest` finds
+//! what somebody meant to write, `fuzzing` hands bytes to all that takes them from others.
 //!
 //! # The drive contract
 //!

@@ -1,4 +1,4 @@
-//! What we read in foca 2.0's source and rely on, one test a fact (design §2). When an upgrade of
+//! What we read in foca 2.0's source and rely on, one test a fact. When an upgrade of
 //! foca breaks one of these, the code that the fact explains wants another look.
 
 use std::time::Duration;

@@ -15,7 +15,7 @@ pub struct Percentiles {
     pub count: u64,
     /// The median.
     pub p50: f64,
-    /// 99 of 100 are smaller.
+    /// 99 of 100 are no greater.
     pub p99: f64,
     /// The greatest.
     pub max: f64,

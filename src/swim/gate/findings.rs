@@ -42,7 +42,8 @@ pub(in crate::swim) struct Findings {
 }
 
 impl Findings {
-    pub(in crate::swim) const fn is_empty(&self) -> bool {
+    /// Whether nothing more follows: an introduction of twins leads to no other conclusion here.
+    pub(in crate::swim) const fn is_last(&self) -> bool {
         self.sightings.is_empty() && self.touched.is_empty() && self.beyond.is_empty()
     }
 }

@@ -1,4 +1,4 @@
-//! Our own name, or another's, used twice (design §4, "Duels").
+//! Our own name, or another's, used twice.
 //!
 //! Each process drew a random instance number. A newcomer whose name is taken waits while the
 //! known process is challenged: an answer refuses the newcomer, silence admits it as a restart.

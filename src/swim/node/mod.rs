@@ -3,7 +3,7 @@
 //! `turn` takes inputs apart and settles what follows from them; `receive` opens datagrams,
 //! `beyond` those of members that are not in the list, `answer` limits what strangers get back,
 //! `join` makes contact and `reconnect` renews it, `guests` tells all of who came, `exchange`
-//! compares state, `follow_up` once more where members came, `sums` says where it differs,
+//! compares state, a large one by `portion`, `follow_up` once more where members came, `sums` says where it differs,
 //! `suspect` runs the clocks of suspicions, `evidence` looks closer at members that do not answer,
 //! `damp` holds back the returns of those that keep failing, `health` doubts ourselves, `duel`
 //! deals with our own name, `spread` sends news on, `facts` passes on what members say of
@@ -412,14 +412,4 @@ impl Iterator for Outputs<'_> {
 }
 
 #[cfg(test)]
-mod attacks;
-#[cfg(test)]
-mod floods;
-#[cfg(test)]
-mod rotation;
-#[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod transitions;
-#[cfg(test)]
-mod words;

@@ -80,7 +80,7 @@ impl Node {
         loop {
             self.pump();
             let found = self.gate.borrow_mut().findings();
-            let is_last = found.is_empty();
+            let is_last = found.is_last();
             for twins in found.twins {
                 self.introduce(twins);
             }

@@ -1,5 +1,11 @@
 //! A few nodes on a perfect network of one millisecond: what one node does to another.
 
+mod attacks;
+mod floods;
+mod key_replacement;
+mod statements;
+mod transitions;
+
 use std::collections::BTreeMap;
 
 use super::*;

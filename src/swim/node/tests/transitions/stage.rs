@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use bytes::Buf;
 use foca::{Codec as _, Header, Message};
 
-use super::super::{Node, tests};
+use crate::swim::node::{Node, tests};
 use crate::swim::{
     Card, Change, Directory, Enrolled, Input, Life, MemberId, Memory, Output, Remembered, Settings,
     StreamId, Tags, Timestamp, View,

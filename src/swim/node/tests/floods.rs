@@ -2,9 +2,9 @@
 //! on of them has bounds.
 
 use super::{
+    Few, address,
     attacks::{STRANGER, cluster, cluster_with, datagrams, inject, junk, sealed},
-    tests::{Few, address, from_n1_to_n0},
-    *,
+    from_n1_to_n0, *,
 };
 use crate::swim::{AppStatus, Directory, Junk, MemberState, wire};
 
@@ -90,7 +90,7 @@ fn made_up(name: &str, generation: u32, at: usize) -> Card {
         name: name.into(),
         generation,
         address: address(at),
-        tags: crate::swim::Tags::default(),
+        tags: Tags::default(),
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    Node,
-    tests::{Few, LATENCY, address, node, settings, shown_app},
-};
+use super::{Few, LATENCY, Node, address, node, settings, shown_app};
 use crate::swim::{
     AppStatus, Change, EVENT_LIFETIME, EVENT_PAYLOAD_BYTES_MAX, Input, Settings, Tags,
 };

@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{
-    tests::{Arrival, Few, address, settings},
-    *,
-};
+use super::{Arrival, Few, address, settings, *};
 use crate::swim::{Junk, Key, Keys, MemberState};
 
 const MINUTE: Duration = Duration::from_secs(60);
