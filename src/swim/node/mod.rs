@@ -3,15 +3,15 @@
 //! `turn` takes inputs apart and settles what follows from them; `receive` opens datagrams,
 //! `beyond` those of members that are not in the list, `answer` limits what strangers get back,
 //! `join` makes contact and `reconnect` renews it, `guests` tells all of who came, `exchange`
-//! compares state, a large one by `portion`, `follow_up` once more where members came, `sums` says where it differs,
-//! `suspect` runs the clocks of suspicions, `evidence` looks closer at members that do not answer,
-//! `damp` holds back the returns of those that keep failing, `health` doubts ourselves, `duel`
-//! deals with our own name, `spread` sends news on, `facts` passes on what members say of
-//! themselves, `fetch` gets what was too large for that, `events` passes on what their applications
-//! raise, `keys` replaces what all seal with, `tell` turns what foca believes into changes, `look`
-//! shows it and `load` how much there is, `recall` starts from what is remembered, `removal` counts
-//! who has forgotten a member, `tune` takes other numbers, `part` says goodbye, and `prefetch` asks
-//! for a node's memory before it is needed.
+//! compares state, a large one by `portion`, `follow_up` once more where members came, `sums` says
+//! where it differs, `suspect` runs the clocks of suspicions, `evidence` looks closer at members
+//! that do not answer, `damp` holds back the returns of those that keep failing, `health` doubts
+//! ourselves, `duel` deals with our own name, `spread` sends news on, `facts` passes on what
+//! members say of themselves, `fetch` gets what was too large for that, `events` passes on what
+//! their applications raise, `keys` replaces what all seal with, `tell` turns what foca believes
+//! into changes, `look` shows it and `load` how much there is, `recall` starts from what is
+//! remembered, `removal` counts who has forgotten a member, `tune` takes other numbers, `part` says
+//! goodbye, and `prefetch` asks for a node's memory before it is needed.
 
 mod answer;
 mod beyond;
