@@ -1,7 +1,7 @@
 //! What somebody may have meant who wrote a word that nobody knows.
 
-/// Words that are less alike have nothing to do with each other. A misspelt one comes to 0.8 and
-/// more, one of two letters to 0.67, words of which some letters are the same to 0.6.
+/// Words that are less alike have nothing to do with each other. A misspelt one comes to 0.8,
+/// where it is short to 0.67, words of which some letters are the same to 0.6.
 const LIKENESS_MIN: f64 = 0.65;
 
 /// Which of `known` looks most like `given`, in capitals or not, with - or _; `None` when none of

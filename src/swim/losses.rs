@@ -1,9 +1,9 @@
 //! `Losses`: when members were lost, and whether it was many at once: then it is the network
 //! between us that went, and not each of them.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use super::{Timestamp, damping::Unrest, roster::Standing};
+use super::{Timestamp, damping::Unrest, directory::Handle, roster::Standing};
 
 /// What is lost within so many probe intervals may have one cause: the longest suspicion, about.
 const TOGETHER_INTERVALS: u32 = 30;
@@ -16,19 +16,27 @@ pub(super) struct Losses {
     /// When a member last failed.
     pub(super) last_failure: Option<Timestamp>,
     together: Option<Together>,
-    /// When the last cut began.
-    cut: Option<Timestamp>,
-    /// When a member last came back from it.
-    healed: Option<Timestamp>,
+    cut: Option<Cut>,
     /// When members that are only suspected were last asked, as another came back.
     asked: Option<Timestamp>,
 }
 
-/// Members lost within a while.
-#[derive(Clone, Copy, Debug)]
+/// Members lost within a while that are lost still.
+#[derive(Debug)]
 struct Together {
     since: Timestamp,
-    count: usize,
+    lost: BTreeSet<Handle>,
+}
+
+/// The last time that many were lost at once.
+#[derive(Debug)]
+struct Cut {
+    /// By this it is known.
+    began: Timestamp,
+    /// When it last took somebody.
+    latest: Timestamp,
+    /// When a member last came back from it.
+    healed: Option<Timestamp>,
 }
 
 /// What is lost within this may be lost together.
@@ -36,7 +44,7 @@ fn span(probe_interval: Duration) -> Duration {
     probe_interval * TOGETHER_INTERVALS
 }
 
-const fn is_lost(standing: &Standing) -> bool {
+pub(super) const fn is_lost(standing: &Standing) -> bool {
     matches!(standing, Standing::Suspect(_) | Standing::Failed(_))
 }
 
@@ -50,38 +58,41 @@ pub(super) const fn is_loss(prior: &Standing, next: &Standing) -> bool {
     matches!(prior, Standing::Alive) && is_lost(next)
 }
 
-/// Whether a member that was lost is so no longer: it is back, or it is known to be gone.
-pub(super) const fn is_found(prior: &Standing, next: &Standing) -> bool {
-    is_lost(prior) && !is_lost(next)
-}
-
 impl Losses {
     /// One more of a cluster of `size` is lost.
-    pub(super) fn note(&mut self, now: Timestamp, size: usize, probe_interval: Duration) {
+    pub(super) fn note(
+        &mut self,
+        (member, now): (Handle, Timestamp),
+        size: usize,
+        probe_interval: Duration,
+    ) {
         let lately = |together: &Together| now - together.since <= span(probe_interval);
-        let before = self.together.filter(lately);
-        let together = Together {
-            since: before.map_or(now, |together| together.since),
-            count: before.map_or(1, |together| together.count + 1),
-        };
-        self.together = Some(together);
-        let is_many = together.count >= (size / CUT_SHARE).max(2);
-        if is_many && self.cut_behind(now, probe_interval).is_none() {
-            (self.cut, self.healed) = (Some(together.since), None);
+        let mut together = self.together.take().filter(lately).unwrap_or(Together {
+            since: now,
+            lost: BTreeSet::new(),
+        });
+        together.lost.insert(member);
+        if together.lost.len() >= (size / CUT_SHARE).max(2) {
+            self.note_cut(together.since, now, probe_interval);
         }
+        self.together = Some(together);
     }
 
-    /// One that was lost `since` then is so no longer: who come and go one by one are no cut.
-    pub(super) fn note_found(&mut self, since: Timestamp) {
-        let fewer = |together: Together| match since >= together.since {
-            true => Together {
-                count: together.count.saturating_sub(1),
-                ..together
-            },
-            false => together,
-        };
-        let some = |together: &Together| together.count > 0;
-        self.together = self.together.map(fewer).filter(some);
+    /// Many are lost at once, by the last cut or by another.
+    fn note_cut(&mut self, since: Timestamp, now: Timestamp, probe_interval: Duration) {
+        let last = self.cut_behind(now, probe_interval);
+        self.cut = Some(Cut {
+            began: last.unwrap_or(since),
+            latest: now,
+            healed: None,
+        });
+    }
+
+    /// That one is lost no longer: who come and go one by one are no cut.
+    pub(super) fn note_found(&mut self, member: Handle) {
+        if let Some(together) = &mut self.together {
+            together.lost.remove(&member);
+        }
     }
 
     /// A member that was lost `since` then is back.
@@ -90,8 +101,10 @@ impl Losses {
         (since, now): (Timestamp, Timestamp),
         probe_interval: Duration,
     ) {
-        if self.cut_behind(since, probe_interval).is_some() {
-            self.healed = Some(now);
+        if self.cut_behind(since, probe_interval).is_some()
+            && let Some(cut) = &mut self.cut
+        {
+            cut.healed = Some(now);
         }
     }
 
@@ -110,22 +123,25 @@ impl Losses {
         since: Timestamp,
         probe_interval: Duration,
     ) -> Option<Timestamp> {
+        let cut = self.cut.as_ref()?;
         let span = span(probe_interval);
         // Suspicion comes before failure, and `since` is by the clock of whoever saw it first.
-        let was_then = |cut: &Timestamp| cut.before(span) <= since && since <= *cut + span * 2;
-        self.cut.filter(was_then)
+        let times = cut.began.before(span)..=cut.latest + span * 2;
+        times.contains(&since).then_some(cut.began)
     }
 
     /// Whether a member of that unrest came back from the last cut.
     pub(super) fn has_taken(&self, unrest: Unrest) -> bool {
-        self.cut.is_some_and(|cut| unrest.is_back_from(cut))
+        let cut = self.cut.as_ref();
+        cut.is_some_and(|cut| unrest.is_back_from(cut.began))
     }
 
     /// Whether what others hold of a member may be what the other side of a cut holds of ours, as
     /// the two have not met, or have just met.
     pub(super) fn has_other_side(&self, now: Timestamp, probe_interval: Duration) -> bool {
         let is_just = |healed| now - healed <= span(probe_interval);
-        self.cut.is_some() && self.healed.is_none_or(is_just)
+        let cut = self.cut.as_ref();
+        cut.is_some_and(|cut| cut.healed.is_none_or(is_just))
     }
 }
 
@@ -142,8 +158,8 @@ mod tests {
     /// Losses of a cluster of 32 at these seconds.
     fn losses(seconds: &[u64]) -> Losses {
         let mut losses = Losses::default();
-        for second in seconds {
-            losses.note(at(*second), 32, INTERVAL);
+        for (member, second) in (0..).zip(seconds) {
+            losses.note((member, at(*second)), 32, INTERVAL);
         }
         losses
     }
@@ -166,9 +182,9 @@ mod tests {
     #[test]
     fn two_of_a_few_are_a_cut_and_one_is_not() {
         let mut losses = Losses::default();
-        losses.note(at(100), 3, INTERVAL);
+        losses.note((1, at(100)), 3, INTERVAL);
         assert!(!is_cut(&losses, 100));
-        losses.note(at(101), 3, INTERVAL);
+        losses.note((2, at(101)), 3, INTERVAL);
         assert!(is_cut(&losses, 100));
     }
 
@@ -180,25 +196,24 @@ mod tests {
     #[test]
     fn who_come_and_go_one_by_one_are_no_cut() {
         let mut losses = Losses::default();
-        for second in 100..110 {
-            losses.note(at(second), 3, INTERVAL);
-            losses.note_found(at(second));
+        for (member, second) in (0..).zip(100..110) {
+            losses.note((member, at(second)), 3, INTERVAL);
+            losses.note((member, at(second)), 3, INTERVAL);
+            losses.note_found(member);
         }
         assert!(!is_cut(&losses, 105));
-        losses.note(at(111), 3, INTERVAL);
-        losses.note_found(at(50));
-        losses.note(at(112), 3, INTERVAL);
-        assert!(
-            is_cut(&losses, 111),
-            "who was lost long before is none of these"
-        );
+        losses.note((20, at(111)), 3, INTERVAL);
+        losses.note_found(1);
+        losses.note((21, at(112)), 3, INTERVAL);
+        assert!(is_cut(&losses, 111), "another one was found");
     }
 
     #[test]
-    fn what_is_lost_within_a_minute_is_one_cut_and_later_there_is_another() {
+    fn a_cut_that_goes_on_taking_members_is_one_and_a_minute_later_there_is_another() {
         let cut = |losses: &Losses, since| losses.cut_behind(at(since), INTERVAL);
         let one = losses(&[100, 100, 100, 100, 140, 140, 140, 140]);
         assert_eq!(cut(&one, 140), Some(at(100)));
+        assert_eq!(cut(&one, 164), Some(at(100)), "failed, after a suspicion");
         let two = losses(&[100, 100, 100, 100, 158, 159, 160, 161]);
         assert_eq!(cut(&two, 160), Some(at(158)));
     }
@@ -215,5 +230,9 @@ mod tests {
         losses.note_return((at(110), at(500)), INTERVAL);
         assert!(losses.has_other_side(at(501), INTERVAL));
         assert!(!losses.has_other_side(at(600), INTERVAL));
+        for member in 10..14 {
+            losses.note((member, at(150)), 32, INTERVAL);
+        }
+        assert!(losses.has_other_side(at(600), INTERVAL), "lost once more");
     }
 }

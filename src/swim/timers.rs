@@ -128,7 +128,7 @@ impl Timers {
         self.heap.extend(entry.map(Reverse));
     }
 
-    /// From now on it is due `at` that time, or a little later if it was.
+    /// From now on it is due `at` that time, or when it was due before, if that is later.
     pub(super) fn schedule_once(&mut self, at: Timestamp, once: Once) {
         if self.once.insert(once, at).is_none() {
             self.schedule(at, Alarm::Once(once));
@@ -176,8 +176,7 @@ impl Timers {
                 self.schedule(*due, Alarm::Once(once));
                 false
             }
-            Some(_) => self.once.remove(&once).is_some(),
-            None => false,
+            _ => self.once.remove(&once).is_some(),
         }
     }
 
@@ -320,11 +319,18 @@ mod tests {
         let mut timers = Timers::default();
         timers.schedule(Timestamp::from_micros(5), Alarm::Eager);
         timers.schedule(Timestamp::from_micros(9), Alarm::Exchange);
+        timers.schedule_once(Timestamp::from_micros(9), Once::Forget(1));
+        timers.schedule_once(Timestamp::from_micros(20), Once::Forget(1));
         timers.postpone_all(Duration::from_micros(100));
         assert_eq!(
             drain(&mut timers, Timestamp::from_micros(105)),
             [Alarm::Eager]
         );
         assert_eq!(timers.deadline(), Some(Timestamp::from_micros(109)));
+        assert_eq!(
+            drain(&mut timers, Timestamp::from_micros(119)),
+            [Alarm::Exchange]
+        );
+        assert_eq!(timers.deadline(), Some(Timestamp::from_micros(120)));
     }
 }

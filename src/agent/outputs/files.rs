@@ -209,7 +209,7 @@ impl Keeper {
         for member in oddities.misnamed.difference(&said.misnamed) {
             warn!(
                 member, path = %self.file.path.display(),
-                "a member is left out, as its name has a #, which begins a comment"
+                "a member is left out, as its name would be a comment"
             );
         }
         for (member, value) in oddities.mistagged.difference(&said.mistagged) {

@@ -37,8 +37,8 @@ const MISNOMERS: [ErrorKind; 5] = [
 #[derive(Debug)]
 pub(super) struct Renderer {
     template: Environment<'static>,
-    /// A `#` begins a comment.
-    has_comments: bool,
+    /// Which names would be comments.
+    is_comment: fn(&str) -> bool,
     port: Option<u16>,
     port_tag: Option<String>,
     upstream: String,
@@ -94,10 +94,11 @@ impl Renderer {
         })?;
         Ok(Self {
             template,
-            has_comments: matches!(
-                file.template,
-                Template::BuiltIn(BuiltIn::HaproxyMap | BuiltIn::Hosts)
-            ),
+            is_comment: match file.template {
+                Template::BuiltIn(BuiltIn::Hosts) => |name| name.contains('#'),
+                Template::BuiltIn(BuiltIn::HaproxyMap) => |name| name.starts_with('#'),
+                _ => |_| false,
+            },
             port: file.port,
             port_tag: file.port_tag.clone(),
             upstream: file.upstream.clone(),
@@ -122,7 +123,7 @@ impl Renderer {
         let mut oddities = Oddities::default();
         let members = shown.into_iter().filter_map(|member| {
             let card = &member.view.card;
-            if self.has_comments && card.name.contains('#') {
+            if (self.is_comment)(&card.name) {
                 oddities.misnamed.insert(card.name.clone());
                 return None;
             }
@@ -359,19 +360,22 @@ mod tests {
             });
             Arc::new(member)
         };
-        let members = [named("a"), named("b#1")];
-        for (template, is_left_out) in [
-            ("haproxy-map", true),
-            ("hosts", true),
-            ("json", false),
-            ("prometheus", false),
+        let members = [named("a"), named("b#1"), named("#c")];
+        for (template, left_out) in [
+            ("haproxy-map", &["#c"][..]),
+            ("hosts", &["#c", "b#1"]),
+            ("json", &[]),
+            ("prometheus", &[]),
         ] {
             let file = format!("[[file]]\npath = '/x'\ntemplate = '{template}'");
             let renderer = Renderer::new(&Outputs::of(&file).files[0]).unwrap();
             let Rendered { text, oddities } = renderer.render(&members).unwrap();
-            assert_eq!(!text.contains("b#1"), is_left_out, "{template}: {text}");
+            for name in ["a", "b#1", "#c"] {
+                let is_shown = !left_out.contains(&name);
+                assert_eq!(text.contains(name), is_shown, "{template}: {text}");
+            }
             let misnamed: Vec<_> = oddities.misnamed.iter().collect();
-            assert_eq!(misnamed == ["b#1"], is_left_out, "{template}");
+            assert_eq!(misnamed, left_out, "{template}");
         }
     }
 

@@ -6,8 +6,9 @@ use super::Node;
 use crate::swim::{
     Evidence, MemberId, MemberState, Timestamp,
     damping::{Held, Unrest},
+    directory::Handle,
     identity::Identity,
-    losses::{is_found, is_loss, is_return},
+    losses::{is_loss, is_lost, is_return},
     roster::{Accusation, Record, Standing},
     timers::Alarm,
 };
@@ -93,28 +94,22 @@ impl Node {
 
     /// A member is lost, or no longer: others may be so with it. What the other side of a cut says
     /// of ours is no loss.
-    pub(super) fn note_trouble(&mut self, prior: Option<&Record>, next: &Record) {
+    pub(super) fn note_trouble(&mut self, prior: Option<&Record>, member: Handle, next: &Record) {
         let Some(prior) = prior else { return };
+        let interval = self.tuning.probe_interval;
         if is_loss(&prior.standing, &next.standing) && !self.is_accused_by_the_other_side(next) {
             let size = self.cluster_size();
-            self.losses.note(self.now, size, self.tuning.probe_interval);
+            self.losses.note((member, self.now), size, interval);
         }
-        if is_found(&prior.standing, &next.standing) && !self.is_accused_by_the_other_side(prior) {
-            self.losses.note_found(prior.since);
+        if !is_lost(&next.standing) {
+            self.losses.note_found(member);
         }
         if is_return(&prior.standing, &next.standing) {
-            self.note_return(prior, next);
-        }
-    }
-
-    /// A cut brings many back at once: whoever is only suspected is asked.
-    fn note_return(&mut self, prior: &Record, next: &Record) {
-        let interval = self.tuning.probe_interval;
-        if prior.life.generation() == next.life.generation() {
             self.losses.note_return((prior.since, self.now), interval);
-        }
-        if self.tuning.last_calls && self.losses.is_time_to_ask(self.now, interval) {
-            self.ask_suspects();
+            // A cut brings many back at once.
+            if self.tuning.last_calls && self.losses.is_time_to_ask(self.now, interval) {
+                self.ask_suspects();
+            }
         }
     }
 

@@ -67,7 +67,7 @@ impl Node {
                 _ => self.tell_step(step, identity, next),
             }
         }
-        self.note_trouble(prior, next);
+        self.note_trouble(prior, identity.handle, next);
         self.pass_on(prior, identity, next);
         self.look_for_ourselves(prior, identity, next);
         self.await_end(prior, identity, next);
