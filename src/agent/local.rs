@@ -22,7 +22,7 @@ use rustix::{
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::{clock, error::Error};
-use crate::config::{Access, SOCKET_PATH_BYTES_MAX, Who};
+use crate::config::{Access, SOCKET_PATH_BYTES_MAX, Who, lock_of};
 
 /// As many as are served at once: a client that does not wait is refused beyond it.
 const BACKLOG: i32 = 4_096;
@@ -251,9 +251,7 @@ fn listen(path: &Path, access: &Access) -> io::Result<UnixListener> {
 impl Claim {
     /// `None` if another has it.
     fn take(socket: &Path) -> io::Result<Option<Self>> {
-        let mut path = socket.as_os_str().to_owned();
-        path.push(".lock");
-        let path = PathBuf::from(path);
+        let path = lock_of(socket);
         loop {
             let lock = open_lock(&path)?;
             match flock(&lock, FlockOperation::NonBlockingLockExclusive) {

@@ -49,7 +49,7 @@ impl Values {
             let paths = paths.unwrap_or_default().iter();
             paths.map(move |path| (PathBuf::from(path), format!("the agent's {key}")))
         };
-        let lock = with_lock(own.socket);
+        let lock = lock_of(own.socket);
         let sockets = [own.socket.to_path_buf(), lock].map(|path| (path, "the agent's socket"));
         let seeds = own.join.iter().filter_map(|seed| match seed {
             Seed::File(path) => Some((path.clone(), "a list of seeds")),
@@ -71,8 +71,8 @@ impl Values {
     }
 }
 
-/// The file that keeps a socket's path for its agent.
-fn with_lock(socket: &Path) -> PathBuf {
+/// The file beside a socket that keeps its path for one agent.
+pub fn lock_of(socket: &Path) -> PathBuf {
     let mut path = socket.as_os_str().to_owned();
     path.push(".lock");
     path.into()

@@ -38,6 +38,7 @@ pub use access::{Access, Token, Who};
 pub use advertise::Advertise;
 pub use effective::{Setting, effective};
 pub use error::{ConfigError, InvalidValue, Origin};
+pub use kept::lock_of;
 pub use key_file::{
     InvalidKeyFile, generate_key, parse_key, read_key, read_keys, reread_keys, rewrite_keys,
 };
