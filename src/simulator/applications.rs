@@ -1,24 +1,14 @@
 //! `Applications`: what was said of the applications beside nodes, and when the others heard it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Distribution, Fault, Plan, Slot, World, network::chance, whims::Whim};
+use super::{Distribution, Slot, World};
 use crate::swim::{AppStatus, Input, MemberView, Timestamp};
 
 /// Why applications end in simulations.
 const REASON: &str = "killed by signal 9";
-
-/// Words of applications.
-const WHIM: Whim = Whim {
-    salt: 0x6170_7073,
-    share: 0.4,
-    means: (Duration::from_secs(2), Duration::from_secs(30)),
-};
 
 /// What becomes of the application beside a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,17 +82,6 @@ impl Applications {
             self.heard.record_time(now - word.at);
         }
     }
-}
-
-/// Adds to a plan of the swarm what its seed says of applications.
-pub(super) fn draw_applications(plan: &mut Plan) {
-    WHIM.draw(plan, |rng, slot| {
-        let application = match chance(rng, 0.5) {
-            true => Application::Up,
-            false => Application::Down,
-        };
-        [Fault::App(slot, application)]
-    });
 }
 
 impl World {

@@ -4,14 +4,9 @@
 //! told within the event's lifetime. A debt ends with the first disturbance of either, or of the
 //! network between any two.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use rand::RngExt;
-
-use super::{Distribution, Fault, Plan, Promise, Slot, World, network::chance, whims::Whim};
+use super::{Distribution, Fault, Promise, Slot, World};
 use crate::swim::{
     EVENT_LIFETIME, EVENT_PAYLOAD_BYTES_MAX, Input, MemberId, Node, Timestamp, UserEvent,
 };
@@ -20,15 +15,6 @@ use crate::swim::{
 const NAME: &str = "deploy";
 /// One in so many events has the longest payload.
 const LONG_EACH: u64 = 4;
-
-/// Events, or bursts of them.
-const WHIM: Whim = Whim {
-    salt: 0x6576_656e_7473,
-    share: 0.5,
-    means: (Duration::from_millis(50), Duration::from_secs(20)),
-};
-/// Events raised together in a plan, at most.
-const BURST_MAX: u32 = 20;
 
 /// What was raised, told and is owed.
 #[derive(Debug, Default)]
@@ -114,14 +100,6 @@ impl Events {
             format!("nothing of the event raised at {:?}", late.at),
         ))
     }
-}
-
-/// Adds to a plan of the swarm what its seed says of events.
-pub(super) fn draw_events(plan: &mut Plan) {
-    WHIM.draw(plan, |rng, slot| {
-        let burst = if chance(rng, 0.1) { BURST_MAX } else { 1 };
-        (0..rng.random_range(1..=burst)).map(move |_| Fault::Event(slot))
-    });
 }
 
 impl World {

@@ -3,8 +3,10 @@
 
 use std::{ops::ControlFlow, time::Duration};
 
-use super::{Phase, Promise, STABLE_FOR, Watcher, World};
+use super::{Phase, Promise, Watcher, World};
 
+/// Once all views are equal nothing may change for this long.
+pub const STABLE_FOR: Duration = Duration::from_secs(20);
 /// Whoever watches is asked this often, in virtual time.
 const WATCHED_EVERY: Duration = Duration::from_secs(1);
 

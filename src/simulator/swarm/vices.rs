@@ -9,8 +9,9 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::{
-    Bursts, Cargo, Effect, Fault, Latency, LogNormal, Machines, Mtu, Plan, Rule, RuleId, Slot,
+use super::Plan;
+use crate::simulator::{
+    Bursts, Cargo, Effect, Fault, Latency, LogNormal, Machines, Mtu, Rule, RuleId, Slot,
     network::{chance, draw},
 };
 
@@ -54,20 +55,21 @@ pub(super) fn shorten_memories(plan: &mut Plan) {
 /// Adds to a plan what its seed says.
 pub(super) fn draw_vices(plan: &mut Plan) {
     let rng = Xoshiro256PlusPlus::seed_from_u64(plan.seed ^ VICES_SALT);
-    let mut draft = Draft { rng, plan };
-    if chance(&mut draft.rng, ANY) {
-        draft.spoil_network();
-        draft.slow_down();
-        draft.impose_rules();
+    let mut vices = Vices { rng, plan };
+    if chance(&mut vices.rng, ANY) {
+        vices.spoil_network();
+        vices.slow_down();
+        vices.impose_rules();
     }
 }
 
-struct Draft<'a> {
+/// A plan that gets its vices.
+struct Vices<'a> {
     rng: Xoshiro256PlusPlus,
     plan: &'a mut Plan,
 }
 
-impl Draft<'_> {
+impl Vices<'_> {
     fn spoil_network(&mut self) {
         if self.has() {
             let median = self.millis(1, 20);

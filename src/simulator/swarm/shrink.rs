@@ -5,8 +5,11 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Conditions, Fault, Plan, Slot, Violation};
-use crate::swim::{Profile, Tuning};
+use super::Plan;
+use crate::{
+    simulator::{Conditions, Fault, Slot, Violation},
+    swim::{Profile, Tuning},
+};
 
 /// So often a plan is run while it shrinks.
 const RUNS_MAX: u32 = 500;
@@ -344,7 +347,8 @@ impl fmt::Display for Shrunk {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Scenario, *};
+    use super::*;
+    use crate::simulator::Scenario;
 
     /// A seed whose plan has at least `nodes` nodes and a fault that `is` one.
     fn plan_with(nodes: usize, is: fn(&Fault) -> bool) -> Plan {
