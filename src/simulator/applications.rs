@@ -2,40 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
-use super::{Distribution, Slot, World};
+use super::{Application, Distribution, Slot, World};
 use crate::swim::{AppStatus, Input, MemberView, Timestamp};
-
-/// Why applications end in simulations.
-const REASON: &str = "killed by signal 9";
-
-/// What becomes of the application beside a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Application {
-    /// It ends.
-    Down,
-    /// It starts.
-    Up,
-}
-
-impl Application {
-    /// The word in scenarios and reports.
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::Down => "down",
-            Self::Up => "up",
-        }
-    }
-
-    fn status(self) -> AppStatus {
-        match self {
-            Self::Down => AppStatus::down(REASON),
-            Self::Up => AppStatus::Up,
-        }
-    }
-}
 
 /// The last word of every node, and how long each of the others took to hear one.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Place,
+    Place, Slot,
     audit::LEAVE_MAX,
     consumer::Consumer,
     slow::Anomaly,
@@ -19,22 +19,6 @@ use crate::swim::{Change, Node, Notice, Profile, StopReason, StreamId, Tags, Tim
 
 /// Datagrams that wait in a paused process's socket; more are dropped, as the kernel does.
 const INBOX_DATAGRAMS_MAX: usize = 256;
-
-/// A machine's number in its world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slot(pub(super) u32);
-
-impl Slot {
-    /// The slot with this index.
-    pub(super) fn at(index: usize) -> Self {
-        Self(u32::try_from(index).expect("slots are u32"))
-    }
-
-    /// The slot as an index; slots count up from zero in the order of [`super::World::add`].
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
 
 /// What an operator sets on one machine before the process first starts there.
 #[derive(Clone, Debug)]

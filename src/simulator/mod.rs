@@ -33,10 +33,12 @@ mod report;
 mod rumours;
 mod run;
 mod scenario;
+mod slot;
 mod slow;
 mod starts;
 mod story;
 mod streams;
+mod strikes;
 mod swarm;
 mod time_text;
 mod toil;
@@ -46,10 +48,9 @@ mod warm;
 mod watch;
 mod world;
 
-pub use applications::Application;
-pub use faults::{Data, Fault, Move};
+pub use faults::{Application, Data, Fault, Move};
 pub use liveness::STABLE_FOR;
-pub use machine::{End, Slot, Spec, Told};
+pub use machine::{End, Spec, Told};
 pub use measures::{Distribution, Percentiles, Second, Series, Step, Traffic};
 pub use network::{
     Bursts, Cargo, Conditions, Effect, Latency, LogNormal, Machines, Mtu, Place, Rate, Rule,
@@ -60,6 +61,7 @@ pub use promises::{Promise, Violation};
 pub use report::{Crashes, Report};
 pub use run::{Measures, Run, Tapped};
 pub use scenario::{NODES_MAX, Outcome, Phase, Scenario, ScenarioError, Telling, Watcher};
+pub use slot::Slot;
 pub use story::Story;
 pub use swarm::{CONVERGENCE_MAX, Plan, Shrunk};
 pub use world::World;
