@@ -1,56 +1,7 @@
-//! `Applications`: what was said of the applications beside nodes, and when the others heard it.
+//! What applications beside nodes do, and that others hear of it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::{Application, Distribution, Slot, World};
-use crate::swim::{AppStatus, Input, MemberView, Timestamp};
-
-/// The last word of every node, and how long each of the others took to hear one.
-#[derive(Debug, Default)]
-pub(super) struct Applications {
-    words: BTreeMap<Slot, Word>,
-    heard: Distribution,
-}
-
-#[derive(Debug)]
-struct Word {
-    at: Timestamp,
-    generation: u32,
-    app: AppStatus,
-    told: BTreeSet<Slot>,
-}
-
-impl Applications {
-    /// From each word until each of the others told it who ran when it was said.
-    pub(super) const fn heard(&self) -> &Distribution {
-        &self.heard
-    }
-
-    fn say(&mut self, now: Timestamp, of: Slot, generation: u32, app: AppStatus) {
-        let word = Word {
-            at: now,
-            generation,
-            app,
-            told: BTreeSet::from([of]),
-        };
-        self.words.insert(of, word);
-    }
-
-    fn notice(
-        &mut self,
-        (now, started): (Timestamp, Timestamp),
-        (at, of): (Slot, Slot),
-        view: &MemberView,
-    ) {
-        let Some(word) = self.words.get_mut(&of) else {
-            return;
-        };
-        let is_it = view.app.as_ref() == Some(&word.app) && view.card.generation == word.generation;
-        if is_it && started <= word.at && word.told.insert(at) {
-            self.heard.record_time(now - word.at);
-        }
-    }
-}
+use super::{Application, Slot, World, measures::Hearer};
+use crate::swim::{Input, MemberView};
 
 impl World {
     /// Lets the application in `slot` start or end, if its agent runs.
@@ -67,13 +18,13 @@ impl World {
 
     /// The process in `at` told of the member that runs, or ran, in `of`.
     pub(super) fn notice_application(&mut self, at: Slot, of: Slot, view: &MemberView) {
-        let times = self
-            .machine(at)
-            .process
-            .as_ref()
-            .map(|process| (self.now(), process.started));
-        if let Some(times) = times.filter(|_| view.app.is_some()) {
-            self.applications.notice(times, (at, of), view);
+        let process = self.machine(at).process.as_ref();
+        let hearer = process.map(|process| Hearer {
+            slot: at,
+            started: process.started,
+        });
+        if let Some(hearer) = hearer.filter(|_| view.app.is_some()) {
+            self.applications.notice(self.now(), hearer, of, view);
         }
     }
 }

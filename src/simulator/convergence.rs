@@ -1,9 +1,9 @@
 //! Looking at a world from outside: who is really there, and who disagrees about it.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use super::{End, Slot, Told, Violation, World, machine::Machine, truth::Truth};
-use crate::swim::{MemberView, Node, Notice, Status};
+use crate::swim::{MemberView, Node, Notice, Status, Timestamp};
 
 impl World {
     /// Every machine, whether a process runs there or not.
@@ -59,6 +59,17 @@ impl World {
             .filter(|told| told.change.member().is_some_and(|m| m.card.name == *name))
             .map(|told| told.change.kind())
             .collect()
+    }
+
+    /// Follows changes of this [`crate::swim::Change::kind`] about the member of `about` from now on.
+    pub fn follow(&mut self, about: Slot, kind: &'static str) {
+        self.rumours.follow(self.id(about), kind);
+    }
+
+    /// Which machines told the change since it is followed, and when each did first; `None` when
+    /// it is not followed.
+    pub fn followed(&self, about: Slot, kind: &'static str) -> Option<&BTreeMap<Slot, Timestamp>> {
+        self.rumours.followed(self.id(about), kind)
     }
 
     /// How the last process there ended, if none runs.

@@ -26,11 +26,9 @@ mod liveness;
 mod machine;
 mod measures;
 mod network;
-mod outages;
 mod prefetch;
 mod promises;
 mod report;
-mod rumours;
 mod run;
 mod scenario;
 mod slot;
@@ -51,15 +49,14 @@ mod world;
 pub use faults::{Application, Data, Fault, Move};
 pub use liveness::STABLE_FOR;
 pub use machine::{End, Spec, Told};
-pub use measures::{Distribution, Percentiles, Second, Series, Step, Traffic};
+pub use measures::{Distribution, Measures, Outage, Percentiles, Second, Series, Step, Traffic};
 pub use network::{
     Bursts, Cargo, Conditions, Effect, Latency, LogNormal, Machines, Mtu, Place, Rate, Rule,
     RuleId, Zones,
 };
-pub use outages::Outage;
 pub use promises::{Promise, Violation};
 pub use report::{Crashes, Report};
-pub use run::{Measures, Run, Tapped};
+pub use run::{Run, Tapped};
 pub use scenario::{NODES_MAX, Outcome, Phase, Scenario, ScenarioError, Telling, Watcher};
 pub use slot::Slot;
 pub use story::Story;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{super::Slot, Distribution};
+use super::Distribution;
+use crate::simulator::Slot;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// A machine that ran for less says little about what nodes send in a second.
@@ -21,7 +22,7 @@ pub struct Traffic {
 
 /// What each machine sent since counting began.
 #[derive(Debug, Default)]
-pub(in super::super) struct Senders(Vec<Sender>);
+pub(in crate::simulator) struct Senders(Vec<Sender>);
 
 /// Kept small: worlds have a million of them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,19 +55,19 @@ impl Senders {
     }
 
     /// The machine is about to send.
-    pub(in super::super) fn prefetch(&self, slot: Slot) {
+    pub(in crate::simulator) fn prefetch(&self, slot: Slot) {
         crate::swim::prefetch(&self.0[slot.index()]);
     }
 
     /// A datagram leaves the machine.
-    pub(in super::super) fn datagram(&mut self, slot: Slot, bytes: usize) {
+    pub(in crate::simulator) fn datagram(&mut self, slot: Slot, bytes: usize) {
         let sender = &mut self.0[slot.index()];
         sender.datagrams += 1;
         sender.bytes += bytes as u64;
     }
 
     /// Bytes are written to a stream.
-    pub(in super::super) fn frame(&mut self, slot: Slot, bytes: usize) {
+    pub(in crate::simulator) fn frame(&mut self, slot: Slot, bytes: usize) {
         self.0[slot.index()].bytes += bytes as u64;
     }
 
@@ -76,7 +77,7 @@ impl Senders {
     }
 
     /// Sums up, given how long the processes that still run have run, in slot order.
-    pub(in super::super) fn traffic(&self, running: impl Iterator<Item = Duration>) -> Traffic {
+    pub(in crate::simulator) fn traffic(&self, running: impl Iterator<Item = Duration>) -> Traffic {
         let mut traffic = Traffic::default();
         for (sender, running) in self.0.iter().zip(running) {
             let ran = sender.ran + running;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, mem};
 
-use super::super::Slot;
+use crate::simulator::Slot;
 
 /// How every process sees the cluster, as one number each. A view is the set of members that are
 /// alive or suspect; equal views have equal numbers.

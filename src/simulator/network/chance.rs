@@ -7,12 +7,12 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// True with probability `share`; draws nothing when it is 0, so that a fault that is off does
 /// not shift the randomness of those that are on.
-pub(in super::super) fn chance(rng: &mut Xoshiro256PlusPlus, share: f64) -> bool {
+pub(in crate::simulator) fn chance(rng: &mut Xoshiro256PlusPlus, share: f64) -> bool {
     share > 0.0 && rng.random_bool(share)
 }
 
 /// A duration between two, in whole microseconds.
-pub(in super::super) fn draw(
+pub(in crate::simulator) fn draw(
     rng: &mut Xoshiro256PlusPlus,
     min: Duration,
     max: Duration,

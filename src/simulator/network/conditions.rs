@@ -80,7 +80,7 @@ impl Conditions {
     }
 
     /// What most networks are not said to have, as label and value, for people.
-    pub(in super::super) fn rare_vices(&self) -> Vec<(&'static str, String)> {
+    pub(in crate::simulator) fn rare_vices(&self) -> Vec<(&'static str, String)> {
         let bursts = self.bursts.map(|bursts| {
             let mean = humantime::format_duration(bursts.mean);
             format!("share {}, mean {mean}", bursts.share)
@@ -98,7 +98,7 @@ impl Conditions {
     }
 
     /// Whether every datagram and every stream arrives whole.
-    pub(in super::super) fn is_faithful(&self) -> bool {
+    pub(in crate::simulator) fn is_faithful(&self) -> bool {
         let peaceful = Self {
             duplication: self.duplication,
             reordering: self.reordering,
@@ -149,7 +149,7 @@ impl std::fmt::Display for Mtu {
 }
 
 /// Reads a share, 0 to 1.
-pub(in super::super) fn deserialize_share<'de, D: Deserializer<'de>>(
+pub(in crate::simulator) fn deserialize_share<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<f64, D::Error> {
     let share = f64::deserialize(deserializer).ok();

@@ -77,7 +77,7 @@ impl Latency {
     }
 
     /// One draw.
-    pub(in super::super) fn draw(self, rng: &mut Xoshiro256PlusPlus) -> Duration {
+    pub(in crate::simulator) fn draw(self, rng: &mut Xoshiro256PlusPlus) -> Duration {
         match self {
             Self::LogNormal(normal) => normal.at(draw_normal(rng)),
             Self::Uniform { min, max } => draw(rng, min, max),

@@ -7,7 +7,7 @@ const PORT: u16 = 7946;
 
 /// An address in the simulated network: 10.0.0.1 and up, always the same port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place(pub(in super::super) u32);
+pub struct Place(pub(in crate::simulator) u32);
 
 impl Place {
     const NET: u32 = u32::from_be_bytes([10, 0, 0, 1]);
@@ -18,7 +18,7 @@ impl Place {
     }
 
     /// The place behind `address`, if it is one of this network.
-    pub(in super::super) fn behind(address: SocketAddr) -> Option<Self> {
+    pub(in crate::simulator) fn behind(address: SocketAddr) -> Option<Self> {
         match address {
             SocketAddr::V4(v4) if v4.port() == PORT => {
                 v4.ip().to_bits().checked_sub(Self::NET).map(Self)

@@ -70,7 +70,7 @@ impl Effect {
     };
 
     /// Whether it changes nothing.
-    pub(in super::super) fn is_nothing(&self) -> bool {
+    pub(in crate::simulator) fn is_nothing(&self) -> bool {
         let only = self.only;
         *self
             == Self {
@@ -89,7 +89,7 @@ impl Rule {
 
     /// Machines that have it worse than all others, towards all others; nobody is where only
     /// the way between some and some is worse.
-    pub(in super::super) fn singled_out(&self) -> impl Iterator<Item = Slot> + '_ {
+    pub(in crate::simulator) fn singled_out(&self) -> impl Iterator<Item = Slot> + '_ {
         let named = match (&self.from.0, &self.to.0) {
             (Some(named), None) | (None, Some(named)) => named.as_slice(),
             _ => &[],

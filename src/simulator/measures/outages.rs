@@ -5,8 +5,8 @@
 
 use std::{collections::BTreeMap, mem, time::Duration};
 
-use super::{Distribution, Slot};
-use crate::swim::Timestamp;
+use super::Distribution;
+use crate::{simulator::Slot, swim::Timestamp};
 
 /// One crash, and when it was noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Outage {
 
 /// Every crash so far.
 #[derive(Debug, Default)]
-pub(super) struct Outages {
+pub(in crate::simulator) struct Outages {
     running: Slots,
     open: BTreeMap<Slot, Open>,
     closed: Vec<Outage>,
@@ -55,7 +55,7 @@ struct Slots {
 
 impl Outages {
     /// Forgets every crash, and goes on with who runs.
-    pub(super) fn forget(&mut self) {
+    pub(in crate::simulator) fn forget(&mut self) {
         *self = Self {
             running: mem::take(&mut self.running),
             ..Self::default()
@@ -63,7 +63,7 @@ impl Outages {
     }
 
     /// A process starts in `slot`: if one crashed there, nobody needs to notice any more.
-    pub(super) fn start(&mut self, slot: Slot) {
+    pub(in crate::simulator) fn start(&mut self, slot: Slot) {
         self.running.insert(slot);
         if let Some(mut open) = self.open.remove(&slot) {
             open.outage.cut_short = true;
@@ -73,7 +73,7 @@ impl Outages {
     }
 
     /// The process of `of` crashed in `generation`; all others that run should notice.
-    pub(super) fn crash(&mut self, now: Timestamp, of: Slot, generation: u32) {
+    pub(in crate::simulator) fn crash(&mut self, now: Timestamp, of: Slot, generation: u32) {
         self.stop(now, of);
         let outage = Outage {
             of,
@@ -93,7 +93,7 @@ impl Outages {
     }
 
     /// The process of `slot` does not run any more, and nobody waits for its word.
-    pub(super) fn stop(&mut self, now: Timestamp, slot: Slot) {
+    pub(in crate::simulator) fn stop(&mut self, now: Timestamp, slot: Slot) {
         self.running.remove(slot);
         let mut complete = Vec::new();
         for (of, open) in &mut self.open {
@@ -106,7 +106,13 @@ impl Outages {
     }
 
     /// `observer` told that `generation` of `of` failed.
-    pub(super) fn notice(&mut self, now: Timestamp, of: Slot, generation: u32, observer: Slot) {
+    pub(in crate::simulator) fn notice(
+        &mut self,
+        now: Timestamp,
+        of: Slot,
+        generation: u32,
+        observer: Slot,
+    ) {
         let Some(open) = self.open.get_mut(&of) else {
             return;
         };
@@ -126,7 +132,7 @@ impl Outages {
     }
 
     /// All of them, in the order of the crashes.
-    pub(super) fn all(&self) -> Vec<Outage> {
+    pub(in crate::simulator) fn all(&self) -> Vec<Outage> {
         let open = self.open.values().map(|open| open.outage.clone());
         let mut all: Vec<_> = self.closed.iter().cloned().chain(open).collect();
         all.sort_by_key(|outage| (outage.at, outage.of));
@@ -134,12 +140,12 @@ impl Outages {
     }
 
     /// From each crash until each of the others told it.
-    pub(super) const fn learned(&self) -> &Distribution {
+    pub(in crate::simulator) const fn learned(&self) -> &Distribution {
         &self.learned
     }
 
     /// From the first `failed` told of each crash until each of the others told it.
-    pub(super) const fn spread(&self) -> &Distribution {
+    pub(in crate::simulator) const fn spread(&self) -> &Distribution {
         &self.spread
     }
 
