@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{End, Promise, Slot, Told, Violation, World, bounds, heap::What, machine::Machine};
+use super::{End, Promise, Slot, Told, Violation, World, heap::What, machine::Machine, promises};
 use crate::swim::{Change, MemberId, MemberView, Node, StopReason};
 
 /// Promises are audited against whole member lists this often.
@@ -11,8 +11,6 @@ pub(super) const AUDIT_EVERY: Duration = Duration::from_secs(1);
 const SAMPLED_EVERY_AUDITS: u64 = 5;
 /// Seeds are looked up again this often, as an agent resolves host names again.
 const RESOLVE_EVERY_AUDITS: u64 = 30;
-/// A leaving node has this long to stop.
-pub(super) const LEAVE_MAX: Duration = Duration::from_millis(500);
 /// A process that was undisturbed for so long is healthy beyond doubt.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// A rival that was there so recently may still be a reason to stop.
@@ -32,8 +30,8 @@ impl World {
         if !self.watch.sees(slot) || !change.member().is_none_or(listed) {
             return;
         }
-        if let Err((promise, seen)) = self.ledgers[slot.index()].book(&change) {
-            self.violate(promise, slot, seen);
+        if let Err(breach) = self.ledgers[slot.index()].book(&change) {
+            self.violate(breach.promise, slot, breach.seen);
         }
         let at = self.now();
         let machine = &mut self.machines[slot.index()];
@@ -73,18 +71,18 @@ impl World {
 
     fn audit_load(&mut self, slot: Slot) {
         let load = self.node(slot).map(Node::load);
-        if let Some(seen) = load.as_ref().and_then(bounds::excess) {
+        if let Some(seen) = load.as_ref().and_then(promises::excess) {
             self.violate(Promise::LoadIsBounded, slot, seen);
         }
     }
 
     /// Looks at how much one input led to.
     pub(super) fn audit_outputs(&mut self, slot: Slot, outputs: usize) {
-        if bounds::are_few(outputs) {
+        if promises::are_few(outputs) {
             return;
         }
         let load = self.node(slot).map(Node::load);
-        let excess = |load| bounds::excess_of_outputs(outputs, load);
+        let excess = |load| promises::excess_of_outputs(outputs, load);
         if let Some(seen) = load.as_ref().and_then(excess) {
             self.violate(Promise::LoadIsBounded, slot, seen);
         }
@@ -96,8 +94,8 @@ impl World {
         let Some(process) = process.filter(|process| !process.paused) else {
             return;
         };
-        if let Err((promise, seen)) = self.ledgers[slot.index()].audit(process.node.members()) {
-            self.violate(promise, slot, seen);
+        if let Err(breach) = self.ledgers[slot.index()].audit(process.node.members()) {
+            self.violate(breach.promise, slot, breach.seen);
         }
     }
 

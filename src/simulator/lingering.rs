@@ -1,13 +1,12 @@
 //! Views that did not become equal in time: which promise that breaks, and whose view it is.
 
-use super::{Promise, Slot, World};
+use super::{Promise, Slot, World, promises::Breach};
 use crate::swim::{MemberState, MemberView};
 
 /// A belief that outlived its time.
 struct Lingering {
-    promise: Promise,
     observer: Slot,
-    seen: String,
+    breach: Breach,
 }
 
 impl World {
@@ -15,9 +14,9 @@ impl World {
     /// first; a wrong belief about somebody's life goes before other differences.
     pub(super) fn violate_convergence(&mut self, seen: String, when: &str) {
         match self.lingering() {
-            Some(belief) => {
-                let seen = format!("{}; {when}", belief.seen);
-                self.violate(belief.promise, belief.observer, seen);
+            Some(Lingering { observer, breach }) => {
+                let seen = format!("{}; {when}", breach.seen);
+                self.violate(breach.promise, observer, seen);
             }
             None => self.violate_all(Promise::ViewsConverge, format!("{seen}; {when}")),
         }
@@ -27,31 +26,28 @@ impl World {
         self.living().find_map(|observer| {
             let node = self.node(observer)?;
             node.members().find_map(|view| {
-                let (promise, truth) = self.belies(&view)?;
-                let (name, state) = (&view.card.name, view.state);
-                let seen = format!("holds {name} {state:?}, but {truth}");
-                Some(Lingering {
-                    promise,
-                    observer,
-                    seen,
-                })
+                let breach = self.belies(&view)?;
+                Some(Lingering { observer, breach })
             })
         })
     }
 
-    /// Which promise a belief about a member's life breaks, and how it really is.
-    fn belies(&self, view: &MemberView) -> Option<(Promise, String)> {
+    /// Which promise a belief about a member's life breaks.
+    fn belies(&self, view: &MemberView) -> Option<Breach> {
         let slots = self.by_id.get(&view.card.id)?;
         let runs = slots.iter().find(|slot| self.node(**slot).is_some());
-        match (view.state, runs) {
+        let (promise, truth) = match (view.state, runs) {
             (MemberState::Failed | MemberState::Left, Some(slot)) => {
                 let truth = format!("{} runs", self.label(*slot));
-                Some((Promise::NoHealthyFailed, truth))
+                (Promise::NoHealthyFailed, truth)
             }
             (MemberState::Alive | MemberState::Suspect, None) => {
-                Some((Promise::NoDeadAlive, "it is not there".into()))
+                (Promise::NoDeadAlive, "it is not there".into())
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        let (name, state) = (&view.card.name, view.state);
+        let seen = format!("holds {name} {state:?}, but {truth}");
+        Some(Breach { promise, seen })
     }
 }

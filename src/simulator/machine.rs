@@ -10,8 +10,7 @@ use bytes::Bytes;
 
 use super::{
     Place, Slot,
-    audit::LEAVE_MAX,
-    consumer::Consumer,
+    promises::{Consumer, LEAVE_MAX},
     slow::Anomaly,
     streams::{LinkId, Side},
 };

@@ -12,15 +12,11 @@
 mod ahead;
 mod applications;
 mod audit;
-mod bounds;
 mod carriage;
-mod consumer;
 mod convergence;
-mod events;
 mod faults;
 mod graph;
 mod heap;
-mod ledger;
 mod lingering;
 mod liveness;
 mod machine;

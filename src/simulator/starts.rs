@@ -4,7 +4,11 @@ use std::net::Ipv4Addr;
 
 use rand::RngExt;
 
-use super::{Slot, World, consumer::Consumer, ledger::Ledger, machine::Process};
+use super::{
+    Slot, World,
+    machine::Process,
+    promises::{Consumer, Ledger},
+};
 use crate::swim::{Input, Keys, Node, Remembered, Settings};
 
 impl World {

@@ -7,7 +7,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
     super::{
-        Application, Data, Effect, Fault, Machines, Move, Rule, RuleId, Slot, audit::LEAVE_MAX,
+        Application, Data, Effect, Fault, Machines, Move, Rule, RuleId, Slot, promises::LEAVE_MAX,
     },
     census::Census,
     entry::{Address, Direction, Entry, Kind},

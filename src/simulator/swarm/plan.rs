@@ -11,8 +11,8 @@ use std::{
 use super::draft::Draft;
 use crate::simulator::{
     Conditions, Fault, Phase, Promise, RuleId, Run, Slot, Spec, Story, Watcher, World,
-    audit::LEAVE_MAX,
     liveness::{CONVERGE_WITHIN, Patience},
+    promises::LEAVE_MAX,
 };
 
 /// After everything is healed, all views must be equal within this time. Nearly all plans need

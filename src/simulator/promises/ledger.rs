@@ -6,31 +6,48 @@ use std::{
     time::Duration,
 };
 
-use super::promises::{OF_CHANGES, Promise, Telling};
+use super::{
+    Breach, Promise,
+    changes::{OF_CHANGES, Transition},
+};
 use crate::swim::{AppStatus, Change, MemberId, MemberState, MemberView, Tags};
 
 /// Longer than a run lasts in which anybody comes back that everybody has forgotten.
 const FORGETS_SOON: Duration = Duration::from_secs(3600);
 
-/// The part of a member view that changes must account for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Held {
-    pub(super) state: MemberState,
+/// How new it is what is shown of a member: by generation first, then by incarnation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version {
     pub(super) generation: u32,
     pub(super) incarnation: u32,
-    pub(super) address: SocketAddr,
-    pub(super) suspected_by: Option<MemberId>,
-    pub(super) reason: Option<String>,
-    pub(super) app: Option<AppStatus>,
-    pub(super) tags: Tags,
 }
 
-impl Held {
+impl Version {
+    pub(super) fn of(view: &MemberView) -> Self {
+        Self {
+            generation: view.card.generation,
+            incarnation: view.incarnation,
+        }
+    }
+}
+
+/// The part of a member view that changes must account for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Account {
+    pub(super) state: MemberState,
+    pub(super) version: Version,
+    address: SocketAddr,
+    suspected_by: Option<MemberId>,
+    reason: Option<String>,
+    app: Option<AppStatus>,
+    tags: Tags,
+}
+
+impl Account {
     fn of(view: &MemberView) -> Self {
         Self {
             state: view.state,
-            generation: view.card.generation,
-            incarnation: view.incarnation,
+            version: Version::of(view),
             address: view.card.address,
             suspected_by: view.suspicion.as_ref().map(|suspicion| suspicion.by),
             reason: view.reason.clone(),
@@ -42,17 +59,20 @@ impl Held {
 
 /// One process's member list, rebuilt from its first list and its changes.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
-    members: BTreeMap<MemberId, Held>,
-    /// The greatest generation and incarnation shown of each member, forgotten ones included.
-    highest: BTreeMap<MemberId, (u32, u32)>,
+pub(in crate::simulator) struct Ledger {
+    members: BTreeMap<MemberId, Account>,
+    /// The newest that was shown of each member, forgotten ones included.
+    newest: BTreeMap<MemberId, Version>,
     /// Whoever was forgotten may begin anew with the first generation.
     forgets_soon: bool,
 }
 
 impl Ledger {
     /// The list as it is before anything was told.
-    pub(super) fn new(members: impl Iterator<Item = MemberView>, forget_after: Duration) -> Self {
+    pub(in crate::simulator) fn new(
+        members: impl Iterator<Item = MemberView>,
+        forget_after: Duration,
+    ) -> Self {
         let mut ledger = Self {
             forgets_soon: forget_after < FORGETS_SOON,
             ..Self::default()
@@ -64,19 +84,19 @@ impl Ledger {
     }
 
     /// Books one change, after every promise about changes was held against it.
-    pub(super) fn book(&mut self, change: &Change) -> Result<(), (Promise, String)> {
+    pub(in crate::simulator) fn book(&mut self, change: &Change) -> Result<(), Breach> {
         let Some(member) = change.member() else {
             return Ok(());
         };
-        let telling = Telling {
+        let transition = Transition {
             change,
             member,
             before: self.members.get(&member.card.id),
-            highest: self.highest.get(&member.card.id).copied(),
+            newest: self.newest.get(&member.card.id).copied(),
             forgets_soon: self.forgets_soon,
         };
         for (promise, check) in OF_CHANGES {
-            check(&telling).map_err(|seen| (promise, seen))?;
+            check(&transition).map_err(|seen| Breach { promise, seen })?;
         }
         if matches!(change, Change::Removed(_)) {
             self.members.remove(&member.card.id);
@@ -87,17 +107,17 @@ impl Ledger {
     }
 
     /// Compares the books with the node's own list.
-    pub(super) fn audit(
+    pub(in crate::simulator) fn audit(
         &self,
         members: impl Iterator<Item = MemberView>,
-    ) -> Result<(), (Promise, String)> {
+    ) -> Result<(), Breach> {
         let mut listed = BTreeSet::new();
         for view in members {
             let held = self.members.get(&view.card.id);
-            if held != Some(&Held::of(&view)) {
+            if held != Some(&Account::of(&view)) {
                 let name = &view.card.name;
                 let seen = format!("changes give {held:?} for {name}, the list has {view:?}");
-                return Err((Promise::ChangesReplay, seen));
+                return Err(Self::no_replay(seen));
             }
             listed.insert(view.card.id);
         }
@@ -105,17 +125,21 @@ impl Ledger {
         match held.find(|(id, _)| !listed.contains(*id)) {
             Some((id, held)) => {
                 let seen = format!("changes give {held:?} for {id}, the list has nobody");
-                Err((Promise::ChangesReplay, seen))
+                Err(Self::no_replay(seen))
             }
             None => Ok(()),
         }
     }
 
+    const fn no_replay(seen: String) -> Breach {
+        let promise = Promise::ChangesReplay;
+        Breach { promise, seen }
+    }
+
     fn put(&mut self, view: &MemberView) {
-        let held = Held::of(view);
-        let shown = (held.generation, held.incarnation);
-        let highest = self.highest.entry(view.card.id).or_insert(shown);
-        *highest = (*highest).max(shown);
-        self.members.insert(view.card.id, held);
+        let account = Account::of(view);
+        let newest = self.newest.entry(view.card.id).or_insert(account.version);
+        *newest = (*newest).max(account.version);
+        self.members.insert(view.card.id, account);
     }
 }

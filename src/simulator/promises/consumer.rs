@@ -18,7 +18,7 @@ const RHYTHMS: u32 = 4;
 
 /// The feed of a process, and what its one reader made of it.
 #[derive(Debug)]
-pub(super) struct Consumer {
+pub(in crate::simulator) struct Consumer {
     feed: Feed,
     subscriber: Subscriber,
     /// The number of the last line it read, or of the snapshot.
@@ -32,7 +32,7 @@ pub(super) struct Consumer {
 impl Consumer {
     /// The consumer of process `number`, whose `node` has told nothing so far. Whom it knows
     /// already comes by changes, as it does where no cluster stands from the first moment.
-    pub(super) fn new(now: Timestamp, number: u32, node: &Node) -> Self {
+    pub(in crate::simulator) fn new(now: Timestamp, number: u32, node: &Node) -> Self {
         let mut members = node.members();
         let own = members.next().expect("a node shows itself first");
         let mut feed = Feed::new(Epoch(number.into()), now, &own)
@@ -51,7 +51,7 @@ impl Consumer {
         }
     }
 
-    pub(super) fn publish(&mut self, at: Timestamp, change: &Change) {
+    pub(in crate::simulator) fn publish(&mut self, at: Timestamp, change: &Change) {
         self.feed.publish(at, change);
     }
 
@@ -59,7 +59,7 @@ impl Consumer {
     ///
     /// # Errors
     /// Says which number was missing, or what the lines do not add up to.
-    pub(super) fn look(&mut self, now: Timestamp, node: &Node) -> Result<(), String> {
+    pub(in crate::simulator) fn look(&mut self, now: Timestamp, node: &Node) -> Result<(), String> {
         self.occasions += 1;
         if !self.occasions.is_multiple_of(self.rhythm) {
             return Ok(());
@@ -162,11 +162,11 @@ fn shows(held: &Value, view: &MemberView) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use super::{
-        super::{Conditions, Spec, World},
-        *,
+    use super::*;
+    use crate::{
+        simulator::{Conditions, Spec, World},
+        swim::MemberState,
     };
-    use crate::swim::MemberState;
 
     /// A world of two that know each other, and what the first holds of the second.
     fn pair() -> (World, MemberView) {

@@ -18,7 +18,7 @@ struct Bound {
 const OUTPUTS: Bound = Bound { base: 64, each: 4 };
 
 /// Says what a node keeps more of than it should, if anything.
-pub(super) fn excess(load: &Load) -> Option<String> {
+pub(in crate::simulator) fn excess(load: &Load) -> Option<String> {
     let bound = |base, each| Bound { base, each };
     let kept = [
         ("records", load.records, bound(16, 2)),
@@ -37,12 +37,12 @@ pub(super) fn excess(load: &Load) -> Option<String> {
 }
 
 /// Whether so few outputs of one input are nothing to look into.
-pub(super) const fn are_few(outputs: usize) -> bool {
+pub(in crate::simulator) const fn are_few(outputs: usize) -> bool {
     outputs <= OUTPUTS.base
 }
 
 /// Says whether one input led to more outputs than it should.
-pub(super) fn excess_of_outputs(outputs: usize, load: &Load) -> Option<String> {
+pub(in crate::simulator) fn excess_of_outputs(outputs: usize, load: &Load) -> Option<String> {
     // An exchange may bring any event that is kept.
     let outputs = outputs.saturating_sub(load.events);
     OUTPUTS.excess("outputs of one input", outputs, load.members)
