@@ -79,6 +79,19 @@ pub enum End {
     Stopped(StopReason),
 }
 
+impl End {
+    /// The end of "it ends: ".
+    pub(super) fn in_words(&self) -> String {
+        match self {
+            Self::Crashed => "it was killed".into(),
+            Self::Stopped(StopReason::Conflict { holder }) => {
+                format!("its name is taken, by who is at {holder}")
+            }
+            Self::Stopped(StopReason::Left) => "it left".into(),
+        }
+    }
+}
+
 /// A machine with its process, if one runs.
 #[derive(Debug)]
 pub(super) struct Machine {

@@ -18,9 +18,8 @@ use super::{
     measures::{Applications, Meter, Outages, Rumours},
     network::Network,
     promises::{Events, Ledger},
-    story::end_in_words,
+    record::TraceHash,
     streams::Links,
-    trace::Trace,
     warm::Warmth,
     watch::Watch,
 };
@@ -47,7 +46,7 @@ pub struct World {
     pub(super) network: Network,
     pub(super) links: Links,
     pub(super) rng: Xoshiro256PlusPlus,
-    trace: Trace,
+    trace: TraceHash,
     /// The interner that all nodes share, unless each process has its own as real ones do.
     pub(super) directory: Option<Directory>,
     pub(super) warmth: Warmth,
@@ -94,7 +93,7 @@ impl World {
             network: Network::new(conditions),
             links: Links::default(),
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
-            trace: Trace::new(seed),
+            trace: TraceHash::new(seed),
             directory: Some(Directory::new()),
             warmth: Warmth::default(),
             ahead: Ahead::default(),
@@ -235,7 +234,7 @@ impl World {
     pub fn report(&mut self) -> Run {
         Run {
             seed: self.seed,
-            trace_hash: self.trace.hash(),
+            trace_hash: self.trace.so_far(),
             simulated: self.now - self.counting_since,
             node_time: self.node_time(),
             outages: self.outages.all(),
@@ -402,7 +401,7 @@ impl World {
         }
         self.stopped_until.remove(&slot);
         self.events.release(slot);
-        self.tell_story_of(slot, || format!("ends: {}", end_in_words(&end)));
+        self.tell_story_of(slot, || format!("ends: {}", end.in_words()));
         let ran = now - process.started.max(self.counting_since);
         self.ran += ran;
         self.meter.end(slot, ran);

@@ -1,29 +1,31 @@
-//! `Trace`: one hash over everything that happened, so that two runs can be compared to the byte.
+//! `TraceHash`: one hash over everything that happened, so that two runs can be compared to the byte.
 
 use std::{hash::Hasher, net::SocketAddr};
 
 use siphasher::sip::SipHasher13;
 
-use super::Slot;
-use crate::swim::{AppStatus, Change, Input, MemberView, Output, StopReason, Tags, Timestamp};
+use crate::{
+    simulator::Slot,
+    swim::{AppStatus, Change, Input, MemberView, Output, StopReason, Tags, Timestamp},
+};
 
 /// A running hash over every input and output of every node. Lengths come before bytes, counts
 /// before lists and a mark before what may be missing; integers have fixed widths, so that equal
 /// hashes mean equal runs on any machine.
 #[derive(Debug)]
-pub(super) struct Trace(SipHasher13);
+pub(in crate::simulator) struct TraceHash(SipHasher13);
 
-impl Trace {
-    pub(super) fn new(seed: u64) -> Self {
+impl TraceHash {
+    pub(in crate::simulator) fn new(seed: u64) -> Self {
         Self(SipHasher13::new_with_keys(seed, 0))
     }
 
     /// The hash of the run so far.
-    pub(super) fn hash(&self) -> u64 {
+    pub(in crate::simulator) fn so_far(&self) -> u64 {
         self.0.finish()
     }
 
-    pub(super) fn input(&mut self, now: Timestamp, slot: Slot, input: &Input<'_>) {
+    pub(in crate::simulator) fn input(&mut self, now: Timestamp, slot: Slot, input: &Input<'_>) {
         self.0.write_u64(now.as_micros());
         self.0.write_u32(slot.0);
         match *input {
@@ -87,7 +89,7 @@ impl Trace {
         }
     }
 
-    pub(super) fn output(&mut self, output: &Output) {
+    pub(in crate::simulator) fn output(&mut self, output: &Output) {
         match output {
             Output::Change(change) => {
                 self.0.write_u8(0);
@@ -276,10 +278,10 @@ mod tests {
     use super::*;
     use crate::swim::{Card, Evidence, MemberId, MemberState, Suspicion};
 
-    fn hash(trace: impl FnOnce(&mut Trace)) -> u64 {
-        let mut fresh = Trace::new(1);
+    fn hash(trace: impl FnOnce(&mut TraceHash)) -> u64 {
+        let mut fresh = TraceHash::new(1);
         trace(&mut fresh);
-        fresh.hash()
+        fresh.so_far()
     }
 
     fn of_change(change: Change) -> u64 {
