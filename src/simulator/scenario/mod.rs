@@ -25,7 +25,7 @@ use std::{num::NonZeroUsize, time::Duration};
 use serde::Deserialize;
 
 pub use error::ScenarioError;
-pub use play::{Outcome, Phase, Watcher};
+pub use play::Outcome;
 pub use telling::Telling;
 
 use super::{Conditions, Plan, Slot, Spec, Zones, time_text::TIME_MAX};

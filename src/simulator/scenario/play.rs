@@ -1,13 +1,14 @@
 //! Running a scenario: the cluster forms, faults strike, all is healed, views must be equal.
 
-use std::{num::NonZeroUsize, ops::ControlFlow, time::Duration};
+use std::{num::NonZeroUsize, time::Duration};
 
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
     super::{
-        Distribution, Fault, Percentiles, Plan, Report, Run, STABLE_FOR, Slot, Story, World,
+        Distribution, Fault, Percentiles, Phase, Plan, Report, Run, STABLE_FOR, Slot, Story,
+        Watcher, World,
         liveness::{CONVERGE_WITHIN, Patience},
     },
     EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start, Telling,
@@ -25,21 +26,6 @@ const FORM_STEPS: u32 = 100;
 /// Views are compared this often while they converge; to compare all is n².
 const COMPARED_EVERY: Duration = Duration::from_millis(100);
 const COMPARED_EVERY_IF_MANY: Duration = Duration::from_millis(500);
-
-/// What a run is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// The cluster forms; nothing is counted yet.
-    Forming,
-    /// Faults strike.
-    Safety,
-    /// Everything is healed.
-    Liveness,
-}
-
-/// Told about once per virtual second how far a run is, and when a phase begins; says whether to
-/// go on.
-pub type Watcher<'a> = dyn FnMut(Phase, Duration) -> ControlFlow<()> + 'a;
 
 /// How a scenario went with one seed.
 #[derive(Clone, Debug)]
@@ -343,6 +329,8 @@ impl Expect {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
 
     const LATE: &str = "# A late crash.\nnodes = 40\nduration = \"30s\"\n[[fault]]\n\

@@ -1,7 +1,9 @@
 //! Views that did not become equal in time: which promise that breaks, and whose view it is.
 
-use super::{Promise, Slot, World, promises::Breach};
-use crate::swim::{MemberState, MemberView};
+use crate::{
+    simulator::{Promise, Slot, World, promises::Breach},
+    swim::{MemberState, MemberView},
+};
 
 /// A belief that outlived its time.
 struct Lingering {

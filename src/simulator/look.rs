@@ -1,8 +1,8 @@
-//! Looking at a world from outside: who is really there, and who disagrees about it.
+//! Looking at a world from outside: who is there, and what they hold and told.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use super::{End, Slot, Told, Violation, World, machine::Machine, truth::Truth};
+use super::{End, Slot, Told, Violation, World, machine::Machine};
 use crate::swim::{MemberView, Node, Notice, Status, Timestamp};
 
 impl World {
@@ -94,18 +94,6 @@ impl World {
     /// Promises broken so far. A world stands still after the first.
     pub fn violations(&self) -> &[Violation] {
         &self.violations
-    }
-
-    /// Says who sees the world otherwise than it is, if anybody does.
-    pub fn disagreement(&self) -> Option<String> {
-        let mut truth = match Truth::of(self) {
-            Ok(truth) => truth,
-            Err(seen) => return Some(seen),
-        };
-        self.living().find_map(|slot| {
-            let wrong = truth.wrong_about(self, slot)?;
-            Some(format!("{} {wrong}", self.label(slot)))
-        })
     }
 
     /// Machines where something ran once and nothing does.

@@ -1,9 +1,12 @@
 //! The phases of a run as time passes in them, and the promise of the last one: everything is
 //! healed, and views must become and stay equal.
 
+mod lingering;
+mod truth;
+
 use std::{ops::ControlFlow, time::Duration};
 
-use super::{Phase, Promise, Watcher, World};
+use super::{Promise, World};
 
 /// Once all views are equal nothing may change for this long.
 pub const STABLE_FOR: Duration = Duration::from_secs(20);
@@ -13,6 +16,21 @@ const WATCHED_EVERY: Duration = Duration::from_secs(1);
 /// The key by which a scenario says how soon views must be equal: who reads that they were not
 /// must know that it was the scenario's bound.
 pub(super) const CONVERGE_WITHIN: &str = "converge_within";
+
+/// What a run is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The cluster forms; nothing is counted yet.
+    Forming,
+    /// Faults strike.
+    Safety,
+    /// Everything is healed.
+    Liveness,
+}
+
+/// Told about once per virtual second how far a run is, and when a phase begins; says whether to
+/// go on.
+pub type Watcher<'a> = dyn FnMut(Phase, Duration) -> ControlFlow<()> + 'a;
 
 /// How views are waited for.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +138,8 @@ impl World {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Scenario, *};
+    use super::*;
+    use crate::simulator::Scenario;
 
     #[test]
     fn whoever_reads_that_views_were_not_equal_in_time_reads_whose_time_that_was() {

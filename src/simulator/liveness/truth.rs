@@ -2,24 +2,54 @@
 
 use std::collections::BTreeMap;
 
-use super::{Slot, World};
-use crate::swim::{Enrolled, MemberId, MemberState, Node, Sketch};
+use crate::{
+    simulator::{Slot, World},
+    swim::{Enrolled, MemberId, MemberState, Node, Sketch},
+};
+
+impl World {
+    /// Says who sees the world otherwise than it is, if anybody does.
+    pub fn disagreement(&self) -> Option<String> {
+        let mut truth = match Truth::of(self) {
+            Ok(truth) => truth,
+            Err(seen) => return Some(seen),
+        };
+        self.living().find_map(|slot| {
+            let wrong = truth.wrong_about(self, slot)?;
+            Some(format!("{} {wrong}", self.label(slot)))
+        })
+    }
+}
+
+/// Somebody who lives.
+#[derive(Clone, Copy)]
+struct Living {
+    slot: Slot,
+    /// As it sees itself.
+    itself: Sketch,
+}
+
+/// What is held of a member that does not live.
+struct Grave {
+    holder: Slot,
+    held: Sketch,
+}
 
 /// Everybody who lives, as they see themselves, and everybody who does not.
-pub(super) struct Truth {
-    living: BTreeMap<MemberId, (Slot, Sketch)>,
+struct Truth {
+    living: BTreeMap<MemberId, Living>,
     /// The same by place in the directory that all share; empty when each has its own.
-    by_place: Vec<Option<(Slot, Sketch)>>,
+    by_place: Vec<Option<Living>>,
     dead: Vec<(MemberId, Slot)>,
     /// The living by cluster.
     counts: BTreeMap<String, usize>,
     /// What the first that was asked holds of each member that does not live.
-    graves: BTreeMap<MemberId, (Slot, Sketch)>,
+    graves: BTreeMap<MemberId, Grave>,
 }
 
 impl Truth {
     /// Looks at everybody who lives; says who is not what it should be.
-    pub(super) fn of(world: &World) -> Result<Self, String> {
+    fn of(world: &World) -> Result<Self, String> {
         let mut truth = Self {
             living: BTreeMap::new(),
             by_place: Vec::new(),
@@ -43,21 +73,22 @@ impl Truth {
         if !node.is_at(&itself, world.address(slot)) {
             return Err(format!("{} does not know its address", world.label(slot)));
         }
-        if self.living.insert(world.id(slot), (slot, itself)).is_some() {
+        let living = Living { slot, itself };
+        if self.living.insert(world.id(slot), living).is_some() {
             return Err(format!("two processes run as {}", world.label(slot)));
         }
         if world.directory.is_some() {
             let place = itself.member.index();
             let length = self.by_place.len().max(place + 1);
             self.by_place.resize(length, None);
-            self.by_place[place] = Some((slot, itself));
+            self.by_place[place] = Some(living);
         }
         *self.counts.entry(machine.spec.cluster.clone()).or_default() += 1;
         Ok(())
     }
 
     /// What the process in `slot` has wrong.
-    pub(super) fn wrong_about(&mut self, world: &World, slot: Slot) -> Option<String> {
+    fn wrong_about(&mut self, world: &World, slot: Slot) -> Option<String> {
         let node = world.node(slot)?;
         let mut known = 0;
         for held in node.sketches() {
@@ -86,11 +117,18 @@ impl Truth {
     /// Says who holds the dead otherwise than the one who was asked first.
     fn bury(&mut self, world: &World, slot: Slot, held: &Sketch) -> Option<String> {
         let id = world.node(slot)?.id_of(held.member);
-        let (other, theirs) = self.graves.entry(id).or_insert((slot, *held));
+        let first = Grave {
+            holder: slot,
+            held: *held,
+        };
+        let Grave {
+            holder,
+            held: theirs,
+        } = self.graves.entry(id).or_insert(first);
         let what = |sketch: &Sketch| (sketch.life, sketch.state);
         (what(held) != what(theirs)).then(|| {
             let [held, theirs] = [held, theirs].map(words);
-            let other = world.label(*other);
+            let other = world.label(*holder);
             format!("holds {id} {held}, which {other} holds {theirs}")
         })
     }
@@ -104,7 +142,7 @@ impl Truth {
         self.dead.iter().find(lives).map(|(_, of)| *of)
     }
 
-    fn find(&self, node: &Node, member: Enrolled) -> Option<&(Slot, Sketch)> {
+    fn find(&self, node: &Node, member: Enrolled) -> Option<&Living> {
         match self.by_place.is_empty() {
             true => self.living.get(&node.id_of(member)),
             false => self.by_place.get(member.index())?.as_ref(),
@@ -124,17 +162,17 @@ impl Truth {
     }
 }
 
-fn is_right(world: &World, node: &Node, held: &Sketch, (of, itself): &(Slot, Sketch)) -> bool {
+fn is_right(world: &World, node: &Node, held: &Sketch, Living { slot, itself }: &Living) -> bool {
     let what = |sketch: &Sketch| (sketch.life, sketch.incarnation, sketch.state, sketch.facts);
-    what(held) == what(itself) && node.is_at(held, world.address(*of))
+    what(held) == what(itself) && node.is_at(held, world.address(*slot))
 }
 
-fn quarrel(world: &World, node: &Node, held: &Sketch, truth: Option<&(Slot, Sketch)>) -> String {
+fn quarrel(world: &World, node: &Node, held: &Sketch, truth: Option<&Living>) -> String {
     let id = node.id_of(held.member);
     match truth {
         None => format!("holds {id} {:?}, but it is not there", held.state),
-        Some((of, itself)) => {
-            let (name, address) = (world.label(*of), world.address(*of));
+        Some(Living { slot, itself }) => {
+            let (name, address) = (world.label(*slot), world.address(*slot));
             let [held, itself] = [held, itself].map(words);
             format!("holds {name} {held}, but it is {itself} at {address}")
         }
