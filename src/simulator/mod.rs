@@ -9,40 +9,21 @@
 //! It does not simulate an async runtime or an operating system beyond what a process can feel:
 //! addresses, latency, loss, streams that break, a full socket buffer, being stopped.
 
-mod ahead;
-mod applications;
-mod audit;
-mod carriage;
 mod faults;
-mod graph;
-mod heap;
 mod liveness;
-mod look;
-mod machine;
 mod measures;
 mod network;
-mod prefetch;
 mod promises;
 mod record;
 mod report;
-mod run;
 mod scenario;
 mod slot;
-mod slow;
-mod starts;
-mod streams;
-mod strikes;
 mod swarm;
-mod tell;
 mod time_text;
-mod toil;
-mod warm;
-mod watch;
 mod world;
 
 pub use faults::{Application, Data, Fault, Move};
 pub use liveness::{Phase, STABLE_FOR, Watcher};
-pub use machine::{End, Spec, Told};
 pub use measures::{Distribution, Measures, Outage, Percentiles, Second, Series, Step, Traffic};
 pub use network::{
     Bursts, Cargo, Conditions, Effect, Latency, LogNormal, Machines, Mtu, Place, Rate, Rule,
@@ -51,8 +32,7 @@ pub use network::{
 pub use promises::{Promise, Violation};
 pub use record::Story;
 pub use report::{Crashes, Report};
-pub use run::{Run, Tapped};
 pub use scenario::{NODES_MAX, Outcome, Scenario, ScenarioError, Telling};
 pub use slot::Slot;
 pub use swarm::{CONVERGENCE_MAX, Plan, Shrunk};
-pub use world::World;
+pub use world::{End, Run, Spec, Tapped, Told, World};

@@ -36,7 +36,10 @@ impl World {
 
     /// Which promise a belief about a member's life breaks.
     fn belies(&self, view: &MemberView) -> Option<Breach> {
-        let slots = self.by_id.get(&view.card.id)?;
+        let slots = self.machines_of(view.card.id);
+        if slots.is_empty() {
+            return None;
+        }
         let runs = slots.iter().find(|slot| self.node(**slot).is_some());
         let (promise, truth) = match (view.state, runs) {
             (MemberState::Failed | MemberState::Left, Some(slot)) => {

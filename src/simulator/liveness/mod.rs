@@ -53,8 +53,8 @@ impl World {
     ) -> ControlFlow<()> {
         // By time stamps: a span may have nanoseconds, of which a world knows nothing.
         let end = self.now() + span;
-        while self.now() < end && self.violations.is_empty() {
-            watcher(phase, self.now() - self.counting_since)?;
+        while self.now() < end && self.violations().is_empty() {
+            watcher(phase, self.counted_for())?;
             self.run_for(WATCHED_EVERY.min(end - self.now()));
         }
         ControlFlow::Continue(())
@@ -70,15 +70,15 @@ impl World {
         watcher: &mut Watcher<'_>,
     ) -> Option<Duration> {
         let took = self.agree(patience, unfinished, watcher)?;
-        let failures = self.measures.false_failures;
+        let failures = self.measures().false_failures;
         let answer = self.run_watched(Phase::Liveness, STABLE_FOR, watcher);
         if answer.is_break() {
             return None;
         }
-        if !self.violations.is_empty() {
+        if !self.violations().is_empty() {
             return Some(took);
         }
-        if self.measures.false_failures > failures {
+        if self.measures().false_failures > failures {
             let seen = "a living member was called failed after convergence".into();
             self.violate_all(Promise::HealthyStay, seen);
             return Some(took);
@@ -96,9 +96,8 @@ impl World {
     /// How long a return may be held back by anybody.
     fn longest_hold(&self) -> Duration {
         let holds = self
-            .machines
-            .iter()
-            .map(|machine| machine.spec.tuning.longest_hold());
+            .slots()
+            .map(|slot| self.spec(slot).tuning.longest_hold());
         holds.max().unwrap_or_default()
     }
 
@@ -119,7 +118,7 @@ impl World {
             let Some(seen) = unfinished(self).or_else(disagreement) else {
                 return Some(spent);
             };
-            if !self.violations.is_empty() {
+            if !self.violations().is_empty() {
                 return None;
             }
             if spent >= within {

@@ -67,7 +67,6 @@ impl Truth {
     }
 
     fn add(&mut self, world: &World, slot: Slot) -> Result<(), String> {
-        let machine = world.machine(slot);
         let node = world.node(slot).expect("whoever lives has a node");
         let itself = node.own_sketch();
         if !node.is_at(&itself, world.address(slot)) {
@@ -77,13 +76,16 @@ impl Truth {
         if self.living.insert(world.id(slot), living).is_some() {
             return Err(format!("two processes run as {}", world.label(slot)));
         }
-        if world.directory.is_some() {
+        if world.shares_directory() {
             let place = itself.member.index();
             let length = self.by_place.len().max(place + 1);
             self.by_place.resize(length, None);
             self.by_place[place] = Some(living);
         }
-        *self.counts.entry(machine.spec.cluster.clone()).or_default() += 1;
+        *self
+            .counts
+            .entry(world.spec(slot).cluster.clone())
+            .or_default() += 1;
         Ok(())
     }
 
@@ -152,7 +154,7 @@ impl Truth {
     /// Living members that the process in `slot` should hold, itself included.
     fn expected(&self, world: &World, slot: Slot) -> usize {
         match world.neighbours(slot) {
-            None => self.counts[&world.machine(slot).spec.cluster],
+            None => self.counts[&world.spec(slot).cluster],
             Some(view) => {
                 let lives =
                     |place: &Enrolled| matches!(self.by_place.get(place.index()), Some(Some(_)));

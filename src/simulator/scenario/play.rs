@@ -248,7 +248,7 @@ impl Play<'_, '_> {
 /// Says who of the first `nodes` has not started: a few who agree are no cluster yet.
 fn unstarted(world: &World, nodes: u32) -> Option<String> {
     let mut slots = (0..nodes).map(Slot);
-    let never = |slot: &Slot| world.machine(*slot).stored_generation == 0;
+    let never = |slot: &Slot| !world.has_started(*slot);
     let slot = slots.find(never)?;
     Some(format!("{} has not started", world.label(slot)))
 }

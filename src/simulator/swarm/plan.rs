@@ -117,9 +117,11 @@ impl Plan {
             every: COMPARED_EVERY,
         };
         let converged = world.live(patience, |_| None, watcher);
-        if world.violations.is_empty() && self.loses_nothing() && world.measures.departed_failed > 0
+        if world.violations().is_empty()
+            && self.loses_nothing()
+            && world.measures().departed_failed > 0
         {
-            let seen = format!("{} times", world.measures.departed_failed);
+            let seen = format!("{} times", world.measures().departed_failed);
             world.violate_all(Promise::LeftIsNotFailed, seen);
         }
         let mut run = world.report();

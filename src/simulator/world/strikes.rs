@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{
-    Conditions, Data, End, Fault, Move, Rule, RuleId, Slot, World, Zones, heap::What,
-    machine::Process, slow::First,
+use super::{End, Process, Slot, What, World, slow::First};
+use crate::{
+    simulator::{Conditions, Data, Fault, Move, Rule, RuleId, Zones},
+    swim::Input,
 };
-use crate::swim::Input;
 
 impl World {
     /// Lets `fault` happen now.
@@ -55,7 +55,7 @@ impl World {
 
     /// Ends every fault that lasts: the network carries as `conditions` do once they are healed,
     /// and whoever is stopped goes on.
-    pub(super) fn end_faults(&mut self, conditions: &Conditions) {
+    pub(in crate::simulator) fn end_faults(&mut self, conditions: &Conditions) {
         self.apply(Fault::Heal);
         self.apply(Fault::Conditions(conditions.healed()));
         for slot in self.slots() {

@@ -1,15 +1,21 @@
 //! Processes that start: what their nodes are told, and whom they know.
 
+mod ahead;
+mod graph;
+mod warm;
+
 use std::net::Ipv4Addr;
 
 use rand::RngExt;
 
-use super::{
-    Slot, World,
-    machine::Process,
-    promises::{Consumer, Ledger},
+pub(super) use ahead::Ahead;
+pub(super) use warm::Warmth;
+
+use super::{Process, Slot, World};
+use crate::{
+    simulator::promises::{Consumer, Ledger},
+    swim::{Input, Keys, Node, Remembered, Settings},
 };
-use crate::swim::{Input, Keys, Node, Remembered, Settings};
 
 impl World {
     /// Starts a process in `slot`, if none runs there, with a fresh seed and the next generation.
@@ -59,7 +65,7 @@ impl World {
     }
 
     /// The node of the next process in `slot`.
-    pub(super) fn node_of(&self, slot: Slot, seed: u64) -> Node {
+    fn node_of(&self, slot: Slot, seed: u64) -> Node {
         let machine = self.machine(slot);
         let spec = machine.spec.clone();
         let mut address = machine.place.address();
@@ -81,7 +87,7 @@ impl World {
     }
 
     /// Tells the process the addresses of its seeds, if they are other than it knows.
-    pub(super) fn join_seeds(&mut self, slot: Slot) {
+    pub(in crate::simulator::world) fn join_seeds(&mut self, slot: Slot) {
         let seeds = &self.machine(slot).spec.seeds;
         let found: Vec<_> = seeds.iter().map(|seed| self.address(*seed)).collect();
         let Some(process) = self.process_mut(slot) else {

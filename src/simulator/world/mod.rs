@@ -1,4 +1,24 @@
 //! `World`: the event heap, the machines, and the loop that drives their nodes.
+//!
+//! The loop is here, what it leads to in the files beside it. A world's fields are theirs alone:
+//! whoever stands above it asks, as anybody does.
+
+mod applications;
+mod audit;
+mod carriage;
+mod ends;
+mod heap;
+mod look;
+mod machine;
+mod outputs;
+mod prefetch;
+mod run;
+mod slow;
+mod starts;
+mod strikes;
+mod tell;
+mod toil;
+mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,21 +29,23 @@ use std::{
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+pub use machine::{End, Spec, Told};
+pub use run::{Run, Tapped};
+
 use super::{
-    Conditions, End, Fault, Measures, Place, Promise, Run, Slot, Spec, Story, Tapped, Violation,
-    ahead::Ahead,
-    audit::AUDIT_EVERY,
-    heap::{Heap, What},
-    machine::{Arrival, Machine, Process},
+    Conditions, Fault, Measures, Place, Promise, Slot, Story, Violation,
     measures::{Applications, Meter, Outages, Rumours},
     network::Network,
     promises::{Events, Ledger},
     record::TraceHash,
-    streams::Links,
-    warm::Warmth,
-    watch::Watch,
 };
-use crate::swim::{Directory, Input, MemberId, Output, StopReason, Timestamp};
+use crate::swim::{Directory, Input, MemberId, Output, Timestamp};
+use audit::AUDIT_EVERY;
+use carriage::Links;
+use heap::{Heap, What};
+use machine::{Arrival, Machine, Process};
+use starts::{Ahead, Warmth};
+use watch::Watch;
 
 /// So many things at one instant mean that time stands still.
 const EVENTS_PER_INSTANT_MAX: u32 = 200_000;
@@ -33,46 +55,46 @@ const EVENTS_PER_INSTANT_MAX: u32 = 200_000;
 /// The same seed and the same calls give the same world to the byte.
 #[derive(Debug)]
 pub struct World {
-    pub(super) seed: u64,
+    seed: u64,
     now: Timestamp,
-    pub(super) heap: Heap,
+    heap: Heap,
     events_at_now: u32,
-    pub(super) audits: u64,
-    pub(super) machines: Vec<Machine>,
-    pub(super) ledgers: Vec<Ledger>,
+    audits: u64,
+    machines: Vec<Machine>,
+    ledgers: Vec<Ledger>,
     /// Which machine has, or had, each place.
-    pub(super) owners: Vec<Slot>,
-    pub(super) by_id: BTreeMap<MemberId, Vec<Slot>>,
-    pub(super) network: Network,
-    pub(super) links: Links,
-    pub(super) rng: Xoshiro256PlusPlus,
+    owners: Vec<Slot>,
+    by_id: BTreeMap<MemberId, Vec<Slot>>,
+    network: Network,
+    links: Links,
+    rng: Xoshiro256PlusPlus,
     trace: TraceHash,
     /// The interner that all nodes share, unless each process has its own as real ones do.
-    pub(super) directory: Option<Directory>,
-    pub(super) warmth: Warmth,
-    pub(super) ahead: Ahead,
-    pub(super) processes: u32,
-    pub(super) measures: Measures,
-    pub(super) violations: Vec<Violation>,
-    pub(super) story: Option<Story>,
-    pub(super) tap: Option<Vec<Tapped>>,
+    directory: Option<Directory>,
+    warmth: Warmth,
+    ahead: Ahead,
+    processes: u32,
+    measures: Measures,
+    violations: Vec<Violation>,
+    story: Option<Story>,
+    tap: Option<Vec<Tapped>>,
     /// Whose changes are kept and held against promises.
-    pub(super) watch: Watch,
-    pub(super) outages: Outages,
-    pub(super) applications: Applications,
-    pub(super) events: Events,
-    pub(super) meter: Meter,
-    pub(super) rumours: Rumours,
+    watch: Watch,
+    outages: Outages,
+    applications: Applications,
+    events: Events,
+    meter: Meter,
+    rumours: Rumours,
     /// When those go on who are stopped, or slow, for a while.
-    pub(super) stopped_until: BTreeMap<Slot, Timestamp>,
+    stopped_until: BTreeMap<Slot, Timestamp>,
     /// Whom faults struck so far.
-    pub(super) struck: BTreeSet<Slot>,
+    struck: BTreeSet<Slot>,
     /// How long each change of a member keeps a process busy.
-    pub(super) member_cost: Duration,
+    member_cost: Duration,
     /// When counting began.
-    pub(super) counting_since: Timestamp,
+    counting_since: Timestamp,
     /// How long processes ran that have ended since.
-    pub(super) ran: Duration,
+    ran: Duration,
     /// Reused for every input, so that handling one allocates nothing.
     outputs: Vec<Output>,
 }
@@ -182,8 +204,13 @@ impl World {
     }
 
     /// The same moment as a scenario counts: from when counting began.
-    pub(super) fn counted(&self, at: Timestamp) -> Timestamp {
+    pub(in crate::simulator) fn counted(&self, at: Timestamp) -> Timestamp {
         Timestamp::ZERO + at.saturating_since(self.counting_since)
+    }
+
+    /// Virtual time since counting began.
+    pub(in crate::simulator) fn counted_for(&self) -> Duration {
+        self.now - self.counting_since
     }
 
     /// Runs until `span` has passed, or a promise is broken.
@@ -228,31 +255,6 @@ impl World {
             self.rearm(slot);
         }
         self.outputs = outputs;
-    }
-
-    /// Sums up the run so far.
-    pub fn report(&mut self) -> Run {
-        Run {
-            seed: self.seed,
-            trace_hash: self.trace.so_far(),
-            simulated: self.now - self.counting_since,
-            node_time: self.node_time(),
-            outages: self.outages.all(),
-            learned: self.outages.learned().clone(),
-            spread: self.outages.spread().clone(),
-            app_news: self.applications.heard().clone(),
-            user_events: self.events.heard().clone(),
-            traffic: self.meter.senders.traffic(self.running_times()),
-            flaps: self.meter.flaps().to_vec(),
-            struck: self.struck.iter().copied().collect(),
-            seconds: self.meter.seconds().to_vec(),
-            converged_after: None,
-            measures: Measures {
-                renewals: self.measures.renewals + self.renewals_of_running(),
-                ..self.measures
-            },
-            violations: self.violations.clone(),
-        }
     }
 
     /// Lets the next thing happen, unless it is after `end`. Time stops at `end` then.
@@ -309,7 +311,7 @@ impl World {
     }
 
     /// Makes sure that the heap holds a wake-up no later than the node's deadline.
-    pub(super) fn rearm(&mut self, slot: Slot) {
+    fn rearm(&mut self, slot: Slot) {
         let now = self.now;
         let Some(process) = self.process_mut(slot) else {
             return;
@@ -322,118 +324,6 @@ impl World {
             let process = process.number;
             self.push(due, What::Wake { slot, process });
         }
-    }
-
-    /// Does what a node asked for, in order. The outputs are empty afterwards.
-    pub(super) fn carry_out(&mut self, slot: Slot, outputs: &mut Vec<Output>) {
-        self.block_before_sending(slot, outputs);
-        let mut changes = 0;
-        let mut stop = None;
-        for output in outputs.drain(..) {
-            self.trace.output(&output);
-            if self.story.is_some() {
-                self.tell_output(slot, &output);
-            }
-            if stop.is_some() {
-                self.violate(Promise::StopIsLast, slot, format!("{output:?}"));
-            }
-            match output {
-                Output::Change(change) => {
-                    changes += 1;
-                    self.book(slot, *change);
-                }
-                Output::CloseStream(stream) => self.close_stream(slot, stream),
-                Output::Joined(address) => {
-                    self.machines[slot.index()].joined += 1;
-                    self.tell_story_of(slot, || format!("joined {address}"));
-                }
-                Output::Keys(_) => self.tell_story_of(slot, || "has other keys".into()),
-                Output::Notice(notice) => {
-                    self.tell_story_of(slot, || notice.to_string());
-                    self.machines[slot.index()].notices.push(*notice);
-                }
-                Output::OpenStream { stream, to, frame } => self.dial(slot, stream, to, frame),
-                Output::Remember { generation } => {
-                    self.machines[slot.index()].stored_generation = generation;
-                    self.tell_story_of(slot, || format!("remembers generation {generation}"));
-                }
-                Output::Removed(removed) => self.tell_story_of(slot, || {
-                    format!("hears that {} forgot {}", removed.applied_by, removed.name)
-                }),
-                Output::Restarting { member, due } => {
-                    let left = due.saturating_since(self.now);
-                    self.tell_story_of(slot, || {
-                        format!("waits for the restart of {member}, for {left:?}")
-                    });
-                }
-                Output::Send { to, bytes } => self.send(slot, to, bytes),
-                Output::Stop(reason) => stop = Some(reason),
-                Output::StreamFrame { stream, bytes } => self.send_frame(slot, stream, bytes),
-            }
-        }
-        self.toil(slot, changes);
-        if changes > 0 && self.watch.is_thorough() {
-            self.audit_list(slot);
-        }
-        if let Some(reason) = stop {
-            self.stop(slot, reason);
-        }
-    }
-
-    fn stop(&mut self, slot: Slot, reason: StopReason) {
-        if matches!(reason, StopReason::Conflict { .. }) {
-            self.measures.conflicts += 1;
-            if let Err(seen) = self.rival_of(slot) {
-                self.violate(Promise::ConflictHasTwo, slot, seen);
-            }
-        }
-        self.end(slot, End::Stopped(reason));
-    }
-
-    /// Ends the process in `slot`, if one runs there: its streams break, its node is gone.
-    pub(super) fn end(&mut self, slot: Slot, end: End) {
-        let now = self.now;
-        let Some(process) = self.machines[slot.index()].process.take() else {
-            return;
-        };
-        if process.leaves_late(now) {
-            self.violate(Promise::LeaveIsQuick, slot, "it took longer".into());
-        }
-        self.stopped_until.remove(&slot);
-        self.events.release(slot);
-        self.tell_story_of(slot, || format!("ends: {}", end.in_words()));
-        let ran = now - process.started.max(self.counting_since);
-        self.ran += ran;
-        self.meter.end(slot, ran);
-        if end == End::Crashed {
-            let generation = process.node.own_sketch().life.generation();
-            self.outages.crash(now, slot, generation);
-        } else {
-            self.outages.stop(now, slot);
-        }
-        self.measures.renewals += process.node.stats().renewals;
-        for link in process.streams.into_values() {
-            self.hang_up(link, slot);
-        }
-        self.machines[slot.index()].ended = Some((now, end));
-    }
-
-    /// Time that all processes ran since counting began, summed up.
-    pub(super) fn node_time(&self) -> Duration {
-        self.running_times().sum::<Duration>() + self.ran
-    }
-
-    /// For each machine how long its process has run since counting began, zero without one.
-    fn running_times(&self) -> impl Iterator<Item = Duration> + '_ {
-        let span = |process: &Process| self.now - process.started.max(self.counting_since);
-        let processes = self.machines.iter().map(|machine| machine.process.as_ref());
-        processes.map(move |process| process.map_or(Duration::ZERO, span))
-    }
-
-    /// New lives that the running processes took so far.
-    fn renewals_of_running(&self) -> u64 {
-        let running = self.machines.iter().filter_map(|m| m.process.as_ref());
-        running.map(|process| process.node.stats().renewals).sum()
     }
 
     fn count_instant(&mut self, at: Timestamp) {
@@ -450,34 +340,34 @@ impl World {
         }
     }
 
-    pub(super) fn push(&mut self, at: Timestamp, what: What) {
+    fn push(&mut self, at: Timestamp, what: What) {
         self.heap.push(at, what);
     }
 
-    pub(super) fn push_fault(&mut self, at: Timestamp, fault: Fault) {
+    fn push_fault(&mut self, at: Timestamp, fault: Fault) {
         self.push(at, What::Fault(Box::new(fault)));
     }
 
-    pub(super) fn new_place(&mut self, slot: Slot) -> Place {
+    fn new_place(&mut self, slot: Slot) -> Place {
         let place = Place(u32::try_from(self.owners.len()).expect("fewer places than 2^32"));
         self.owners.push(slot);
         place
     }
 
     /// Gives the machine an address that nobody ever had.
-    pub(super) fn move_away(&mut self, slot: Slot) {
+    fn move_away(&mut self, slot: Slot) {
         self.machines[slot.index()].place = self.new_place(slot);
     }
 
     /// Gives the machine the address of `other`, which gets a new one.
-    pub(super) fn move_onto(&mut self, slot: Slot, other: Slot) {
+    fn move_onto(&mut self, slot: Slot, other: Slot) {
         let place = self.machines[other.index()].place;
         self.move_away(other);
         self.owners[place.0 as usize] = slot;
         self.machines[slot.index()].place = place;
     }
 
-    pub(super) fn process_mut(&mut self, slot: Slot) -> Option<&mut Process> {
+    fn process_mut(&mut self, slot: Slot) -> Option<&mut Process> {
         self.machines[slot.index()].process.as_mut()
     }
 }

@@ -1,18 +1,23 @@
 //! How a world carries datagrams and streams from process to process.
 
+mod streams;
+
 use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 use bytes::Bytes;
 use rand::RngExt;
 
-use super::{
-    Place, Promise, Slot, Tapped, World,
-    heap::What,
-    machine::Arrival,
-    network::{Sent, Verdict},
-    streams::{Link, LinkEnd, LinkId, Side},
+pub(super) use streams::{LinkId, Links, Side};
+
+use super::{Arrival, Place, Slot, Tapped, What, World};
+use crate::{
+    simulator::{
+        Promise,
+        network::{Sent, Verdict},
+    },
+    swim::{FRAME_BYTES_MAX, Input, OPENING_BYTES_MAX, PACKET_BYTES_MAX, StreamId},
 };
-use crate::swim::{FRAME_BYTES_MAX, Input, OPENING_BYTES_MAX, PACKET_BYTES_MAX, StreamId};
+use streams::{Link, LinkEnd};
 
 /// How long an end takes to notice that nothing comes through any more.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,7 +28,7 @@ const FRAMES_OF_DOOMED: RangeInclusive<u8> = 1..=2;
 
 impl World {
     /// Sends a datagram; those to nowhere are lost like any other.
-    pub(super) fn send(&mut self, slot: Slot, to: SocketAddr, bytes: Bytes) {
+    pub(in crate::simulator::world) fn send(&mut self, slot: Slot, to: SocketAddr, bytes: Bytes) {
         self.measures.datagrams += 1;
         self.measures.bytes += bytes.len() as u64;
         self.meter.senders.datagram(slot, bytes.len());
@@ -82,7 +87,7 @@ impl World {
 
     /// A datagram reached `to`: whoever is bound there now gets it. A host without a process
     /// refuses it.
-    pub(super) fn arrive(&mut self, from: Place, to: Place, bytes: Bytes) {
+    pub(in crate::simulator::world) fn arrive(&mut self, from: Place, to: Place, bytes: Bytes) {
         let slot = self.owners[to.0 as usize];
         let machine = &self.machines[slot.index()];
         if machine.place != to {
@@ -112,7 +117,7 @@ impl World {
     }
 
     /// A refusal reached `to`.
-    pub(super) fn arrive_refused(&mut self, by: Place, to: Place) {
+    pub(in crate::simulator::world) fn arrive_refused(&mut self, by: Place, to: Place) {
         let slot = self.owners[to.0 as usize];
         if self.machines[slot.index()].place == to {
             self.deliver(slot, Arrival::Refused { by });
@@ -120,7 +125,12 @@ impl World {
     }
 
     /// Something on a stream reached one of its ends, unless that end is closed.
-    pub(super) fn arrive_at(&mut self, link: LinkId, side: Side, arrival: Arrival) {
+    pub(in crate::simulator::world) fn arrive_at(
+        &mut self,
+        link: LinkId,
+        side: Side,
+        arrival: Arrival,
+    ) {
         let Some(end) = self.links.get_mut(link).and_then(|link| link.end(side)) else {
             return;
         };
@@ -132,7 +142,7 @@ impl World {
 
     /// Hands `arrival` to the process, or keeps it while the process is paused or busy. A slow
     /// process blocks now that it has received something.
-    pub(super) fn deliver(&mut self, slot: Slot, arrival: Arrival) {
+    pub(in crate::simulator::world) fn deliver(&mut self, slot: Slot, arrival: Arrival) {
         let Some(process) = self.process_mut(slot) else {
             return;
         };
@@ -175,7 +185,13 @@ impl World {
     }
 
     /// Opens a stream: the first frame arrives after the three-way handshake.
-    pub(super) fn dial(&mut self, slot: Slot, stream: StreamId, to: SocketAddr, frame: Bytes) {
+    pub(in crate::simulator::world) fn dial(
+        &mut self,
+        slot: Slot,
+        stream: StreamId,
+        to: SocketAddr,
+        frame: Bytes,
+    ) {
         self.measures.streams += 1;
         self.check_frame(slot, &frame, OPENING_BYTES_MAX);
         let target = Place::behind(to)
@@ -221,7 +237,7 @@ impl World {
 
     /// A dial reached its target: accepted when a process runs there, refused when only its host
     /// does, and lost otherwise.
-    pub(super) fn connect(&mut self, id: LinkId, bytes: Bytes) {
+    pub(in crate::simulator::world) fn connect(&mut self, id: LinkId, bytes: Bytes) {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -263,7 +279,12 @@ impl World {
     }
 
     /// Writes a frame to a stream. One that is closed already swallows it, as a socket may.
-    pub(super) fn send_frame(&mut self, slot: Slot, stream: StreamId, bytes: Bytes) {
+    pub(in crate::simulator::world) fn send_frame(
+        &mut self,
+        slot: Slot,
+        stream: StreamId,
+        bytes: Bytes,
+    ) {
         self.check_frame(slot, &bytes, FRAME_BYTES_MAX);
         let Some((link, side)) = self.open_stream(slot, stream) else {
             return;
@@ -278,7 +299,7 @@ impl World {
     }
 
     /// Closes a stream: the other end hears of it after everything that was written before.
-    pub(super) fn close_stream(&mut self, slot: Slot, stream: StreamId) {
+    pub(in crate::simulator::world) fn close_stream(&mut self, slot: Slot, stream: StreamId) {
         let Some((link, side)) = self.open_stream(slot, stream) else {
             return;
         };
@@ -287,7 +308,7 @@ impl World {
     }
 
     /// The process in `slot` is gone; the other end hears of it if it can.
-    pub(super) fn hang_up(&mut self, id: LinkId, slot: Slot) {
+    pub(in crate::simulator::world) fn hang_up(&mut self, id: LinkId, slot: Slot) {
         for side in [Side::Dialer, Side::Acceptor] {
             let end = self.links.get_mut(id).and_then(|link| link.end(side));
             if end.is_some_and(|end| end.slot == slot) {
@@ -298,7 +319,7 @@ impl World {
     }
 
     /// Breaks every stream whose two machines cannot reach each other any more.
-    pub(super) fn break_unconnected(&mut self) {
+    pub(in crate::simulator::world) fn break_unconnected(&mut self) {
         let network = &self.network;
         for link in self
             .links

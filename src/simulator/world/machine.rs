@@ -10,11 +10,13 @@ use bytes::Bytes;
 
 use super::{
     Place, Slot,
-    promises::{Consumer, LEAVE_MAX},
+    carriage::{LinkId, Side},
     slow::Anomaly,
-    streams::{LinkId, Side},
 };
-use crate::swim::{Change, Node, Notice, Profile, StopReason, StreamId, Tags, Timestamp, Tuning};
+use crate::{
+    simulator::promises::{Consumer, LEAVE_MAX},
+    swim::{Change, Node, Notice, Profile, StopReason, StreamId, Tags, Timestamp, Tuning},
+};
 
 /// Datagrams that wait in a paused process's socket; more are dropped, as the kernel does.
 const INBOX_DATAGRAMS_MAX: usize = 256;

@@ -5,16 +5,18 @@
 
 use std::collections::BTreeMap;
 
-use super::Slot;
-use crate::swim::{StreamEnd, StreamId, Timestamp};
+use crate::{
+    simulator::Slot,
+    swim::{StreamEnd, StreamId, Timestamp},
+};
 
 /// A link's number in its world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct LinkId(pub(super) u32);
+pub(in crate::simulator::world) struct LinkId(u32);
 
 /// Which end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(in crate::simulator::world) enum Side {
     Dialer = 0,
     Acceptor = 1,
 }
@@ -103,7 +105,7 @@ impl Link {
 
 /// Every link of the world.
 #[derive(Debug, Default)]
-pub(super) struct Links {
+pub(in crate::simulator::world) struct Links {
     links: BTreeMap<LinkId, Link>,
     next: u32,
 }

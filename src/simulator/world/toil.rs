@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Slot, World, heap::What};
+use super::{Slot, What, World};
 
 impl World {
     /// From now on each change of a member that a process tells keeps it busy for so long. What it

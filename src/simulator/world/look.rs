@@ -2,8 +2,11 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use super::{End, Slot, Told, Violation, World, machine::Machine};
-use crate::swim::{MemberView, Node, Notice, Status, Timestamp};
+use super::{End, Machine, Slot, Spec, Told, World};
+use crate::{
+    simulator::{Measures, Violation},
+    swim::{MemberId, MemberView, Node, Notice, Status, Timestamp},
+};
 
 impl World {
     /// Every machine, whether a process runs there or not.
@@ -97,21 +100,46 @@ impl World {
     }
 
     /// Machines where something ran once and nothing does.
-    pub(super) fn dead(&self) -> impl Iterator<Item = Slot> + '_ {
+    pub(in crate::simulator) fn dead(&self) -> impl Iterator<Item = Slot> + '_ {
         let is_dead = |machine: &Machine| machine.process.is_none() && machine.ended.is_some();
         self.slots()
             .filter(move |slot| is_dead(self.machine(*slot)))
     }
 
     /// A node's name, with the slot where names are not enough.
-    pub(super) fn label(&self, slot: Slot) -> String {
+    pub(in crate::simulator) fn label(&self, slot: Slot) -> String {
         let name = &self.machine(slot).spec.name;
         format!("{name}#{}", slot.0)
     }
 
-    pub(super) fn is_leaving(&self, slot: Slot) -> bool {
+    pub(in crate::simulator) fn is_leaving(&self, slot: Slot) -> bool {
         let process = self.machine(slot).process.as_ref();
         process.is_some_and(|process| process.leaving.is_some())
+    }
+
+    /// What its operator set on the machine.
+    pub(in crate::simulator) fn spec(&self, slot: Slot) -> &Spec {
+        &self.machine(slot).spec
+    }
+
+    /// Whether a process ever started there.
+    pub(in crate::simulator) fn has_started(&self, slot: Slot) -> bool {
+        self.machine(slot).stored_generation > 0
+    }
+
+    /// The machines of the member `id`: several where a name was given twice.
+    pub(in crate::simulator) fn machines_of(&self, id: MemberId) -> &[Slot] {
+        self.by_id.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a member has the same place in the directory of every process.
+    pub(in crate::simulator) const fn shares_directory(&self) -> bool {
+        self.directory.is_some()
+    }
+
+    /// What was counted so far.
+    pub(in crate::simulator) const fn measures(&self) -> &Measures {
+        &self.measures
     }
 
     fn lives(&self, slot: Slot) -> bool {

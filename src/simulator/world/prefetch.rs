@@ -5,7 +5,7 @@
 //! there themselves, so a node's memory comes in three steps, some events apart. What happens is
 //! the same without all this.
 
-use super::{Slot, World, heap::What};
+use super::{Slot, What, World};
 use crate::swim::{Node, prefetch};
 
 /// How many events before its own a node is asked for, then what it points to, then what that

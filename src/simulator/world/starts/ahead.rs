@@ -15,8 +15,10 @@ use std::{
 
 use rand::RngExt;
 
-use super::{Fault, Place, Slot, World, network::draw};
-use crate::swim::{Node, Remembered, Timestamp};
+use crate::{
+    simulator::{Fault, Place, Slot, World, network::draw},
+    swim::{Node, Remembered, Timestamp},
+};
 
 /// Nodes that are made at a time: enough to keep many threads busy, few enough for whoever watches
 /// the world to be asked meanwhile.
@@ -26,7 +28,7 @@ const MEMBERS_MIN: usize = 500;
 
 /// Who starts at a moment of its own and knows everybody from then on.
 #[derive(Debug)]
-pub(super) struct Ahead {
+pub(in crate::simulator::world) struct Ahead {
     threads: NonZeroUsize,
     /// In the order of their starts.
     coming: VecDeque<Start>,

@@ -5,8 +5,11 @@ use std::{ops::ControlFlow, time::Duration};
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::{Fault, Slot, World, graph, network::draw};
-use crate::swim::{Card, Enrolled, MemberId, Memory, Remembered, Scope, Timestamp, View};
+use super::graph;
+use crate::{
+    simulator::{Fault, Slot, World, network::draw},
+    swim::{Card, Enrolled, MemberId, Memory, Remembered, Scope, Timestamp, View},
+};
 
 /// What separates the graph's randomness from its world's.
 const GRAPH_SALT: u64 = 0x0067_7261_7068;
@@ -16,7 +19,7 @@ const ASKED_EVERY: usize = 4_096;
 
 /// Whom processes know when they start.
 #[derive(Debug, Default)]
-pub(super) struct Warmth {
+pub(in crate::simulator::world) struct Warmth {
     /// Who starts until then is known to whom it remembers.
     until: Option<Timestamp>,
     /// Everyone, for those that start until then where everybody can know everybody.
@@ -35,7 +38,7 @@ impl World {
     }
 
     /// The same, unless `go_on` breaks it off: then the world is of no use.
-    pub(super) fn limit_views_watched(
+    pub(in crate::simulator) fn limit_views_watched(
         &mut self,
         degree: usize,
         go_on: &mut dyn FnMut() -> ControlFlow<()>,
@@ -111,7 +114,7 @@ impl World {
     }
 
     /// Whether the processes of `slot` list the member `id`: themselves, and whom they keep.
-    pub(super) fn lists(&self, slot: Slot, id: MemberId) -> bool {
+    pub(in crate::simulator::world) fn lists(&self, slot: Slot, id: MemberId) -> bool {
         match (self.neighbours(slot), &self.directory) {
             (Some(view), Some(directory)) => {
                 id == self.id(slot) || view.contains(directory.enrol(id))
@@ -135,12 +138,12 @@ impl World {
     }
 
     /// Whom the processes of `slot` keep in their lists, where that is not everyone.
-    pub(super) fn neighbours(&self, slot: Slot) -> Option<&View> {
+    pub(in crate::simulator) fn neighbours(&self, slot: Slot) -> Option<&View> {
         self.warmth.neighbours.get(slot.index())
     }
 
     /// The id of the member that runs, or would run, in `slot`.
-    pub(super) fn id(&self, slot: Slot) -> MemberId {
+    pub(in crate::simulator) fn id(&self, slot: Slot) -> MemberId {
         let spec = &self.machine(slot).spec;
         MemberId::new(&spec.cluster, &spec.name)
     }

@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 
-use super::{Fault, Place, Slot, Spec, Story, World, record::words};
-use crate::swim::{Change, Input, MemberId, Output};
+use super::{Place, Slot, Spec, Story, World};
+use crate::{
+    simulator::{Fault, record::words},
+    swim::{Change, Input, MemberId, Output},
+};
 
 impl World {
     /// Tells `story` from now on.
@@ -11,7 +14,7 @@ impl World {
         self.story = Some(story);
     }
 
-    pub(super) fn tell_story(&mut self, line: impl FnOnce() -> String) {
+    pub(in crate::simulator) fn tell_story(&mut self, line: impl FnOnce() -> String) {
         let at = self.counted(self.now());
         if let Some(story) = &mut self.story {
             story.line(at, &line());

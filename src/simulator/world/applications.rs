@@ -3,8 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Application, Fault, Promise, Slot, World, measures::Hearer, promises::Listener};
-use crate::swim::{Input, MemberView, Node, UserEvent};
+use super::{Slot, World};
+use crate::{
+    simulator::{Application, Fault, Promise, measures::Hearer, promises::Listener},
+    swim::{Input, MemberView, Node, UserEvent},
+};
 
 /// What events are called in simulations.
 const EVENT_NAME: &str = "deploy";
@@ -81,7 +84,7 @@ impl World {
     }
 
     /// Says who waits for an event that it is owed.
-    pub(super) fn undelivered(&self) -> Option<String> {
+    pub(in crate::simulator) fn undelivered(&self) -> Option<String> {
         let slot = self.events.waiting()?;
         Some(format!("{} waits for an event", self.label(slot)))
     }

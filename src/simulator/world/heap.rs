@@ -10,10 +10,10 @@ use std::{cmp::Reverse, collections::BinaryHeap, mem};
 use bytes::Bytes;
 
 use super::{
-    Fault, Place, Slot,
-    streams::{LinkId, Side},
+    Place, Slot,
+    carriage::{LinkId, Side},
 };
-use crate::swim::Timestamp;
+use crate::{simulator::Fault, swim::Timestamp};
 
 /// A moment is 2^9 µs: long enough that a large world has many things in it, of which those after
 /// the next are known, and hardly longer than anything takes that one of them causes.

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::{End, Promise, Slot, Told, Violation, World, heap::What, machine::Machine, promises};
-use crate::swim::{Change, MemberId, MemberView, Node, StopReason};
+use super::{End, Machine, Slot, Told, What, World};
+use crate::{
+    simulator::{Promise, Violation, promises},
+    swim::{Change, MemberId, MemberView, Node, StopReason},
+};
 
 /// Promises are audited against whole member lists this often.
 pub(super) const AUDIT_EVERY: Duration = Duration::from_secs(1);
@@ -115,13 +118,13 @@ impl World {
     }
 
     /// Notes a promise broken at one node; the run ends at the first.
-    pub(super) fn violate(&mut self, promise: Promise, slot: Slot, seen: String) {
+    pub(in crate::simulator) fn violate(&mut self, promise: Promise, slot: Slot, seen: String) {
         let observer = self.label(slot);
         self.note(promise, observer, seen);
     }
 
     /// Notes a promise that the cluster broke as a whole.
-    pub(super) fn violate_all(&mut self, promise: Promise, seen: String) {
+    pub(in crate::simulator) fn violate_all(&mut self, promise: Promise, seen: String) {
         self.note(promise, "the cluster".into(), seen);
     }
 
