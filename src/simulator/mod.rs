@@ -15,7 +15,6 @@ mod measures;
 mod network;
 mod promises;
 mod record;
-mod report;
 mod scenario;
 mod slot;
 mod swarm;
@@ -31,8 +30,7 @@ pub use network::{
 };
 pub use promises::{Promise, Violation};
 pub use record::Story;
-pub use report::{Crashes, Report};
-pub use scenario::{NODES_MAX, Outcome, Scenario, ScenarioError, Telling};
+pub use scenario::{Crashes, NODES_MAX, Outcome, Report, Scenario, ScenarioError, Telling};
 pub use slot::Slot;
 pub use swarm::{CONVERGENCE_MAX, Plan, Shrunk};
 pub use world::{End, Run, Spec, Tapped, Told, World};

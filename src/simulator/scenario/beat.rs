@@ -1,6 +1,6 @@
 //! `Beat`: when something is on that ends, and perhaps begins again.
 
-use std::{fmt, time::Duration};
+use std::{fmt, ops::Range, time::Duration};
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -45,17 +45,17 @@ impl Beat {
         u64::try_from(times).unwrap_or(u64::MAX).saturating_add(1)
     }
 
-    /// Draws when it is on, from `begin` on: each beginning with its end.
+    /// Draws when it is on, from `begin` on.
     pub(super) fn draw(
         &self,
         rng: &mut Xoshiro256PlusPlus,
         begin: Duration,
-    ) -> Vec<(Duration, Duration)> {
+    ) -> Vec<Range<Duration>> {
         let until = self.until.unwrap_or(Span::ZERO).draw(rng);
         let (mut times, mut on) = (Vec::new(), begin);
         loop {
             let off = on + self.lasts.draw(rng);
-            times.push((on, off));
+            times.push(on..off);
             let Some(every) = self.every else {
                 return times;
             };

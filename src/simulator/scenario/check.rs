@@ -132,11 +132,11 @@ fn check_left(whom: &Chosen, lost: u64, census: &Census<'_>) -> Result<(), Strin
 
 /// It does not part what is parted.
 fn check_parts(entry: &Entry, earlier: &[Entry]) -> Result<(), String> {
-    let Some((from, to)) = entry.parts() else {
+    let Some(own) = entry.parts() else {
         return Ok(());
     };
     let mut parted = earlier.iter().filter_map(Entry::parts);
-    match parted.any(|(begin, end)| from <= end && begin <= to) {
+    match parted.any(|other| own.start() <= other.end() && other.start() <= own.end()) {
         true => Err("parts the network while it is parted already".into()),
         false => Ok(()),
     }

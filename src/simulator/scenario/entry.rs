@@ -1,6 +1,6 @@
 //! The faults of a scenario as they are written.
 
-use std::{fmt, time::Duration};
+use std::{fmt, ops::RangeInclusive, time::Duration};
 
 use serde::Deserialize;
 
@@ -29,12 +29,40 @@ pub(super) enum Kind {
     Slow,
 }
 
+impl Kind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::App => "app",
+            Self::Churn => "churn",
+            Self::Crash => "crash",
+            Self::Event => "event",
+            Self::Join => "join",
+            Self::Leave => "leave",
+            Self::OneWay => "one_way",
+            Self::Partition => "partition",
+            Self::Pause => "pause",
+            Self::Restart => "restart",
+            Self::RollingRestart => "rolling_restart",
+            Self::Slow => "slow",
+        }
+    }
+}
+
 /// Which way is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Direction {
     In,
     Out,
+}
+
+impl Direction {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+        }
+    }
 }
 
 /// What dies.
@@ -47,12 +75,30 @@ pub(super) enum Victim {
     Process,
 }
 
+impl Victim {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Process => "process",
+        }
+    }
+}
+
 /// Which address a restarted process has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Address {
     New,
     Same,
+}
+
+impl Address {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Same => "same",
+        }
+    }
 }
 
 /// One `[[fault]]`. Which keys it may have depends on its kind.
@@ -83,16 +129,16 @@ const RESTART_KEYS: &[&str] = &["nodes", "down", "address", "data", "what", "ann
 /// Nothing strikes more often in one run.
 const STRIKES_MAX: u64 = 1_000_000;
 
+/// Keys that a kind of fault takes beside `kind` and `at`.
+struct Keys {
+    required: &'static [&'static str],
+    optional: &'static [&'static str],
+}
+
 impl Entry {
-    /// Its keys beside `kind` and `at`: those given, those required, those allowed.
-    fn keys(
-        &self,
-    ) -> (
-        Vec<&'static str>,
-        &'static [&'static str],
-        &'static [&'static str],
-    ) {
-        let given = [
+    /// The keys that are given beside `kind` and `at`.
+    fn given(&self) -> Vec<&'static str> {
+        let keys = [
             ("address", self.address.is_some()),
             ("announced", self.announced.is_some()),
             ("data", self.data.is_some()),
@@ -105,7 +151,11 @@ impl Entry {
             ("until", self.until.is_some()),
             ("what", self.what.is_some()),
         ];
-        let given = given.into_iter().filter(|(_, given)| *given);
+        let given = keys.into_iter().filter(|(_, is_given)| *is_given);
+        given.map(|(key, _)| key).collect()
+    }
+
+    fn keys(&self) -> Keys {
         let (required, optional): (&[_], &[_]) = match self.kind {
             Kind::App => (&["state"], &["nodes"]),
             Kind::Churn => (&["every", "until"], &["down", "address", "data", "what"]),
@@ -119,7 +169,7 @@ impl Entry {
             Kind::Restart => (&[], RESTART_KEYS),
             Kind::RollingRestart => (&["every"], RESTART_KEYS),
         };
-        (given.map(|(key, _)| key).collect(), required, optional)
+        Keys { required, optional }
     }
 
     /// Says what is wrong with it as it is written.
@@ -151,7 +201,7 @@ impl Entry {
     }
 
     fn check_keys(&self) -> Result<(), String> {
-        let (given, required, optional) = self.keys();
+        let (given, Keys { required, optional }) = (self.given(), self.keys());
         let legal = |key: &&str| required.contains(key) || optional.contains(key);
         if let Some(stray) = given.iter().find(|key| !legal(key)) {
             let all = [required, optional].concat().join(", ");
@@ -218,9 +268,9 @@ impl Entry {
     }
 
     /// When it parts the network at the earliest, and is over at the latest.
-    pub(super) fn parts(&self) -> Option<(Duration, Duration)> {
+    pub(super) fn parts(&self) -> Option<RangeInclusive<Duration>> {
         let beat = self.beat().filter(|_| self.kind == Kind::Partition)?;
-        Some((self.at.min, beat.over(self.at)))
+        Some(self.at.min..=beat.over(self.at))
     }
 
     /// The death of a machine that it strikes.
@@ -255,21 +305,7 @@ impl Entry {
 
 impl fmt::Display for Entry {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = match self.kind {
-            Kind::App => "app",
-            Kind::Churn => "churn",
-            Kind::Crash => "crash",
-            Kind::Event => "event",
-            Kind::Join => "join",
-            Kind::Leave => "leave",
-            Kind::OneWay => "one_way",
-            Kind::Partition => "partition",
-            Kind::Pause => "pause",
-            Kind::Restart => "restart",
-            Kind::RollingRestart => "rolling_restart",
-            Kind::Slow => "slow",
-        };
-        write!(formatter, "{word} at {}", self.at)?;
+        write!(formatter, "{} at {}", self.kind.word(), self.at)?;
         if let Some(nodes) = &self.nodes {
             write!(formatter, ", nodes {nodes}")?;
         }
@@ -285,37 +321,25 @@ impl fmt::Display for Entry {
                 write!(formatter, ", {key} {span}")?;
             }
         }
-        if let Some(direction) = self.direction {
-            let word = if direction == Direction::In {
-                "in"
-            } else {
-                "out"
-            };
-            write!(formatter, ", direction {word}")?;
-        }
-        if let Some(address) = self.address {
-            let word = if address == Address::New {
-                "new"
-            } else {
-                "same"
-            };
-            write!(formatter, ", address {word}")?;
-        }
-        if let Some(data) = self.data {
-            let word = if data == Data::Kept { "kept" } else { "lost" };
-            write!(formatter, ", data {word}")?;
-        }
-        if let Some(state) = self.state {
-            write!(formatter, ", state {}", state.word())?;
-        }
-        if let Some(what) = self.what {
-            let word = if what == Victim::Host {
-                "host"
-            } else {
-                "process"
-            };
-            write!(formatter, ", what {word}")?;
+        let words = [
+            ("direction", self.direction.map(Direction::word)),
+            ("address", self.address.map(Address::word)),
+            ("data", self.data.map(data_word)),
+            ("state", self.state.map(Application::word)),
+            ("what", self.what.map(Victim::word)),
+        ];
+        for (key, word) in words {
+            if let Some(word) = word {
+                write!(formatter, ", {key} {word}")?;
+            }
         }
         Ok(())
+    }
+}
+
+const fn data_word(data: Data) -> &'static str {
+    match data {
+        Data::Kept => "kept",
+        Data::Lost => "lost",
     }
 }

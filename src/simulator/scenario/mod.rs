@@ -10,11 +10,14 @@ mod census;
 mod check;
 mod entry;
 mod error;
-mod plan;
+mod expect;
+mod plan_file;
 mod play;
+mod report;
 mod rules;
 mod script;
 mod settings;
+mod summary;
 mod telling;
 mod values;
 mod view;
@@ -26,6 +29,7 @@ use serde::Deserialize;
 
 pub use error::ScenarioError;
 pub use play::Outcome;
+pub use report::{Crashes, Report};
 pub use telling::Telling;
 
 use super::{Conditions, Plan, Slot, Spec, Zones, time_text::TIME_MAX};
@@ -33,9 +37,10 @@ use crate::swim::{Profile, Tuning};
 use built_in::BUILT_IN;
 use census::Census;
 use entry::{Entry, Kind};
+use expect::Expect;
 use rules::RuleEntry;
 use settings::Overrides;
-use values::{MemberCost, Time, deserialize_bound, deserialize_nodes};
+use values::{MemberCost, Time, deserialize_nodes};
 use zones::{Between, ZoneEntry};
 
 /// The most nodes of a scenario: addresses in the simulated network, rounded down.
@@ -115,25 +120,6 @@ enum Profiled {
     Lan,
     Local,
     Wan,
-}
-
-/// Bounds that a run must keep to pass.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Expect {
-    converge_within: Option<Time>,
-    first_detection_p99: Option<Time>,
-    full_dissemination_p99: Option<Time>,
-    app_news_max: Option<Time>,
-    user_events_max: Option<Time>,
-    false_positives: Option<u64>,
-    false_positives_at_healthy: Option<u64>,
-    renewals: Option<u64>,
-    departed_failed: Option<u64>,
-    #[serde(default, deserialize_with = "deserialize_bound")]
-    messages_per_node_per_s: Option<f64>,
-    #[serde(default, deserialize_with = "deserialize_bound")]
-    bytes_per_node_per_s: Option<f64>,
 }
 
 impl File {
@@ -237,97 +223,6 @@ impl Scenario {
             .filter(|entry| entry.kind == Kind::Join);
         let late = late.map(|entry| entry.struck(&self.census()));
         Some(late.fold(nodes, u32::saturating_add))
-    }
-
-    /// Every effective setting, as label and value, for people.
-    pub fn settings(&self) -> Vec<(&'static str, String)> {
-        let mut rows = vec![("scenario", format!("{}: {}", self.name, self.sentence))];
-        if self.file.swarm {
-            rows.push(("nodes", "2 to 24, like all else drawn by the seed".into()));
-            return rows;
-        }
-        let time = |time: Duration| humantime::format_duration(time).to_string();
-        if let Some(plan) = &self.file.plan {
-            rows.extend(plan.settings());
-            return rows;
-        }
-        let start = match self.file.start {
-            Start::AtOnce => "cold, everybody starts at once",
-            Start::Cold => "cold, everybody starts within 1s",
-            Start::Warm => "warm, everybody knows everybody",
-        };
-        let (tuning, network) = (self.tuning(), &self.file.network);
-        let within = time(self.converge_within());
-        let watched = match self.nodes() {
-            Some(nodes) if nodes > EVERYBODY_MAX => format!("{OBSERVERS} nodes of {nodes}"),
-            _ => "every node".into(),
-        };
-        let multipliers = (tuning.suspicion_multiplier, tuning.transmit_multiplier);
-        rows.extend([
-            ("nodes", self.nodes().unwrap_or_default().to_string()),
-            (
-                "view",
-                self.view()
-                    .map_or_else(|| "full".into(), |view| format!("{view} neighbours each")),
-            ),
-            ("start", start.into()),
-            (
-                "duration",
-                format!(
-                    "{}, then healed for {within} at most",
-                    time(self.duration())
-                ),
-            ),
-            ("profile", self.profile().as_str().into()),
-            (
-                "probe",
-                format!(
-                    "{} every {}",
-                    time(tuning.probe_timeout),
-                    time(tuning.probe_interval)
-                ),
-            ),
-            ("gossip", self.gossip()),
-            (
-                "multipliers",
-                format!("suspicion {}, transmit {}", multipliers.0, multipliers.1),
-            ),
-            ("exchange", time(tuning.exchange_interval)),
-            ("reconnect", time(tuning.reconnect_interval)),
-            ("forget", time(tuning.forget_after)),
-            ("latency", network.latency.to_string()),
-            ("loss", network.loss.to_string()),
-            ("duplicate", network.duplication.to_string()),
-            ("reorder", network.reordering.to_string()),
-            ("corrupt", network.corruption.to_string()),
-        ]);
-        let cost = self.file.member_cost;
-        rows.extend(cost.map(|cost| ("member cost", time(cost.0))));
-        rows.extend(network.rare_vices());
-        rows.push(("audited", watched));
-        rows.extend(self.events());
-        rows
-    }
-
-    /// Zones, rules and faults, as label and value.
-    fn events(&self) -> Vec<(&'static str, String)> {
-        let mut rows = zones::rows(&self.census(), &self.file.between);
-        let rules = self.file.rule.iter();
-        rows.extend(rules.map(|rule| ("rule", rule.to_string())));
-        let faults = self.file.fault.iter();
-        rows.extend(faults.map(|entry| ("fault", entry.to_string())));
-        rows
-    }
-
-    /// How news is told; what is sent at once only where the scenario says so itself.
-    fn gossip(&self) -> String {
-        let tuning = self.tuning();
-        let interval = humantime::format_duration(tuning.gossip_interval);
-        let rounds = format!("{} every {interval}", tuning.fanout);
-        match self.file.settings.eager_sends {
-            Some(sends) => format!("{rounds}, {sends} at once"),
-            None => rounds,
-        }
     }
 
     fn check(&self) -> Result<(), ScenarioError> {

@@ -6,14 +6,13 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    super::{
-        Distribution, Fault, Percentiles, Phase, Plan, Report, Run, STABLE_FOR, Slot, Story,
-        Watcher, World,
-        liveness::{CONVERGE_WITHIN, Patience},
-    },
-    EVERYBODY_MAX, Expect, OBSERVERS, Scenario, Start, Telling,
+    EVERYBODY_MAX, OBSERVERS, Report, Scenario, Start, Telling,
     script::{self, Script},
-    values::{Span, Time},
+    values::Span,
+};
+use crate::simulator::{
+    Fault, Phase, Plan, Run, STABLE_FOR, Slot, Story, Watcher, World,
+    liveness::{CONVERGE_WITHIN, Patience},
 };
 
 /// What separates a scenario's randomness from its world's.
@@ -251,80 +250,6 @@ fn unstarted(world: &World, nodes: u32) -> Option<String> {
     let never = |slot: &Slot| !world.has_started(*slot);
     let slot = slots.find(never)?;
     Some(format!("{} has not started", world.label(slot)))
-}
-
-impl Expect {
-    /// The bounds that `report` does not keep.
-    fn missed(&self, report: &Report) -> Vec<String> {
-        let mut missed = Vec::new();
-        let mut hold = |key: &str, max: Option<f64>, seen: f64, unit: &str| {
-            if let Some(max) = max.filter(|max| seen > *max) {
-                let seen = match seen.is_finite() {
-                    true => format!("{}{unit}", (seen * 1e3).round() / 1e3),
-                    false => "never measured".into(),
-                };
-                missed.push(format!(
-                    "its {key} is {seen}, expected at most {max}{unit} in every seed"
-                ));
-            }
-        };
-        let ms = |time: Option<Time>| time.map(|time| time.0.as_secs_f64() * 1e3);
-        // A bound that holds because nothing was measured would hold for ever.
-        let told = |times: &Distribution| match times.count() {
-            0 => f64::INFINITY,
-            _ => times.least_p99(),
-        };
-        let (first, all) = (report.first_detections(), report.full_disseminations());
-        hold(
-            "first_detection_p99",
-            ms(self.first_detection_p99),
-            told(first),
-            " ms",
-        );
-        hold(
-            "full_dissemination_p99",
-            ms(self.full_dissemination_p99),
-            told(all),
-            " ms",
-        );
-        let latest = |times: &Distribution| match times.thousandths() {
-            Percentiles { count: 0, .. } => f64::INFINITY,
-            times => times.max,
-        };
-        let news = latest(&report.app_news);
-        hold("app_news_max", ms(self.app_news_max), news, " ms");
-        let events = latest(&report.user_events);
-        hold("user_events_max", ms(self.user_events_max), events, " ms");
-        let count = |max: Option<u64>| max.map(|max| max as f64);
-        let (total, at_healthy) = report.false_positives();
-        hold(
-            "false_positives",
-            count(self.false_positives),
-            total as f64,
-            "",
-        );
-        let key = "false_positives_at_healthy";
-        hold(
-            key,
-            count(self.false_positives_at_healthy),
-            at_healthy as f64,
-            "",
-        );
-        let renewals = report.renewals as f64;
-        hold("renewals", count(self.renewals), renewals, "");
-        let departed = report.departed_failed as f64;
-        hold("departed_failed", count(self.departed_failed), departed, "");
-        let messages = report.messages_per_node_per_s();
-        hold(
-            "messages_per_node_per_s",
-            self.messages_per_node_per_s,
-            messages,
-            "",
-        );
-        let bytes = report.bytes_per_node_per_s();
-        hold("bytes_per_node_per_s", self.bytes_per_node_per_s, bytes, "");
-        missed
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `Script`: the faults of a scenario as they strike.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, ops::Range, time::Duration};
 
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -234,7 +234,11 @@ impl Draft<'_> {
         for slot in struck {
             sides[slot.index()] = 1;
         }
-        for (on, off) in self.times(entry, at) {
+        for Range {
+            start: on,
+            end: off,
+        } in self.times(entry, at)
+        {
             self.put(on, Fault::Partition(sides.clone()));
             self.put(off, Fault::Partition(Vec::new()));
         }
@@ -242,7 +246,11 @@ impl Draft<'_> {
 
     fn pause(&mut self, entry: &Entry, begin: Duration, struck: &[Slot]) {
         for slot in struck {
-            for (on, off) in self.times(entry, begin) {
+            for Range {
+                start: on,
+                end: off,
+            } in self.times(entry, begin)
+            {
                 self.put(on, Fault::Pause(*slot, off - on));
             }
         }
@@ -250,7 +258,11 @@ impl Draft<'_> {
 
     /// All at the same times: that is worse than each at its own.
     fn slow(&mut self, entry: &Entry, begin: Duration, struck: &[Slot]) {
-        for (on, off) in self.times(entry, begin) {
+        for Range {
+            start: on,
+            end: off,
+        } in self.times(entry, begin)
+        {
             for slot in struck {
                 self.put(on, Fault::Slow(*slot, off - on));
             }
@@ -266,7 +278,7 @@ impl Draft<'_> {
         });
         let times = match entry.beat() {
             Some(beat) => beat.draw(self.rng, begin),
-            None => vec![(begin, Duration::MAX)],
+            None => Vec::from([begin..Duration::MAX]),
         };
         if entry.both_ways {
             let (from, to) = (to.clone(), from.clone());
@@ -276,10 +288,14 @@ impl Draft<'_> {
     }
 
     /// A rule that holds at these times.
-    fn put_rule(&mut self, rule: Rule, times: Vec<(Duration, Duration)>) {
+    fn put_rule(&mut self, rule: Rule, times: Vec<Range<Duration>>) {
         let id = RuleId(self.rules);
         self.rules += 1;
-        for (on, off) in times {
+        for Range {
+            start: on,
+            end: off,
+        } in times
+        {
             self.put(on, Fault::Impose(id, rule.clone()));
             if off < Duration::MAX {
                 self.put(off, Fault::Lift(id));
@@ -287,7 +303,7 @@ impl Draft<'_> {
         }
     }
 
-    fn times(&mut self, entry: &Entry, begin: Duration) -> Vec<(Duration, Duration)> {
+    fn times(&mut self, entry: &Entry, begin: Duration) -> Vec<Range<Duration>> {
         let beat = entry.beat();
         beat.map_or_else(Vec::new, |beat| beat.draw(self.rng, begin))
     }

@@ -4,7 +4,7 @@
 //! Each is drawn from randomness of its own, so that the rest of a plan is what it would be without
 //! it.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -22,13 +22,13 @@ use crate::{
 const WORDS: Whim = Whim {
     salt: 0x6170_7073,
     share: 0.4,
-    means: (Duration::from_secs(2), Duration::from_secs(30)),
+    means: Duration::from_secs(2)..=Duration::from_secs(30),
 };
 /// Events, or bursts of them.
 const EVENTS: Whim = Whim {
     salt: 0x6576_656e_7473,
     share: 0.5,
-    means: (Duration::from_millis(50), Duration::from_secs(20)),
+    means: Duration::from_millis(50)..=Duration::from_secs(20),
 };
 /// Events raised together, at most.
 const BURST_MAX: u32 = 20;
@@ -36,7 +36,7 @@ const BURST_MAX: u32 = 20;
 const TAGS: Whim = Whim {
     salt: 0x7461_6773,
     share: 0.4,
-    means: (Duration::from_secs(1), Duration::from_secs(30)),
+    means: Duration::from_secs(1)..=Duration::from_secs(30),
 };
 /// Share of new tags that do not fit a packet.
 const LARGE: f64 = 0.2;
@@ -80,7 +80,7 @@ struct Whim {
     /// Share of plans in which it happens.
     share: f64,
     /// Mean time between two times in a plan, shortest and longest.
-    means: (Duration, Duration),
+    means: RangeInclusive<Duration>,
 }
 
 impl Whim {
@@ -95,7 +95,7 @@ impl Whim {
             return;
         }
         let machines = u32::try_from(plan.machines.len()).expect("a plan has few machines");
-        let mean = draw(&mut rng, self.means.0, self.means.1);
+        let mean = draw(&mut rng, *self.means.start(), *self.means.end());
         let mut at = Duration::ZERO;
         while at < plan.safety {
             let slot = Slot(rng.random_range(0..machines));

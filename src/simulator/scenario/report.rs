@@ -4,7 +4,8 @@ use std::{hash::Hasher, time::Duration};
 
 use siphasher::sip::SipHasher13;
 
-use super::{Distribution, Outage, Outcome, Percentiles, Series, Traffic};
+use super::Outcome;
+use crate::simulator::{Distribution, Outage, Percentiles, Series, Traffic};
 
 /// Outcomes, merged in the order they were added.
 #[derive(Clone, Debug)]

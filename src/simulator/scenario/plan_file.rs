@@ -2,14 +2,15 @@
 //!
 //! A scenario with `[[node]]` entries is one. The shrinker writes them, people may too.
 
-use std::{convert::Infallible, ops::Not, time::Duration};
+use std::{convert::Infallible, mem, ops::Not, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use toml::ser::ValueSerializer;
 
 use super::{
     super::{CONVERGENCE_MAX, Conditions, Fault, Plan, RuleId, Slot, Spec, time_text},
-    CONVERGE_WITHIN, Expect, File, Profiled, Scenario, ScenarioError,
+    CONVERGE_WITHIN, File, Profiled, Scenario, ScenarioError,
+    expect::Expect,
     settings::Overrides,
     values::Time,
 };
@@ -132,46 +133,16 @@ impl Scenario {
 
 impl PlanFile {
     /// The scenario it is, or what is wrong with it.
-    pub(super) fn into_file(self) -> Result<File, Problem> {
+    pub(super) fn into_file(mut self) -> Result<File, Problem> {
         if self.node.len() > NODES_MAX {
             let count = self.node.len();
             return Err(format!("{count} nodes: takes at most {NODES_MAX}").into());
         }
         let names = Names(self.node.iter().map(|node| node.name.clone()).collect());
-        let tuning = self.settings.over(self.profile.into());
-        let mut machines = Vec::new();
-        for node in &self.node {
-            machines.push(node.spec(&names, &tuning)?);
-        }
-        let slots = (0..).map(Slot);
-        let revived = slots.zip(&self.node).filter(|(_, node)| node.revived);
-        let mut plan = Plan {
-            seed: self.seed.unwrap_or(1),
-            revived: revived.map(|(slot, _)| slot).collect(),
-            machines,
-            separate_directories: self.separate_directories,
-            conditions: self.network,
-            faults: Vec::new(),
-            safety: self.duration.0,
-            converge_within: self.expect.converge_within.map_or(CONVERGE_WITHIN, |t| t.0),
-        };
-        for (index, event) in self.event.into_iter().enumerate() {
-            let fault = event
-                .checked(&names, plan.safety)
-                .map_err(|problem| Problem {
-                    text: format!("event {}: {}", index + 1, problem.text),
-                    ..problem
-                })?;
-            plan.faults.push(fault);
-        }
-        plan.faults.sort_by_key(|(at, _)| *at);
-        let mut lifted = plan.faults.iter().filter_map(|(_, fault)| fault.lifted());
-        if let Some(RuleId(id)) = lifted.find(|id| !plan.imposes(*id)) {
-            return Err(format!("lift: no event imposes rule {id}").into());
-        }
-        if !plan.runs_somebody() {
-            return Err("no event starts any node".to_owned().into());
-        }
+        let events = mem::take(&mut self.event);
+        let mut plan = self.plan_without_events(&names)?;
+        plan.faults = faults(events, &names, plan.safety)?;
+        check_faults(&plan)?;
         Ok(File {
             duration: Some(self.duration),
             profile: self.profile,
@@ -180,6 +151,53 @@ impl PlanFile {
             plan: Some(plan),
             ..File::default()
         })
+    }
+
+    fn plan_without_events(&self, names: &Names) -> Result<Plan, Problem> {
+        let tuning = self.settings.over(self.profile.into());
+        let machines = self.node.iter().map(|node| node.spec(names, &tuning));
+        let slots = (0..).map(Slot);
+        let revived = slots.zip(&self.node).filter(|(_, node)| node.revived);
+        Ok(Plan {
+            seed: self.seed.unwrap_or(1),
+            machines: machines.collect::<Result<_, _>>()?,
+            separate_directories: self.separate_directories,
+            conditions: self.network.clone(),
+            faults: Vec::new(),
+            safety: self.duration.0,
+            revived: revived.map(|(slot, _)| slot).collect(),
+            converge_within: self.expect.converge_within.map_or(CONVERGE_WITHIN, |t| t.0),
+        })
+    }
+}
+
+/// What strikes when, in order of time.
+fn faults(
+    events: Vec<Event>,
+    names: &Names,
+    duration: Duration,
+) -> Result<Vec<(Duration, Fault)>, Problem> {
+    let mut faults = Vec::new();
+    for (number, event) in (1..).zip(events) {
+        let in_event = |problem: Problem| Problem {
+            text: format!("event {number}: {}", problem.text),
+            ..problem
+        };
+        faults.push(event.checked(names, duration).map_err(in_event)?);
+    }
+    faults.sort_by_key(|(at, _)| *at);
+    Ok(faults)
+}
+
+/// Says what only all events together show to be wrong.
+fn check_faults(plan: &Plan) -> Result<(), Problem> {
+    let mut lifted = plan.faults.iter().filter_map(|(_, fault)| fault.lifted());
+    if let Some(RuleId(id)) = lifted.find(|id| !plan.imposes(*id)) {
+        return Err(format!("lift: no event imposes rule {id}").into());
+    }
+    match plan.runs_somebody() {
+        true => Ok(()),
+        false => Err("no event starts any node".to_owned().into()),
     }
 }
 
