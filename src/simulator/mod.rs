@@ -8,6 +8,29 @@
 //!
 //! It does not simulate an async runtime or an operating system beyond what a process can feel:
 //! addresses, latency, loss, streams that break, a full socket buffer, being stopped.
+//!
+//! # The tour
+//!
+//! ```text
+//! scenario ──► swarm ──► liveness ──► world ─┬──► record ──► faults ──► network
+//!                                            └──► promises ──► measures
+//! ```
+//!
+//! Each folder may name those that its arrows lead to, at once or over others, and no other.
+//!
+//! | folder | verb | change it when |
+//! |---|---|---|
+//! | `network` | DECIDES | bytes get lost, late, doubled, damaged or refused otherwise |
+//! | `faults` | NAMES | something else can happen; what it does is in `world::strikes` |
+//! | `measures` | COUNTS | a run is to know another number |
+//! | `promises` | CHECKS | a node owes its consumers something else |
+//! | `record` | TELLS | the lines of a story read otherwise, or what the hash of a run covers |
+//! | `world` | RUNS | time, machines, their processes and what passes between them |
+//! | `liveness` | WAITS | views count as equal, or must be so, otherwise |
+//! | `swarm` | DRAWS | random plans have something else in them, or shrink otherwise |
+//! | `scenario` | READS | the files that people write, and what is reported of their runs |
+//!
+//! Two small files belong to no folder: `slot` numbers machines, `time_text` writes times.
 
 mod faults;
 mod liveness;

@@ -23,6 +23,9 @@ pub struct Percentiles {
 
 /// Numbers in whole units, to three digits, in bounded memory however many there are. The greatest
 /// is kept to the last digit: it happened, and bounds are held against it.
+///
+/// One distribution holds counts, times or rates. Counts are read as [`Distribution::percentiles`];
+/// times, kept in microseconds, and rates, kept in thousandths, as [`Distribution::thousandths`].
 #[derive(Clone, Debug)]
 pub struct Distribution {
     numbers: Histogram<u64>,

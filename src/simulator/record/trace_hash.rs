@@ -1,4 +1,5 @@
-//! `TraceHash`: one hash over everything that happened, so that two runs can be compared to the byte.
+//! `TraceHash`: one hash over everything that happened, so that two runs can be compared to the
+//! byte.
 
 use std::{hash::Hasher, net::SocketAddr};
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use toml::ser::ValueSerializer;
 
 use super::{
-    super::{CONVERGENCE_MAX, Conditions, Fault, Plan, RuleId, Slot, Spec, time_text},
+    super::{CONVERGENCE_MAX, Conditions, Fault, Plan, RuleId, Shrunk, Slot, Spec, time_text},
     CONVERGE_WITHIN, File, Profiled, Scenario, ScenarioError,
     expect::Expect,
     settings::Overrides,
@@ -371,6 +371,13 @@ impl Plan {
         let (nodes, events) = (list("node", nodes), list("event", events));
         let (head, tail) = (table(&head), table(&tail));
         format!("# {sentence}\n{head}\n{nodes}\n{events}\n{tail}")
+    }
+}
+
+impl Shrunk {
+    /// The scenario that `headcount simulate` runs to see it fail.
+    pub fn to_toml(&self) -> String {
+        self.plan.to_toml(&self.sentence())
     }
 }
 

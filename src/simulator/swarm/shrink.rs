@@ -324,13 +324,12 @@ impl Shrunk {
         format!("swarm-{}-{promise}.toml", self.seed)
     }
 
-    /// The scenario that `headcount simulate` runs to see it fail.
-    pub fn to_toml(&self) -> String {
+    /// Where it comes from and what it breaks, for the head of its file.
+    pub(in crate::simulator) fn sentence(&self) -> String {
         let Violation { promise, seen, .. } = &self.violation;
         let (name, seen) = (promise.name(), seen.replace(char::is_control, " "));
         let origin = format!("Swarm seed {}, shrunk from {}", self.seed, self.before);
-        self.plan
-            .to_toml(&format!("{origin}: breaks \"{name}\".\n# {seen}"))
+        format!("{origin}: breaks \"{name}\".\n# {seen}")
     }
 }
 

@@ -64,7 +64,8 @@ impl World {
             .collect()
     }
 
-    /// Follows changes of this [`crate::swim::Change::kind`] about the member of `about` from now on.
+    /// Follows changes of this [`Change::kind`](crate::swim::Change::kind) about the member of
+    /// `about` from now on.
     pub fn follow(&mut self, about: Slot, kind: &'static str) {
         self.rumours.follow(self.id(about), kind);
     }
