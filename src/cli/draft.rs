@@ -60,6 +60,20 @@ impl Draft {
     }
 }
 
+/// Refuses `-`, which elsewhere is standard output: the report has that.
+///
+/// # Errors
+/// Says how a file of that name is written.
+pub(super) fn refuse_dash(flag: &str, path: Option<&Path>) -> Result<(), Failure> {
+    match path == Some(Path::new("-")) {
+        true => {
+            let text = format!("{flag} -: the report goes to standard output");
+            Err(Failure::trouble(text).hint("name a file; one called - is ./-"))
+        }
+        false => Ok(()),
+    }
+}
+
 /// The one name of the place that `path` leads to, whether there is a file or not.
 pub(super) fn place(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?;
@@ -105,6 +119,14 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         drop(Draft::begin(&path).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_dash_is_no_file() {
+        let said = refuse_dash("--html", Some(Path::new("-"))).unwrap_err();
+        assert!(said.to_string().contains("--html -"), "{said}");
+        refuse_dash("--html", Some(Path::new("./-"))).unwrap();
+        refuse_dash("--html", None).unwrap();
     }
 
     #[test]

@@ -19,7 +19,12 @@ mod site;
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{Failure, Output, draft::Draft, interrupts::Interrupts, number};
+use super::{
+    Failure, Output,
+    draft::{self, Draft},
+    interrupts::Interrupts,
+    number,
+};
 use crate::swim::Profile;
 use meter::Meter;
 use ours::Ours;
@@ -84,6 +89,7 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
+    draft::refuse_dash("--html", args.html.as_deref())?;
     let ground = Ground::find(&args, output)?;
     let page = args.html.as_deref().map(Draft::begin).transpose()?;
     // From here on who interrupts gets a report.

@@ -222,12 +222,8 @@ fn unreadable(name: &str, error: &io::Error) -> Failure {
 
 /// Refuses options that contradict each other, or mean nothing.
 fn check(args: &Args) -> Result<(), Failure> {
-    for (flag, path) in [("--html", &args.html), ("--trace", &args.trace)] {
-        if path.as_deref() == Some(Path::new("-")) {
-            let text = format!("{flag} -: the report goes to standard output");
-            return Err(Failure::trouble(text).hint("name a file; one called - is ./-"));
-        }
-    }
+    draft::refuse_dash("--html", args.html.as_deref())?;
+    draft::refuse_dash("--trace", args.trace.as_deref())?;
     if args.seed.checked_add(args.seeds - 1).is_none() {
         return Err(Failure::trouble(format!("seed {} is too large", args.seed)));
     }
