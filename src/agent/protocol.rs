@@ -72,6 +72,20 @@ impl Shutdown {
     }
 }
 
+/// Everything that leads to the node, and from it.
+#[derive(Debug)]
+pub(super) struct Ways {
+    pub(super) shared: Arc<Shared>,
+    pub(super) datagrams: Datagrams,
+    pub(super) streams: Streams,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) shutdown: Shutdown,
+    /// Where generations go that must be remembered.
+    pub(super) generation: watch::Sender<u32>,
+    /// Who is told how we are.
+    pub(super) service: Option<Service>,
+}
+
 /// The node and everything that brings it input.
 #[derive(Debug)]
 pub(super) struct Protocol {
@@ -110,28 +124,22 @@ enum Event {
 }
 
 impl Protocol {
-    /// Puts the loop together. Generations to remember go to `generation`, how we are to `service`.
-    pub(super) fn new(
-        node: Node,
-        shared: Arc<Shared>,
-        (datagrams, streams): (Datagrams, Streams),
-        (commands, shutdown): (mpsc::Receiver<Command>, Shutdown),
-        (generation, service): (watch::Sender<u32>, Option<Service>),
-    ) -> Self {
+    /// Puts the loop together.
+    pub(super) fn new(node: Node, ways: Ways) -> Self {
         Self {
             node,
             hands: Hands {
-                shared,
-                datagrams,
-                streams,
-                generation,
-                service,
+                shared: ways.shared,
+                datagrams: ways.datagrams,
+                streams: ways.streams,
+                generation: ways.generation,
+                service: ways.service,
                 streams_opened: 0,
                 removals: BTreeMap::new(),
                 stopped: None,
             },
-            commands,
-            shutdown,
+            commands: ways.commands,
+            shutdown: ways.shutdown,
             leaving_until: None,
             is_flooded: false,
         }

@@ -189,6 +189,13 @@ impl Facts {
     }
 }
 
+/// What a process begins with that a reload changes.
+#[derive(Debug)]
+pub(super) struct Reloadable {
+    pub(super) keys: Keys,
+    pub(super) profile: Profile,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -277,7 +284,8 @@ impl Shared {
     /// Gives the other end of the commands too.
     pub(super) fn new(
         clock: Clock,
-        (facts, keys, profile): (Facts, Keys, Profile),
+        facts: Facts,
+        began: Reloadable,
         feed: Feed,
     ) -> (Arc<Self>, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(COMMANDS_QUEUED_MAX);
@@ -291,9 +299,9 @@ impl Shared {
             relayed: watch::Sender::new(Pulse::default()),
             over: watch::Sender::new(false),
             leases: watch::Sender::new(Held::nothing(clock.now())),
-            key_file: key_file.map(|path| KeyFile::new(path, &keys)),
-            keys: watch::Sender::new(keys),
-            profile: watch::Sender::new(profile),
+            key_file: key_file.map(|path| KeyFile::new(path, &began.keys)),
+            keys: watch::Sender::new(began.keys),
+            profile: watch::Sender::new(began.profile),
             outputs: Tally::default(),
             feed: Mutex::new(feed),
             vitals: Mutex::default(),

@@ -32,15 +32,17 @@ use super::{
     gossip::{self, Datagrams, Gossip},
     local::{Local, SocketFile},
     outputs::Prepared,
-    protocol::{Outcome, Protocol, Shutdown},
+    protocol::{Outcome, Protocol, Shutdown, Ways},
     reload::{Levers, Reload},
     service::Service,
-    shared::{Facts, Shared},
+    shared::{Facts, Reloadable, Shared},
     store::{Keeper, Owner, Store},
     streams::Streams,
     threads::{Threads, Work, runtime},
 };
 
+/// What the thread that the node runs on is for.
+const PROTOCOL: &str = "protocol";
 /// File descriptors that the API's connections, the streams and the rest take together.
 const FILES: u64 = 8_192;
 
@@ -51,7 +53,7 @@ const FILES: u64 = 8_192;
 /// # Errors
 /// Whatever kept it from starting, or [`Error::Conflict`].
 pub fn run(config: Config, reload: Option<Reload>) -> Result<Exit, Error> {
-    Agent::bind(config)?.drive(signals, (None, reload))
+    Agent::bind(config)?.drive(signals, None, reload)
 }
 
 /// The same with `command`, a program and its arguments, as its application: a child that is
@@ -69,7 +71,7 @@ pub fn run_with(
 ) -> Result<Exit, Error> {
     let (ask, shutdown) = mpsc::channel(2);
     let program = Program::new(command, ask);
-    Agent::bind(config)?.drive(|| Ok(shutdown), (Some(program), reload))
+    Agent::bind(config)?.drive(|| Ok(shutdown), Some(program), reload)
 }
 
 /// Checks what `config` names and [`run`] would read before it opens anything: the templates.
@@ -169,49 +171,29 @@ impl Agent {
     /// # Errors
     /// [`Error::Runtime`] or [`Error::Conflict`].
     pub fn run(self, shutdown: mpsc::Receiver<()>) -> Result<Exit, Error> {
-        self.drive(|| Ok(shutdown), (None, None))
+        self.drive(|| Ok(shutdown), None, None)
     }
 
     fn drive(
         self,
         shutdown: impl FnOnce() -> io::Result<mpsc::Receiver<()>>,
-        (program, reload): (Option<Program>, Option<Reload>),
+        program: Option<Program>,
+        reload: Option<Reload>,
     ) -> Result<Exit, Error> {
-        let failed = |source| Error::Runtime {
-            part: "protocol",
-            source,
-        };
-        let runtime = runtime("protocol")?;
+        let runtime = runtime(PROTOCOL)?;
         let entered = runtime.enter();
         let shutdown = Shutdown::new(shutdown().map_err(failed)?);
-        let (name, ours) = (self.config.name.clone(), self.gossip.address);
         let (running, protocol) = self.start(shutdown, reload)?;
-        let child = program
-            .map(|program| program.start(running.shared.clone()))
-            .transpose();
+        let child = program.map(|program| program.start(running.shared.clone()));
         drop(entered);
-        let child = match child {
-            Ok(child) => child,
+        let exit = match child.transpose() {
+            Ok(child) => runtime.block_on(running.until_the_end(protocol, child)),
             Err(error) => {
                 drop(protocol);
                 running.shared.end();
                 runtime.block_on(running.threads.finish(running.socket));
-                return Err(error);
+                Err(error)
             }
-        };
-        let outcome = runtime.block_on(protocol.run());
-        running.shared.end();
-        let exit = match outcome {
-            Err(source) => Err(failed(source)),
-            Ok(Outcome::Forced) => Ok(Exit::Forced),
-            Ok(Outcome::Stopped(reason, mut shutdown)) => runtime.block_on(async {
-                let rest =
-                    async { tokio::join!(fate(child), running.threads.finish(running.socket)) };
-                tokio::select! {
-                    (fate, ()) = rest => exit(reason, fate, name, ours),
-                    () = shutdown.at_once() => Ok(Exit::Forced),
-                }
-            }),
         };
         // The disk may be busy; whoever is told to end at once does not wait for it.
         runtime.shutdown_background();
@@ -224,28 +206,19 @@ impl Agent {
         shutdown: Shutdown,
         reload: Option<Reload>,
     ) -> Result<(Running, Protocol), Error> {
-        let http = self.http_address();
-        let mut facts = Facts::new(&self.config, self.gossip.address, http);
-        let (store, generation) = (self.store, self.generation);
-        let own = [self.gossip.address, self.advertised].map(Seed::Address);
-        let is_other = |seed: &Seed| !own.contains(seed);
-        let peers = store.addresses();
-        facts.seeks_others = self.config.join.iter().any(is_other) || !peers.is_empty();
-        let mut node = Node::new(settings(&self.config, self.advertised, generation));
         let clock = Clock::start();
+        let facts = self.facts();
+        let peers = self.store.addresses();
+        let mut node = Node::new(settings(&self.config, self.advertised, self.generation));
         let own = node.members().next().expect("a node knows itself");
         let feed = Feed::new(Epoch(clock::random()), clock.now(), &own);
-        let (keys, profile) = (self.config.keys.clone(), self.config.profile);
-        let (shared, commands) = Shared::new(clock, (facts, keys, profile), feed);
-        let failed = |source| Error::Runtime {
-            part: "protocol",
-            source,
+        let began = Reloadable {
+            keys: self.config.keys.clone(),
+            profile: self.config.profile,
         };
-        let datagrams = Datagrams::new(self.gossip.udp, clock).map_err(failed)?;
-        let listener = tokio::net::TcpListener::from_std(self.gossip.tcp).map_err(failed)?;
-        let (local, gave_way) = (self.gossip.address.ip(), shared.tallies.gave_way.clone());
-        let streams = Streams::new(listener, local, clock, gave_way);
-        let (remember, generations) = watch::channel(generation);
+        let (shared, commands) = Shared::new(clock, facts, began, feed);
+        let (datagrams, streams) = open(self.gossip, &shared).map_err(failed)?;
+        let (generation, generations) = watch::channel(self.generation);
         let (levers, orders) = Levers::new(self.config.join);
         let reloader = reload.map(|reload| reload.listen(self.configured, &shared, levers));
         let work = Work {
@@ -254,12 +227,12 @@ impl Agent {
                 http: self.http.map(|(listener, _)| listener),
                 token: self.config.access.token,
             },
-            keeper: Keeper::new(store, shared.clone(), generations),
+            keeper: Keeper::new(self.store, shared.clone(), generations),
             outputs: self.outputs,
             reloader: reloader.transpose().map_err(failed)?,
             orders,
         };
-        announce(&shared, generation, peers.len());
+        announce(&shared, self.generation, peers.len());
         // What it asks for comes with the answer to its first input in the loop.
         let _ = node.handle(clock.now(), Input::Reconnect(&peers));
         let running = Running {
@@ -267,11 +240,26 @@ impl Agent {
             shared: shared.clone(),
             socket: self.local.file,
         };
-        let ports = (datagrams, streams);
-        let service = self.config.supervisor.as_ref().and_then(Service::connect);
-        let told = (remember, service);
-        let protocol = Protocol::new(node, shared, ports, (commands, shutdown), told);
-        Ok((running, protocol))
+        let ways = Ways {
+            shared,
+            datagrams,
+            streams,
+            commands,
+            shutdown,
+            generation,
+            service: self.config.supervisor.as_ref().and_then(Service::connect),
+        };
+        Ok((running, Protocol::new(node, ways)))
+    }
+
+    /// What does not change while this process runs.
+    fn facts(&self) -> Facts {
+        let own = [self.gossip.address, self.advertised].map(Seed::Address);
+        let is_other = |seed: &Seed| !own.contains(seed);
+        let mut facts = Facts::new(&self.config, self.gossip.address, self.http_address());
+        facts.seeks_others =
+            self.config.join.iter().any(is_other) || !self.store.addresses().is_empty();
+        facts
     }
 }
 
@@ -281,6 +269,27 @@ struct Running {
     shared: Arc<Shared>,
     threads: Threads,
     socket: Option<SocketFile>,
+}
+
+impl Running {
+    /// Runs the protocol, and has everything else end after it.
+    async fn until_the_end(
+        self,
+        protocol: Protocol,
+        child: Option<JoinHandle<Fate>>,
+    ) -> Result<Exit, Error> {
+        let outcome = protocol.run().await;
+        self.shared.end();
+        let (reason, mut shutdown) = match outcome.map_err(failed)? {
+            Outcome::Forced => return Ok(Exit::Forced),
+            Outcome::Stopped(reason, shutdown) => (reason, shutdown),
+        };
+        let rest = async { tokio::join!(fate(child), self.threads.finish(self.socket)) };
+        tokio::select! {
+            (fate, ()) = rest => exit(reason, fate, &self.shared.facts),
+            () = shutdown.at_once() => Ok(Exit::Forced),
+        }
+    }
 }
 
 /// Every consumer takes a file descriptor, and 1,024 are a usual limit that may be raised.
@@ -310,20 +319,31 @@ async fn fate(child: Option<JoinHandle<Fate>>) -> Option<Fate> {
     child?.await.ok()
 }
 
-fn exit(
-    reason: StopReason,
-    fate: Option<Fate>,
-    name: String,
-    address: SocketAddr,
-) -> Result<Exit, Error> {
+fn exit(reason: StopReason, fate: Option<Fate>, facts: &Facts) -> Result<Exit, Error> {
     match (reason, fate) {
         (StopReason::Conflict { holder }, _) => Err(Error::Conflict {
-            name,
-            address,
+            name: facts.name.clone(),
+            address: facts.bind,
             holder,
         }),
         (StopReason::Left, Some(Fate::Ended(end))) => Ok(Exit::Application(end)),
         (StopReason::Left, _) => Ok(Exit::Left),
+    }
+}
+
+/// The gossip port as part of the runtime that this is called inside of.
+fn open(gossip: Gossip, shared: &Shared) -> io::Result<(Datagrams, Streams)> {
+    let datagrams = Datagrams::new(gossip.udp, shared.clock)?;
+    let listener = tokio::net::TcpListener::from_std(gossip.tcp)?;
+    let gave_way = shared.tallies.gave_way.clone();
+    let streams = Streams::new(listener, gossip.address.ip(), shared.clock, gave_way);
+    Ok((datagrams, streams))
+}
+
+fn failed(source: io::Error) -> Error {
+    Error::Runtime {
+        part: PROTOCOL,
+        source,
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
     api::Doors,
     clock::Clock,
     local::Local,
-    shared::{Facts, Shared},
+    shared::{Facts, Reloadable, Shared},
     *,
 };
 use crate::{
@@ -379,7 +379,11 @@ fn serve(temp: &TempDir) -> (PathBuf, Arc<Shared>, thread::JoinHandle<()>) {
     let (clock, address) = (Clock::start(), config.bind);
     let facts = Facts::new(&config, address, None);
     let feed = Feed::new(Epoch(1), clock.now(), &big("n1", 0));
-    let (shared, _) = Shared::new(clock, (facts, Keys::default(), config.profile), feed);
+    let began = Reloadable {
+        keys: Keys::default(),
+        profile: config.profile,
+    };
+    let (shared, _) = Shared::new(clock, facts, began, feed);
     let Local {
         listener,
         file,

@@ -12,7 +12,7 @@ use super::{query, router};
 use crate::{
     agent::{
         clock::Clock,
-        shared::{Facts, Shared},
+        shared::{Facts, Reloadable, Shared},
     },
     feed::{Epoch, Feed},
     swim::{Directory, Keys, MemberId, Node, Profile, Scope, Settings, Tags, Tuning},
@@ -102,7 +102,11 @@ pub(in crate::agent) fn shared_with(key_file: Option<PathBuf>, keys: Keys) -> Ar
         http: None,
     };
     let feed = Feed::new(Epoch(1), clock.now(), &own);
-    let (shared, commands) = Shared::new(clock, (facts, keys, Profile::Lan), feed);
+    let began = Reloadable {
+        keys,
+        profile: Profile::Lan,
+    };
+    let (shared, commands) = Shared::new(clock, facts, began, feed);
     drop(commands);
     shared
 }

@@ -26,7 +26,7 @@ use crate::{
     agent::{
         clock::Clock,
         local::Rights,
-        shared::{Command, Facts, Raising, Removal},
+        shared::{Command, Facts, Raising, Reloadable, Removal},
     },
     config::Token,
     feed::{Epoch, Feed},
@@ -58,7 +58,11 @@ impl Desk {
         };
         let own = view("n1", MemberState::Alive);
         let feed = Feed::new(Epoch(0xe), clock.now(), &own).with_journal_limits(4, 1 << 20);
-        let (shared, commands) = Shared::new(clock, (facts, Keys::default(), Profile::Lan), feed);
+        let began = Reloadable {
+            keys: Keys::default(),
+            profile: Profile::Lan,
+        };
+        let (shared, commands) = Shared::new(clock, facts, began, feed);
         tokio::spawn(shared.clone().relay());
         Self {
             router: router(shared.clone()),
