@@ -1,9 +1,11 @@
 //! DOES: everything that touches the operating system.
 //!
-//! An [`Agent`] is two threads. The *protocol* thread owns the [`crate::swim::Node`], the gossip
-//! sockets and the timers; the *API* thread serves the local HTTP API and resolves names. They
-//! share the [`crate::feed`] behind a short lock and a queue of commands, so that no consumer,
-//! however slow, and no answer, however long, ever delays a probe.
+//! An [`Agent`] is four threads. The *protocol* thread owns the [`crate::swim::Node`], the gossip
+//! sockets and the timers; the *API* thread serves the local HTTP API and resolves names; the
+//! *outputs* thread runs hooks and writes files of members; the *disk* thread keeps the data
+//! directory and the keys, and reads the configuration again. They share the [`crate::feed`] behind
+//! a short lock and a queue of commands, so that no consumer, however slow, no answer, however
+//! long, and no disk ever delays a probe.
 //!
 //! Nothing here decides anything about members: that is [`crate::swim`]'s.
 
@@ -18,6 +20,7 @@ mod key_file;
 mod keys;
 mod local;
 mod outputs;
+mod panics;
 mod program;
 mod protocol;
 mod refusals;

@@ -1,11 +1,12 @@
 //! The agent's threads beside the protocol's, each with a runtime of its own.
 
-use std::{sync::Arc, thread};
+use std::{sync::Arc, thread, time::Duration};
 
 use tokio::{
     runtime::{Builder, Runtime},
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     task::spawn_blocking,
+    time::sleep,
 };
 use tracing::error;
 
@@ -15,6 +16,7 @@ use super::{
     key_file::KeyFile,
     local::SocketFile,
     outputs::{Prepared, Successors},
+    panics,
     reload::{Orders, Reloader},
     seeds,
     shared::Shared,
@@ -22,12 +24,18 @@ use super::{
 };
 use crate::config::Seed;
 
+const API: &str = "api";
+const DISK: &str = "disk";
+const OUTPUTS: &str = "outputs";
+/// A thread that waits for work of a runtime ends after this time without any.
+const IDLE_MAX: Duration = Duration::from_secs(600);
+
 /// Everything beside the protocol.
 #[derive(Debug)]
 pub(super) struct Threads {
-    api: thread::JoinHandle<()>,
-    disk: thread::JoinHandle<()>,
-    outputs: thread::JoinHandle<()>,
+    api: Thread,
+    disk: Thread,
+    outputs: Thread,
 }
 
 impl Threads {
@@ -35,18 +43,38 @@ impl Threads {
     /// the last hook ran. The socket's file goes with the first of these: who is started next may
     /// have it while a hook still runs.
     pub(super) async fn finish(self, socket: Option<SocketFile>) {
-        join("api", self.api).await;
+        self.api.finish().await;
         drop(socket);
-        join("disk", self.disk).await;
-        join("outputs", self.outputs).await;
+        self.disk.finish().await;
+        self.outputs.finish().await;
     }
 }
 
-/// Waits for it on a thread of its own, so that whoever gives up waiting can.
-async fn join(part: &'static str, thread: thread::JoinHandle<()>) {
-    let joined = spawn_blocking(move || thread.join()).await;
-    if !matches!(joined, Ok(Ok(()))) {
-        error!(part, "a thread panicked");
+/// One of them.
+#[derive(Debug)]
+struct Thread {
+    handle: thread::JoinHandle<()>,
+    /// Closed when it has done its work, or panicked.
+    done: oneshot::Receiver<()>,
+}
+
+impl Thread {
+    fn start(part: &'static str, body: impl FnOnce() + Send + 'static) -> Result<Self, Error> {
+        let (working, done) = oneshot::channel();
+        let handle = thread::Builder::new().name(part.into()).spawn(move || {
+            let _working = working;
+            body();
+        });
+        let handle = handle.map_err(|source| Error::Runtime { part, source })?;
+        Ok(Self { handle, done })
+    }
+
+    /// Whoever gives up waiting can.
+    async fn finish(self) {
+        // Nothing is sent.
+        let _ = self.done.await;
+        // What it panicked of has been said.
+        let _ = self.handle.join();
     }
 }
 
@@ -63,6 +91,7 @@ pub(super) struct Work {
 impl Work {
     /// Does it until the protocol has ended.
     pub(super) fn start(self, shared: &Arc<Shared>) -> Result<Threads, Error> {
+        panics::note_those_of(&[API, DISK, OUTPUTS]);
         let Orders { seeds, outputs } = self.orders;
         Ok(Threads {
             api: start_api(self.doors, shared.clone(), seeds)?,
@@ -75,18 +104,21 @@ impl Work {
 pub(super) fn runtime(part: &'static str) -> Result<Runtime, Error> {
     Builder::new_current_thread()
         .enable_all()
+        .thread_keep_alive(IDLE_MAX)
         .build()
         .map_err(|source| Error::Runtime { part, source })
 }
 
-fn spawn(
-    part: &'static str,
-    body: impl FnOnce() + Send + 'static,
-) -> Result<thread::JoinHandle<()>, Error> {
-    thread::Builder::new()
-        .name(part.into())
-        .spawn(body)
-        .map_err(|source| Error::Runtime { part, source })
+/// A runtime that always has a thread for work that blocks. Where the system has no thread to give
+/// just then, work waits for one that is there; if there is none, tokio panics.
+fn handy(part: &'static str) -> Result<Runtime, Error> {
+    let runtime = runtime(part)?;
+    runtime.spawn(async {
+        while spawn_blocking(|| ()).await.is_ok() {
+            sleep(IDLE_MAX / 2).await;
+        }
+    });
+    Ok(runtime)
 }
 
 /// Serves the API and follows the seeds until nothing more comes.
@@ -94,10 +126,10 @@ fn start_api(
     doors: Doors,
     shared: Arc<Shared>,
     seeds: watch::Receiver<Vec<Seed>>,
-) -> Result<thread::JoinHandle<()>, Error> {
-    let runtime = runtime("api")?;
+) -> Result<Thread, Error> {
+    let runtime = handy(API)?;
     runtime.spawn(seeds::follow(shared.clone(), seeds));
-    spawn("api", move || {
+    Thread::start(API, move || {
         if let Err(error) = runtime.block_on(api::serve(doors, shared)) {
             error!(%error, "the local API ended");
         }
@@ -111,9 +143,9 @@ fn start_outputs(
     outputs: Prepared,
     shared: Arc<Shared>,
     successors: mpsc::Receiver<Successors>,
-) -> Result<thread::JoinHandle<()>, Error> {
-    let runtime = runtime("outputs")?;
-    spawn("outputs", move || {
+) -> Result<Thread, Error> {
+    let runtime = handy(OUTPUTS)?;
+    Thread::start(OUTPUTS, move || {
         runtime.block_on(outputs.follow(shared, successors));
         // A disk may take long; nobody waits for it now.
         runtime.shutdown_background();
@@ -126,12 +158,12 @@ fn start_disk(
     keeper: Keeper,
     shared: Arc<Shared>,
     reloader: Option<Reloader>,
-) -> Result<thread::JoinHandle<()>, Error> {
-    let runtime = runtime("disk")?;
+) -> Result<Thread, Error> {
+    let runtime = handy(DISK)?;
     if let Some(reloader) = reloader {
         runtime.spawn(reloader.run());
     }
-    spawn("disk", move || {
+    Thread::start(DISK, move || {
         runtime.block_on(async { tokio::join!(keeper.run(), KeyFile::follow(shared)) });
         // A configuration may take long to be read again; nobody waits for it now.
         runtime.shutdown_background();

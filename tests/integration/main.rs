@@ -42,6 +42,7 @@ mod simulate_files; // its page and its trace
 mod stories; // one fault each, and what consumers hear of it
 mod support; // real agents, their API and streams
 mod swarm; // many seeds, every promise
+mod threads; // an agent that gets no more of them
 mod tidy; // the code's own rules
 mod validation; // the simulator against theory
 mod views; // nodes that know only some of the others

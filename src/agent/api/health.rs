@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::agent::shared::Shared;
+use crate::agent::{panics, shared::Shared};
 
 /// Whoever is locked out tries again more often, and hears then what it cannot read.
 const LOCKED_OUT: Duration = Duration::from_secs(120);
@@ -39,6 +39,10 @@ impl Health {
             (
                 shared.key_file_is_behind(),
                 "the key file could not be written: the next start would have other keys",
+            ),
+            (
+                panics::seen(),
+                "a part of this agent panicked, see its log: what it did waits for a restart",
             ),
         ];
         let given = reasons.into_iter().filter(|(is_so, _)| *is_so);
