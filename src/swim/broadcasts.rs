@@ -82,7 +82,7 @@ impl foca::BroadcastHandler<Identity> for Broadcasts {
                 )
         };
         let Some(update) = update.filter(is_welcome) else {
-            gate.junk = Some(Junk::Malformed);
+            gate.noticed.junk = Some(Junk::Malformed);
             return Err(CodecError::Junk(Junk::Malformed));
         };
         if sender.is_some() {

@@ -12,7 +12,7 @@ use super::{
     broadcasts::About,
     gate::{Gate, Sighting},
     identity::Identity,
-    wire::Update,
+    wire::{self, Update},
 };
 
 /// A header without its sender, whom the envelope names.
@@ -71,7 +71,7 @@ impl Codec {
     }
 
     fn refuse(&self, junk: Junk) -> CodecError {
-        self.gate.get().borrow_mut().junk = Some(junk);
+        self.gate.get().borrow_mut().noticed.junk = Some(junk);
         CodecError::Junk(junk)
     }
 }
@@ -91,6 +91,21 @@ impl Gate {
         match named {
             Ok(message) => message,
         }
+    }
+
+    fn clothe_header(&mut self, header: &Header<Identity>) -> WireHeader {
+        self.note_forwarded(header);
+        WireHeader {
+            src_incarnation: header.src_incarnation,
+            dst: self.outward(header.dst),
+            message: self.name_outward(&header.message),
+            accused: self.charge(header),
+        }
+    }
+
+    /// Begins a packet that foca did not make: it is none of foca's probes.
+    pub(super) fn put_header(&mut self, header: &Header<Identity>, packet: &mut Vec<u8>) {
+        wire::put(packet, &self.clothe_header(header));
     }
 
     fn inward(&self, identity: WireIdentity) -> Result<Identity, Junk> {
@@ -115,14 +130,17 @@ impl Gate {
         }
         let message = translate(&wire.message, |identity| self.inward(identity))?;
         match wire.dst.life.cmp(&self.me.life) {
-            Ordering::Less => self.addressed_before = true,
+            Ordering::Less => self.noticed.addressed_before = true,
             Ordering::Equal => {
                 self.note_incoming(&message);
                 if let Some(incarnation) = wire.accused {
                     self.hear_charge(incarnation);
                 }
             }
-            Ordering::Greater => self.sightings.push(Sighting::Down(wire.dst.life)),
+            Ordering::Greater => {
+                let down = Sighting::Down(wire.dst.life);
+                self.findings.sightings.push(down);
+            }
         }
         Ok(Header {
             src,
@@ -144,12 +162,7 @@ impl foca::Codec<Identity> for Codec {
         let wire = {
             let mut gate = self.gate.get().borrow_mut();
             gate.note_outgoing(header);
-            WireHeader {
-                src_incarnation: header.src_incarnation,
-                dst: gate.outward(header.dst),
-                message: gate.name_outward(&header.message),
-                accused: gate.charge(header),
-            }
+            gate.clothe_header(header)
         };
         self.write(&wire, buf)
     }

@@ -264,7 +264,7 @@ impl foca::Runtime<Identity> for &mut Effects {
         match notification {
             Notification::MemberUp(id) | Notification::MemberDown(id) => gate.touch(id.handle),
             Notification::Rename(old, new) => {
-                gate.touched.push(Touch {
+                gate.findings.touched.push(Touch {
                     handle: new.handle,
                     replaces: Some(old.life),
                 });
@@ -284,7 +284,7 @@ impl foca::Runtime<Identity> for &mut Effects {
     fn send_to(&mut self, to: Identity, data: &[u8]) {
         let mut gate = self.gate.borrow_mut();
         if std::mem::take(&mut gate.unsaid) {
-            return gate.parted.push(to);
+            return gate.pending.parted.push(to);
         }
         if let Some(address) = gate.address_of(to) {
             self.mail.swim((gate.id, gate.me.life), address, data);

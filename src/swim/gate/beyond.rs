@@ -18,7 +18,7 @@ impl Gate {
     pub(in crate::swim) fn overhear(&mut self, update: &Update<'_>) {
         let member = self.judge(update);
         if member.id().handle != self.me.handle || member.state() != State::Alive {
-            self.overheard.push(member);
+            self.noticed.overheard.push(member);
         }
     }
 
@@ -28,7 +28,7 @@ impl Gate {
             return claim;
         }
         if self.is_news(&claim) || self.is_open(&claim) {
-            self.beyond.push(claim);
+            self.findings.beyond.push(claim);
         }
         self.nothing()
     }

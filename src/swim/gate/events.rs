@@ -18,7 +18,7 @@ impl Gate {
             return;
         };
         let age = Duration::from_millis(event.age_ms.into());
-        self.raised.push(Heard {
+        self.pending.raised.push(Heard {
             source: (handle, generation),
             number: event.number,
             floor: event.number.saturating_sub(event.behind.into()),

@@ -1,11 +1,18 @@
-//! What passing the gate showed, for the node to draw its conclusions from.
+//! What passing the gate showed, for the node to draw its conclusions from: of one packet, of one
+//! round of conclusions, and of a whole turn.
 
 use std::net::SocketAddr;
 
 use foca::Member;
 
-use super::Gate;
-use crate::swim::{Junk, Life, directory::Handle, health::Errand, identity::Identity};
+use crate::swim::{
+    Junk, Life,
+    directory::Handle,
+    events::Heard,
+    facts::{Lacking, Stated},
+    health::Errand,
+    identity::Identity,
+};
 
 /// A member that may have something new to tell, and the life it replaces if it replaces one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,23 +28,33 @@ pub(in crate::swim) struct Twins {
     pub(in crate::swim) sides: [(SocketAddr, Life); 2],
 }
 
-/// What the codec noticed while foca read a packet.
-#[derive(Debug)]
+/// What a packet shows besides its claims. Of one packet only: the node takes it whole.
+#[derive(Debug, Default)]
 pub(in crate::swim) struct Noticed {
+    /// The sender addressed an earlier life of ours: it should learn of this one.
     pub(in crate::swim) addressed_before: bool,
+    /// It answered our probe.
     pub(in crate::swim) probe_answered: bool,
+    /// It asked us to probe for it.
     pub(in crate::swim) errand: Option<Errand>,
+    /// It believes us accused, or did: it should hear from us.
     pub(in crate::swim) accused: bool,
+    /// Claims about members in the view that came where foca does not look for them.
     pub(in crate::swim) overheard: Vec<Member<Identity>>,
+    /// Why foca could not read it, or not make use of all of it.
     pub(in crate::swim) junk: Option<Junk>,
 }
 
-/// What the node has to draw conclusions from.
-#[derive(Debug)]
+/// What the node has to draw conclusions from, which may lead to more of it.
+#[derive(Debug, Default)]
 pub(in crate::swim) struct Findings {
+    /// What others say of us that foca must not hear.
     pub(in crate::swim) sightings: Vec<Sighting>,
+    /// Members with two cards for one generation.
     pub(in crate::swim) twins: Vec<Twins>,
+    /// Members that may have something new to tell.
     pub(in crate::swim) touched: Vec<Touch>,
+    /// Claims about members beyond the view that say something new.
     pub(in crate::swim) beyond: Vec<Member<Identity>>,
 }
 
@@ -46,6 +63,19 @@ impl Findings {
     pub(in crate::swim) const fn is_last(&self) -> bool {
         self.sightings.is_empty() && self.touched.is_empty() && self.beyond.is_empty()
     }
+}
+
+/// What waits until every claim that came with it is told.
+#[derive(Debug, Default)]
+pub(in crate::swim) struct Pending {
+    /// What members say of themselves, as far as it may be new.
+    pub(in crate::swim) stated: Vec<Stated>,
+    /// Whose tags have to be fetched.
+    pub(in crate::swim) lacking: Vec<Lacking>,
+    /// What applications are said to have raised.
+    pub(in crate::swim) raised: Vec<Heard>,
+    /// Who speaks in a life that said goodbye.
+    pub(in crate::swim) parted: Vec<Identity>,
 }
 
 /// What somebody says of us.
@@ -58,28 +88,4 @@ pub(in crate::swim) enum Sighting {
     Predecessor(Life),
     /// Somebody with our name lives, or lived, at another address.
     Twin { address: SocketAddr, life: Life },
-}
-
-impl Gate {
-    /// Takes what the codec noticed since it was asked last.
-    pub(in crate::swim) fn noticed(&mut self) -> Noticed {
-        Noticed {
-            addressed_before: std::mem::take(&mut self.addressed_before),
-            probe_answered: std::mem::take(&mut self.probe_answered),
-            errand: self.errand.take(),
-            accused: std::mem::take(&mut self.accused),
-            overheard: std::mem::take(&mut self.overheard),
-            junk: self.junk.take(),
-        }
-    }
-
-    /// Takes what there is to draw conclusions from.
-    pub(in crate::swim) fn findings(&mut self) -> Findings {
-        Findings {
-            sightings: std::mem::take(&mut self.sightings),
-            twins: std::mem::take(&mut self.twins),
-            touched: std::mem::take(&mut self.touched),
-            beyond: std::mem::take(&mut self.beyond),
-        }
-    }
 }

@@ -10,6 +10,7 @@ mod cards;
 mod clothe;
 mod events;
 mod findings;
+mod hearsay;
 mod import;
 mod judge;
 mod ourselves;
@@ -22,23 +23,25 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use foca::{Member, State};
 
 use super::{
-    Card, Junk, Life, MemberId, Scope, Timestamp, Tuning,
+    Card, Life, MemberId, Scope, Timestamp, Tuning,
     broadcasts::About,
     directory::{Directory, Handle},
-    events::{EventBook, Heard as HeardEvent},
-    facts::{FactBook, Lacking, Stated},
+    events::EventBook,
+    facts::FactBook,
     forgotten::Forgotten,
-    health::{Errand, Probe},
     identity::Identity,
     prefetch,
-    roster::{Accusation, Claim, Record, Roster, Standing},
-    wire::{Over, Update, WireCard},
+    roster::{Record, Roster, Standing},
+    wire::{Over, Update},
 };
-use seen::Seen;
+use hearsay::Hearsay;
+use probes::Probing;
 
-pub(super) use findings::{Sighting, Touch, Twins};
+pub(super) use findings::{Findings, Noticed, Pending, Sighting, Touch, Twins};
+pub(super) use hearsay::Heard;
 
-/// State that foca's codec and the node share.
+/// State that foca's codec and the node share: what lasts, and at the end what is of one packet or
+/// of one turn of the node only.
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) now: Timestamp,
@@ -50,36 +53,8 @@ pub(super) struct Gate {
     pub(super) card: Arc<Card>,
     /// Our incarnation as foca last sent it; foca has no getter for it.
     pub(super) incarnation: u16,
-    /// Pings sent, foca's and our own.
-    pub(super) probes: u64,
-    /// What became of the last of foca's.
-    pub(super) probe: Option<Probe>,
-    /// Its target has answered just now.
-    probe_answered: bool,
-    /// What others asked us to probe, and have no answer to yet.
-    errands: Vec<Errand>,
-    /// One that was asked for just now.
-    errand: Option<Errand>,
-    /// The sender believes us accused, or did: it should hear from us.
-    accused: bool,
-    /// foca is to refute an accusation that was heard just now.
-    refuting: bool,
-    /// The packet that is made is a call of our own, which foca knows nothing of.
-    pub(super) calling: bool,
-    /// What we saw ourselves of members in doubt.
-    seen: BTreeMap<Identity, Seen>,
-    /// Probes that nobody answered for.
-    pub(super) probes_failed: u64,
-    /// Claims that were not believed because there are as many members as may be.
-    pub(super) members_refused: u64,
-    /// The packet that foca makes must not be sent as it is.
-    pub(super) unsaid: bool,
-    /// Who speaks in a life that said goodbye.
-    pub(super) parted: Vec<Identity>,
     /// What we say once we are leaving.
     pub(super) leaving: Option<Goodbye>,
-    /// Who sent the packet that foca is reading.
-    pub(super) sender: Identity,
     pub(super) scope: Scope,
     /// See [`super::Tuning`].
     pub(super) corroborate: bool,
@@ -87,36 +62,28 @@ pub(super) struct Gate {
     pub(super) buddy: bool,
     pub(super) roster: Roster,
     forgotten: Forgotten,
-    /// Claims about members beyond the view that say something new.
-    pub(super) beyond: Vec<Member<Identity>>,
-    /// Claims about members in the view that came where foca does not look for them.
-    pub(super) overheard: Vec<Member<Identity>>,
     /// Cards that differ from what a shared directory has of the same generation.
     cards: BTreeMap<(Handle, u32), Arc<Card>>,
-    /// Members that may have something new to tell.
-    pub(super) touched: Vec<Touch>,
-    /// Updates that foca queued for gossip just now, as they go on the wire.
-    pub(super) news: Vec<(About, Vec<u8>)>,
+    /// Claims that were not believed because there are as many members as may be.
+    pub(super) members_refused: u64,
     /// What every member says of itself.
     pub(super) facts: FactBook,
-    /// What members say of themselves, as far as it may be new.
-    pub(super) stated: Vec<Stated>,
-    /// Whose tags have to be fetched.
-    pub(in crate::swim) lacking: Vec<Lacking>,
     /// What applications raised.
     pub(super) events: EventBook,
-    /// What they are said to have raised.
-    pub(super) raised: Vec<HeardEvent>,
-    /// Members with two cards for one generation.
-    pub(super) twins: Vec<Twins>,
-    /// What others say of us that foca must not hear.
-    pub(super) sightings: Vec<Sighting>,
-    /// Why foca could not read the packet.
-    pub(super) junk: Option<Junk>,
-    /// A member addressed an earlier life of ours: it should learn of this one.
-    pub(super) addressed_before: bool,
-    /// What qualifies the claims being read.
-    heard: BTreeMap<Identity, Vec<Heard>>,
+    pub(super) probing: Probing,
+    /// The packet that foca makes must not be sent as it is.
+    pub(super) unsaid: bool,
+    /// Who says what is being read.
+    pub(super) sender: Identity,
+    /// Taken by the node after each packet.
+    pub(super) noticed: Noticed,
+    /// Taken by the node until there are none left.
+    pub(super) findings: Findings,
+    /// Taken by the node when there are none left.
+    pub(super) pending: Pending,
+    /// Updates that foca queued for gossip just now, as they go on the wire.
+    pub(super) news: Vec<(About, Vec<u8>)>,
+    hearsay: Hearsay,
 }
 
 /// How a process takes its leave.
@@ -125,14 +92,6 @@ pub(super) struct Goodbye {
     pub(super) reason: String,
     /// When the next process of this member is due, if one is.
     pub(super) eta: Option<Duration>,
-}
-
-/// A claim with what foca cannot hold of it.
-#[derive(Clone, Debug)]
-pub(super) struct Heard {
-    pub(super) incarnation: u16,
-    pub(super) claim: Claim,
-    pub(super) age: Duration,
 }
 
 impl Gate {
@@ -154,41 +113,24 @@ impl Gate {
             id,
             card: Arc::new(card),
             incarnation: 0,
-            probes: 0,
-            probe: None,
-            probe_answered: false,
-            errands: Vec::new(),
-            errand: None,
-            accused: false,
-            refuting: false,
-            calling: false,
-            seen: BTreeMap::new(),
-            probes_failed: 0,
-            members_refused: 0,
-            unsaid: false,
-            parted: Vec::new(),
             leaving: None,
-            sender: me,
             roster: Roster::new(&scope),
-            forgotten: Forgotten::default(),
             scope,
             corroborate: true,
             buddy: true,
-            beyond: Vec::new(),
-            overheard: Vec::new(),
+            forgotten: Forgotten::default(),
             cards: BTreeMap::new(),
-            touched: Vec::new(),
-            news: Vec::new(),
+            members_refused: 0,
             facts: FactBook::default(),
-            stated: Vec::new(),
-            lacking: Vec::new(),
             events: EventBook::default(),
-            raised: Vec::new(),
-            twins: Vec::new(),
-            sightings: Vec::new(),
-            junk: None,
-            addressed_before: false,
-            heard: BTreeMap::new(),
+            probing: Probing::default(),
+            unsaid: false,
+            sender: me,
+            noticed: Noticed::default(),
+            findings: Findings::default(),
+            pending: Pending::default(),
+            news: Vec::new(),
+            hearsay: Hearsay::default(),
         }
     }
 
@@ -207,17 +149,10 @@ impl Gate {
         }
     }
 
-    /// The member's card for that life, if this node may speak of it.
-    pub(super) fn card_of(&self, identity: Identity) -> Option<Arc<Card>> {
-        if identity.handle == self.me.handle {
-            return Some(self.card.clone());
-        }
-        self.card(identity.handle, identity.life.generation())
-    }
-
     /// Follows other numbers.
     pub(super) const fn tune(&mut self, tuning: &Tuning) {
-        (self.corroborate, self.buddy) = (tuning.corroborate, tuning.buddy);
+        self.corroborate = tuning.corroborate;
+        self.buddy = tuning.buddy;
     }
 
     /// Members that are failed, gone or removed, with the card of the life that is over.
@@ -231,38 +166,8 @@ impl Gate {
         })
     }
 
-    fn card(&self, handle: Handle, generation: u32) -> Option<Arc<Card>> {
-        let own = self.cards.get(&(handle, generation)).cloned();
-        own.or_else(|| self.directory.card(handle, generation))
-    }
-
-    /// Whether this node may speak of that generation of a member.
-    pub(super) fn has_card(&self, handle: Handle, generation: u32) -> bool {
-        let own = self.cards.contains_key(&(handle, generation));
-        own || self.directory.address(handle, generation).is_some()
-    }
-
-    /// Where the member is in that life, if this node may speak of it.
-    pub(super) fn address_of(&self, identity: Identity) -> Option<std::net::SocketAddr> {
-        if identity.handle == self.me.handle {
-            return Some(self.card.address);
-        }
-        let (handle, generation) = (identity.handle, identity.life.generation());
-        match self.cards.get(&(handle, generation)) {
-            Some(own) => Some(own.address),
-            None => self.directory.address(handle, generation),
-        }
-    }
-
-    /// The identity of a member in a life of which we have the card.
-    pub(super) fn carded(&self, id: MemberId, life: Life) -> Option<Identity> {
-        let handle = self.directory.handle(id)?;
-        let identity = Identity { handle, life };
-        self.address_of(identity).map(|_| identity)
-    }
-
     pub(super) fn touch(&mut self, handle: Handle) {
-        self.touched.push(Touch {
+        self.findings.touched.push(Touch {
             handle,
             replaces: None,
         });
@@ -317,112 +222,6 @@ impl Gate {
         Member::new(self.me, self.incarnation, State::Alive)
     }
 
-    /// Keeps the first card of a generation. Another address in a later one means that two
-    /// processes have the name, or had: they must hear of each other.
-    fn intern(&mut self, card: &WireCard<'_>, life: Life) -> Option<Handle> {
-        let generation = life.generation();
-        let known = self.directory.handle(card.id(&self.cluster));
-        let kept = known.and_then(|handle| Some((handle, self.card(handle, generation)?)));
-        if let Some((handle, kept)) = kept {
-            if kept.address == card.address() {
-                return Some(handle);
-            }
-            if self.roster.knows(handle) {
-                let sides = [(kept.address, life), (card.address(), life)];
-                self.twins.push(Twins { handle, sides });
-            } else {
-                let card = self.checked(card, generation)?;
-                self.keep_own(handle, card);
-            }
-            return Some(handle);
-        }
-        let is_carded = known.is_some_and(|handle| self.directory.newest(handle) > 0);
-        if !is_carded && !self.directory.has_room() {
-            self.members_refused += 1;
-            return None;
-        }
-        let card = self.checked(card, generation)?;
-        Some(self.directory.intern(card))
-    }
-
-    fn checked(&mut self, card: &WireCard<'_>, generation: u32) -> Option<Card> {
-        let checked = card.check(&self.cluster, generation);
-        if checked.is_none() {
-            self.junk = Some(Junk::Malformed);
-        }
-        checked
-    }
-
-    /// Notes what qualifies a claim about `member` that foca is going to hear.
-    pub(super) fn hear(&mut self, member: &Member<Identity>, claim: Claim, age_s: u32) {
-        self.touch(member.id().handle);
-        self.heard.entry(*member.id()).or_default().push(Heard {
-            incarnation: member.incarnation(),
-            claim,
-            age: Duration::from_secs(age_s.into()),
-        });
-    }
-
-    /// What was heard last of `identity` in this `state`.
-    pub(super) fn heard(&self, identity: Identity, state: State) -> Option<&Heard> {
-        let fits = |claim: &Claim| match claim {
-            Claim::Suspect(_) => state == State::Suspect,
-            _ => state == State::Down,
-        };
-        self.heard_of(identity)
-            .rev()
-            .find(|heard| fits(&heard.claim))
-    }
-
-    /// What was heard of `identity`, the latest last.
-    pub(super) fn heard_of(&self, identity: Identity) -> impl DoubleEndedIterator<Item = &Heard> {
-        self.heard.get(&identity).into_iter().flatten()
-    }
-
-    /// This life of a member is over, by its own word or an operator's: in whatever incarnation.
-    fn hear_end(&mut self, about: Identity, claim: Claim, age_s: u32) -> Member<Identity> {
-        let gone = Member::new(about, 0, State::Down);
-        self.hear(&gone, claim, age_s);
-        gone
-    }
-
-    /// Somebody accuses a member in this incarnation.
-    fn hear_accusation(
-        &mut self,
-        about: Identity,
-        incarnation: u16,
-        accusation: Accusation,
-    ) -> Member<Identity> {
-        let accused = Member::new(about, incarnation, State::Suspect);
-        self.hear(&accused, Claim::Suspect(accusation), 0);
-        accused
-    }
-
-    /// Our own probe failed: we accuse, whether or not somebody did before.
-    pub(super) fn accuse(&mut self, member: &Member<Identity>) {
-        self.probes_failed += 1;
-        self.accuse_of_seen(member);
-    }
-
-    /// We accuse a member of what we saw.
-    pub(super) fn accuse_of_seen(&mut self, member: &Member<Identity>) {
-        let accusation = self.own_accusation(*member.id());
-        self.hear(member, Claim::Suspect(accusation), 0);
-    }
-
-    /// Who accused this member in this very incarnation, as heard just now.
-    pub(super) fn accusations(
-        &self,
-        member: &Member<Identity>,
-    ) -> impl Iterator<Item = Accusation> {
-        let fits = |heard: &&Heard| heard.incarnation == member.incarnation();
-        let heard = self.heard_of(*member.id()).filter(fits);
-        heard.filter_map(|heard| match heard.claim {
-            Claim::Suspect(accusation) => Some(accusation),
-            _ => None,
-        })
-    }
-
     /// A member is forgotten: nothing of it is kept but its number, and which life it was.
     pub(super) fn forget(&mut self, handle: Handle) {
         if let Some(record) = self.roster.record(handle) {
@@ -434,9 +233,10 @@ impl Gate {
         self.directory.release(handle);
     }
 
-    pub(super) fn forget_heard(&mut self) {
-        self.heard.clear();
-        self.refuting = false;
+    /// What was heard in this turn is told, and says nothing of what the next one hears.
+    pub(super) fn end_turn(&mut self) {
+        self.hearsay = Hearsay::default();
+        self.forget_seen();
     }
 }
 

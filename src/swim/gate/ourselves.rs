@@ -18,7 +18,7 @@ impl Gate {
                     && life.is_plausible_after(self.me.life.generation())
                     && life.generation() >= self.me.life.generation() =>
             {
-                self.sightings.push(Sighting::Twin {
+                self.findings.sightings.push(Sighting::Twin {
                     address: card.address(),
                     life,
                 });
@@ -27,14 +27,14 @@ impl Gate {
             _ if !life.is_plausible_after(self.me.life.generation()) => {}
             Update::Alive { incarnation, .. } if life == self.me.life => {
                 if *incarnation > self.incarnation {
-                    self.sightings.push(Sighting::Predecessor(life));
+                    self.findings.sightings.push(Sighting::Predecessor(life));
                 }
             }
             Update::Known { .. } => {}
             Update::Left { .. } | Update::Restarting { .. } => {
-                self.sightings.push(Sighting::Predecessor(life));
+                self.findings.sightings.push(Sighting::Predecessor(life));
             }
-            _ => self.sightings.push(Sighting::Down(life)),
+            _ => self.findings.sightings.push(Sighting::Down(life)),
         }
         self.nothing()
     }
@@ -43,12 +43,12 @@ impl Gate {
     /// that was refuted before. Whoever passed such a one on hears from us who we are now.
     fn refute(&mut self, incarnation: u16) -> Member<Identity> {
         if incarnation < self.incarnation {
-            self.accused = true;
+            self.noticed.accused = true;
             return self.nothing();
         }
-        if std::mem::replace(&mut self.refuting, true) {
-            return self.nothing();
+        match self.hearsay.begin_to_refute() {
+            true => Member::new(self.me, incarnation, State::Suspect),
+            false => self.nothing(),
         }
-        Member::new(self.me, incarnation, State::Suspect)
     }
 }

@@ -1,7 +1,7 @@
 //! What we saw ourselves of members in doubt. It qualifies our own accusations, and is forgotten
 //! when it says nothing any more.
 
-use super::Gate;
+use super::{Gate, probes::Probing};
 use crate::swim::{Evidence, Timestamp, identity::Identity, roster::Accusation};
 
 /// Something seen of a member.
@@ -12,10 +12,10 @@ pub(in crate::swim) struct Seen {
     until: Timestamp,
 }
 
-impl Gate {
+impl Probing {
     /// Whom the running probe asks, without an answer so far.
     pub(in crate::swim) fn unanswered(&self) -> Option<Identity> {
-        self.probe
+        self.last
             .filter(|probe| !probe.answered)
             .map(|probe| probe.target)
     }
@@ -30,30 +30,27 @@ impl Gate {
         self.seen.insert(of, Seen { evidence, until });
     }
 
-    /// It answered after all.
-    pub(super) fn forget_seen_of(&mut self, of: Identity) {
-        self.seen.remove(&of);
-    }
-
     pub(in crate::swim) fn seen(&self, of: Identity) -> Option<Evidence> {
         self.seen.get(&of).map(|seen| seen.evidence)
     }
+}
 
+impl Gate {
     /// Our own accusation of a member: what we saw of it, or that we saw nothing.
     pub(in crate::swim) fn own_accusation(&self, of: Identity) -> Accusation {
         Accusation {
             by: self.id,
-            evidence: self.seen(of).unwrap_or(Evidence::ProbeTimeout),
+            evidence: self.probing.seen(of).unwrap_or(Evidence::ProbeTimeout),
         }
     }
 
     /// Forgets what was seen of members that are in doubt no more.
-    pub(in crate::swim) fn forget_seen(&mut self) {
-        let mut seen = std::mem::take(&mut self.seen);
-        let probed = self.unanswered();
+    pub(super) fn forget_seen(&mut self) {
+        let mut seen = std::mem::take(&mut self.probing.seen);
+        let probed = self.probing.unanswered();
         seen.retain(|of, seen| {
             self.now < seen.until || probed == Some(*of) || self.is_suspect(*of)
         });
-        self.seen = seen;
+        self.probing.seen = seen;
     }
 }

@@ -63,7 +63,7 @@ impl Gate {
             } => self.hear_facts((*id, *generation), said, |_| Some(None)),
             Update::Tagged {
                 tags: Some(tags), ..
-            } if tags.check().is_none() => self.junk = Some(Junk::Malformed),
+            } if tags.check().is_none() => self.noticed.junk = Some(Junk::Malformed),
             Update::Tagged {
                 id,
                 generation,
@@ -114,10 +114,10 @@ impl Gate {
         }
         // A later word of our own is set right, whatever it says.
         if tags.is_some() || of == self.me.handle {
-            self.stated.push(stated);
+            self.pending.stated.push(stated);
         } else if self.sender.handle != self.me.handle {
             let told_by = self.sender;
-            self.lacking.push(Lacking { of, told_by });
+            self.pending.lacking.push(Lacking { of, told_by });
         }
     }
 

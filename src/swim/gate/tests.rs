@@ -3,7 +3,7 @@ use std::{borrow::Cow, net::SocketAddr, time::Duration};
 use foca::{Header, Message};
 
 use super::*;
-use crate::swim::{Enrolled, Evidence, Tags, Timestamp, doubt::Doubt};
+use crate::swim::{Enrolled, Evidence, Tags, doubt::Doubt, roster::Accusation, wire::WireCard};
 
 const ACCUSATION: Accusation = Accusation {
     by: MemberId(9),
@@ -132,13 +132,17 @@ fn what_an_earlier_probe_saw_is_not_said_of_a_later_one() {
     };
     let later = Timestamp::ZERO + Duration::from_secs(1);
     let evidence = Evidence::StreamReachable;
-    gate.note_seen(other, evidence, later);
+    gate.probing.note_seen(other, evidence, later);
     tell(&mut gate, other, 0, suspected());
     gate.note_outgoing(&ping(&gate));
-    assert_eq!(gate.seen(other), Some(evidence), "the doubt is the same");
+    assert_eq!(
+        gate.probing.seen(other),
+        Some(evidence),
+        "the doubt is the same"
+    );
     tell(&mut gate, other, 1, Standing::Alive);
     gate.note_outgoing(&ping(&gate));
-    assert_eq!(gate.seen(other), None);
+    assert_eq!(gate.probing.seen(other), None);
 }
 
 #[test]
@@ -220,7 +224,7 @@ fn of_ourselves_foca_hears_only_accusations_of_this_life() {
         assert!(is_nothing(&gate, &heard), "{claim:?}");
     }
     let down = |generation| Sighting::Down(Life::first(generation));
-    assert_eq!(gate.sightings, [down(3), down(4)]);
+    assert_eq!(gate.findings.sightings, [down(3), down(4)]);
 }
 
 #[test]
@@ -234,13 +238,13 @@ fn our_name_at_another_address_is_a_twin_unless_its_life_is_over() {
         incarnation: 0,
     };
     gate.judge(&sight(2));
-    assert_eq!(gate.sightings, []);
+    assert_eq!(gate.findings.sightings, []);
     gate.judge(&sight(3));
     let twin = Sighting::Twin {
         address: elsewhere.address,
         life: Life::first(3),
     };
-    assert_eq!(gate.sightings, [twin]);
+    assert_eq!(gate.findings.sightings, [twin]);
 }
 
 #[test]
@@ -372,10 +376,13 @@ fn foca_hears_nothing_of_members_beyond_the_view() {
         *claim(near, Life::first(1), 0, State::Down).id()
     );
     assert_eq!(gate.judge(&failed("far", 1, 0)), nothing);
-    assert_eq!(gate.beyond, [claim(far, Life::first(1), 0, State::Suspect)]);
-    gate.beyond.clear();
+    assert_eq!(
+        gate.findings.beyond,
+        [claim(far, Life::first(1), 0, State::Suspect)]
+    );
+    gate.findings.beyond.clear();
     assert_eq!(gate.judge(&alive("far", 1, 0)), nothing);
-    assert_eq!(gate.beyond, [], "everybody presumes that already");
+    assert_eq!(gate.findings.beyond, [], "everybody presumes that already");
 }
 
 /// SWIM §4.2: Alive{i} beats Suspect{j} and Alive{j} for i > j; Suspect{i} beats Suspect{j} for

@@ -3,7 +3,7 @@
 //! A helper of an indirect probe may be one, and so may whoever asks a suspect for a last word.
 //! They are answered as foca would answer them, without entering its list.
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 use bytes::Buf;
 use foca::{Codec as _, Header, Member, Message, State};
@@ -41,7 +41,7 @@ impl Node {
     pub(super) fn on_swim_beyond(&mut self, sender: Identity, packet: &[u8]) -> Result<(), Junk> {
         self.gate.borrow_mut().sender = sender;
         let read = self.read_packet(packet);
-        let noticed = self.gate.borrow_mut().noticed();
+        let noticed = mem::take(&mut self.gate.borrow_mut().noticed);
         let malformed = noticed.junk.unwrap_or(Junk::Malformed);
         let Packet { header, claims } = read.map_err(|_| malformed)?;
         if noticed.addressed_before {
@@ -78,11 +78,11 @@ impl Node {
         if held.state() == State::Down && held.id().life >= word.id().life {
             let left = self.gate.borrow().over(*word.id()).left;
             match left {
-                true => self.gate.borrow_mut().parted.push(*word.id()),
+                true => self.gate.borrow_mut().pending.parted.push(*word.id()),
                 false => self.send_packet(*word.id(), Message::TurnUndead, 0, &[]),
             }
         } else if self.gate.borrow().is_news(&word) {
-            self.gate.borrow_mut().beyond.push(word);
+            self.gate.borrow_mut().findings.beyond.push(word);
         }
     }
 
@@ -113,7 +113,7 @@ impl Node {
             Message::TurnUndead => {
                 let mut gate = self.gate.borrow_mut();
                 let down = Sighting::Down(gate.me.life);
-                return gate.sightings.push(down);
+                return gate.findings.sightings.push(down);
             }
             // Nobody asks beyond its view for help, and the rest wants no answer.
             _ => return,
@@ -125,7 +125,8 @@ impl Node {
     pub(super) fn confirm_beyond(&self, suspect: Identity, incarnation: u16) {
         let mut gate = self.gate.borrow_mut();
         if gate.presumed(suspect.handle) == Member::new(suspect, incarnation, State::Suspect) {
-            gate.beyond
+            gate.findings
+                .beyond
                 .push(Member::new(suspect, incarnation, State::Down));
         }
     }

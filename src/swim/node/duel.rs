@@ -124,8 +124,7 @@ impl Node {
 
     /// Members speak in lives that said goodbye. foca would have them renew; they are told that it
     /// was another process, once in a while.
-    pub(super) fn tell_parted(&mut self) {
-        let parted = std::mem::take(&mut self.gate.borrow_mut().parted);
+    pub(super) fn tell_parted(&mut self, parted: Vec<Identity>) {
         for Identity { handle, life } in parted {
             if self.may_introduce(handle) {
                 self.tell_held_over(handle, life);

@@ -86,8 +86,7 @@ impl Node {
     }
 
     /// Takes in what was heard in this turn, once the claims that came with it are told.
-    pub(super) fn take_in_events(&mut self) {
-        let raised = std::mem::take(&mut self.gate.borrow_mut().raised);
+    pub(super) fn take_in_events(&mut self, raised: &[Heard]) {
         if !raised.is_empty() {
             raised.iter().for_each(|heard| self.take_in_event(heard));
             self.tell_events();

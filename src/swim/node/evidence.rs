@@ -48,7 +48,8 @@ impl Node {
             Timer::SendIndirectProbe { probed_id, .. } => Some(probed_id),
             _ => None,
         };
-        let silent = silent.filter(|target| self.gate.borrow().unanswered() == Some(*target));
+        let silent =
+            silent.filter(|target| self.gate.borrow().probing.unanswered() == Some(*target));
         let result = self.engine.timer(timer);
         self.check(result);
         if let Some(target) = silent {
@@ -71,7 +72,7 @@ impl Node {
         let probed = {
             let gate = self.gate.borrow();
             let is_there = |target: &Identity| gate.address_of(*target) == Some(by);
-            gate.unanswered().filter(is_there)
+            gate.probing.unanswered().filter(is_there)
         };
         match probed {
             Some(target) => self.probe_refused(target),
@@ -82,7 +83,7 @@ impl Node {
     /// Neither the helpers nor a question over a stream wait until the probe takes too long. The
     /// refusal itself is no evidence: only one of the stream is.
     fn probe_refused(&mut self, target: Identity) {
-        if self.gate.borrow().seen(target).is_none() {
+        if self.gate.borrow().probing.seen(target).is_none() {
             self.end_direct_stage();
             self.ask_by_stream(target);
         }
@@ -99,7 +100,8 @@ impl Node {
             let mut active = self.engine.living().map(|held| *held.id());
             let member = active.find(|member| gate.address_of(*member) == Some(by));
             // Of those who look at a suspect enough are drawn.
-            member.filter(|member| gate.seen(*member).is_none() && !gate.is_suspect(*member))
+            member
+                .filter(|member| gate.probing.seen(*member).is_none() && !gate.is_suspect(*member))
         };
         if let Some(member) = member {
             self.ask_by_stream(member);
@@ -108,7 +110,10 @@ impl Node {
 
     fn note_seen(&self, of: Identity, evidence: Evidence) {
         let until = self.now + self.tuning.probe_interval;
-        self.gate.borrow_mut().note_seen(of, evidence, until);
+        self.gate
+            .borrow_mut()
+            .probing
+            .note_seen(of, evidence, until);
     }
 
     /// Asks a member over a stream whether it lives, and tells it if it is accused.
@@ -139,7 +144,7 @@ impl Node {
     /// A suspect that answered over a stream is told of the accusation over one, too: its
     /// refutation comes back with the answer.
     pub(super) fn last_call_by_stream(&mut self, suspect: Identity) {
-        if self.gate.borrow().seen(suspect) == Some(Evidence::StreamReachable) {
+        if self.gate.borrow().probing.seen(suspect) == Some(Evidence::StreamReachable) {
             self.ask_by_stream(suspect);
         }
     }
@@ -214,7 +219,7 @@ impl Node {
         if is_settled || doubt.refusals() == 0 || doubt.is_by(self.id()) {
             return;
         }
-        let seen = self.gate.borrow().seen(suspect);
+        let seen = self.gate.borrow().probing.seen(suspect);
         if seen == Some(Evidence::Refused) {
             let accused = Member::new(suspect, next.incarnation, State::Suspect);
             self.gate.borrow_mut().accuse_of_seen(&accused);
@@ -252,7 +257,7 @@ impl Node {
         if let (StreamEnd::Refused, Some(held)) = (end, self.held_active(target)) {
             self.note_seen(target, Evidence::Refused);
             let (is_probed, incarnation) = (
-                self.gate.borrow().unanswered() == Some(target),
+                self.gate.borrow().probing.unanswered() == Some(target),
                 held.incarnation(),
             );
             if held.state() == State::Suspect {
@@ -273,13 +278,13 @@ impl Node {
     /// Nobody got through to a member that was refused: it is accused without waiting for the end
     /// of the probe. If somebody did, another refusal since then says nothing new of the way there.
     pub(super) fn accuse_unanswered(&mut self, target: Identity, incarnation: u16) {
-        if self.gate.borrow().unanswered() == Some(target) {
+        if self.gate.borrow().probing.unanswered() == Some(target) {
             self.accuse_refused(target, incarnation);
         }
     }
 
     fn accuse_refused(&mut self, target: Identity, incarnation: u16) {
-        let is_refused = self.gate.borrow().seen(target) == Some(Evidence::Refused);
+        let is_refused = self.gate.borrow().probing.seen(target) == Some(Evidence::Refused);
         let held = self.held_active(target).filter(|_| is_refused);
         if held.is_some_and(|held| held.incarnation() == incarnation) {
             let accused = Member::new(target, incarnation, State::Suspect);

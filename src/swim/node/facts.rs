@@ -99,7 +99,7 @@ impl Node {
     pub(super) fn note_facts_of_newcomers(&self, touched: &[Touch]) {
         let mut gate = self.gate.borrow_mut();
         let gate = &mut *gate;
-        for stated in &gate.stated {
+        for stated in &gate.pending.stated {
             let handle = stated.handle;
             let is_first = |touch: &Touch| {
                 let replaces = touch.replaces.map(Life::generation);
@@ -119,8 +119,7 @@ impl Node {
     }
 
     /// Takes in what was heard in this turn, once the claims that came with it are told.
-    pub(super) fn take_in_facts(&mut self) {
-        let stated = std::mem::take(&mut self.gate.borrow_mut().stated);
+    pub(super) fn take_in_facts(&mut self, stated: Vec<Stated>) {
         if stated.is_empty() {
             return;
         }

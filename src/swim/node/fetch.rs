@@ -38,8 +38,7 @@ pub(super) struct Fetch {
 
 impl Node {
     /// Asks those who told of large tags for them.
-    pub(super) fn fetch_lacking(&mut self) {
-        let lacking = std::mem::take(&mut self.gate.borrow_mut().lacking);
+    pub(super) fn fetch_lacking(&mut self, lacking: Vec<Lacking>) {
         let mut asked = BTreeMap::<Handle, (Identity, BTreeSet<Handle>)>::new();
         for Lacking { of, told_by } in lacking {
             let is_asked = |fetch: &Fetch| fetch.of.contains(&of) || fetch.rest.contains(&of);
@@ -112,7 +111,7 @@ impl Node {
         let mut gate = self.gate.borrow_mut();
         let are_words = updates.iter().all(|update| gate.hear_word(update));
         // What was fetched and is still not there is not asked for again at once.
-        gate.lacking.clear();
+        gate.pending.lacking.clear();
         drop(gate);
         if !are_words {
             return Err(Junk::Malformed);

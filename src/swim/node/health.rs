@@ -33,11 +33,11 @@ impl Node {
     pub(super) fn probe_next(&mut self, timer: foca::Timer<Identity>) {
         let (ended, failed) = {
             let mut gate = self.gate.borrow_mut();
-            (gate.probe.take(), gate.probes_failed)
+            (gate.probing.last.take(), gate.probing.failed)
         };
         let result = self.engine.timer(timer);
         self.check(result);
-        let failed = self.gate.borrow().probes_failed > failed;
+        let failed = self.gate.borrow().probing.failed > failed;
         if let Some(probe) = ended {
             self.judge_ourselves(probe, failed);
         }
@@ -73,7 +73,7 @@ impl Node {
 
     /// Somebody asked us to probe for it. If nothing comes of it we say so before it gives up.
     pub(super) fn run_errand(&mut self, errand: Errand) {
-        if self.tuning.health_max > 0 && self.gate.borrow_mut().begin_errand(errand) {
+        if self.tuning.health_max > 0 && self.gate.borrow_mut().probing.begin_errand(errand) {
             self.schedule(self.tuning.nack_after(), Alarm::Nack(errand));
         }
     }
@@ -82,7 +82,7 @@ impl Node {
     pub(super) fn nack(&mut self, errand: Errand) {
         let (to, target) = {
             let mut gate = self.gate.borrow_mut();
-            if !gate.end_errand(errand) {
+            if !gate.probing.end_errand(errand) {
                 return;
             }
             let Some(address) = gate.address_of(errand.asker) else {

@@ -248,7 +248,7 @@ impl Node {
         self.stats.datagrams_sent = mail.datagrams;
         self.stats.bytes_sent = mail.bytes;
         let gate = self.gate.borrow();
-        (self.stats.probes, self.stats.probes_failed) = (gate.probes, gate.probes_failed);
+        (self.stats.probes, self.stats.probes_failed) = (gate.probing.sent, gate.probing.failed);
         self.stats.events = gate.events.stats;
         self.stats.members_refused = gate.members_refused;
         drop(gate);

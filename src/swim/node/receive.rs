@@ -1,6 +1,6 @@
 //! Datagrams in: opened, sorted, and counted where they are junk.
 
-use std::net::SocketAddr;
+use std::{mem, net::SocketAddr};
 
 use foca::Member;
 use zeroize::Zeroize;
@@ -105,7 +105,7 @@ impl Node {
         }
         self.gate.borrow_mut().sender = sender;
         let result = self.engine.packet(packet);
-        let noticed = self.gate.borrow_mut().noticed();
+        let noticed = mem::take(&mut self.gate.borrow_mut().noticed);
         if noticed.addressed_before {
             self.introduce_to(sender);
         }

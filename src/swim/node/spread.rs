@@ -5,14 +5,13 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::BufMut;
-use foca::{Codec as _, Header, Message};
+use foca::{Header, Message};
 use rand::RngExt;
 
 use super::Node;
 use crate::swim::{
     Timestamp,
     broadcasts::About,
-    codec::Codec,
     identity::Identity,
     mail::SWIM_BYTES_MAX,
     timers::Alarm,
@@ -125,11 +124,7 @@ impl Node {
             message,
         };
         let mut packet = Vec::with_capacity(HEADER_BYTES_MAX + updates.len());
-        self.gate.borrow_mut().calling = true;
-        Codec::new(self.gate.clone())
-            .encode_header(&header, &mut packet)
-            .expect("a growing buffer takes a header");
-        self.gate.borrow_mut().calling = false;
+        self.gate.borrow_mut().put_header(&header, &mut packet);
         packet.put_u16(count);
         packet.extend_from_slice(updates);
         self.send_swim(address, &packet);

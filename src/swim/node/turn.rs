@@ -1,5 +1,7 @@
 //! One turn of the node: an input or an alarm is taken apart, and every conclusion drawn.
 
+use std::mem;
+
 use super::Node;
 use crate::swim::{
     Input, Notice, Timestamp,
@@ -77,38 +79,46 @@ impl Node {
 
     /// Draws every conclusion from what just happened, until there is none left.
     pub(super) fn settle(&mut self) {
-        loop {
-            self.pump();
-            let found = self.gate.borrow_mut().findings();
-            let is_last = found.is_last();
-            for twins in found.twins {
-                self.introduce(twins);
-            }
-            if is_last {
-                break;
-            }
-            self.note_facts_of_newcomers(&found.touched);
-            self.tell(&found.touched);
-            self.tell_beyond(found.beyond);
-            for sighting in found.sightings {
-                self.sighted(sighting);
-            }
-        }
+        while self.conclude() {}
         self.tell_crowded();
-        self.take_in_facts();
-        self.fetch_lacking();
-        self.take_in_events();
-        self.tell_parted();
+        let pending = mem::take(&mut self.gate.borrow_mut().pending);
+        self.take_in_facts(pending.stated);
+        self.fetch_lacking(pending.lacking);
+        self.take_in_events(&pending.raised);
+        self.tell_parted(pending.parted);
         self.tell_ourselves();
         self.tell_isolation();
         self.collect_news();
         self.pass_on_events();
         self.resume_gossip();
+        self.follow_size();
+        self.gate.borrow_mut().end_turn();
+    }
+
+    /// One round of conclusions. Whether others may follow from them.
+    fn conclude(&mut self) -> bool {
+        self.pump();
+        let found = mem::take(&mut self.gate.borrow_mut().findings);
+        let is_last = found.is_last();
+        for twins in found.twins {
+            self.introduce(twins);
+        }
+        if is_last {
+            return false;
+        }
+        self.note_facts_of_newcomers(&found.touched);
+        self.tell(&found.touched);
+        self.tell_beyond(found.beyond);
+        for sighting in found.sightings {
+            self.sighted(sighting);
+        }
+        true
+    }
+
+    /// foca's packets are sent more often in a larger cluster.
+    fn follow_size(&mut self) {
         let result = self.engine.retune(self.cluster_size(), SWIM_BYTES_MAX);
         self.check(result);
-        let mut gate = self.gate.borrow_mut();
-        gate.forget_heard();
-        gate.forget_seen();
     }
 
     /// There are members that we were told of and do not take in.

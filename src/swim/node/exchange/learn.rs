@@ -27,7 +27,7 @@ impl Node {
         let active = self.engine.active();
         let (stated, raised) = {
             let gate = self.gate.borrow();
-            (gate.stated.len(), gate.raised.len())
+            (gate.pending.stated.len(), gate.pending.raised.len())
         };
         // An isolated node tells of its healing when it has company again.
         let was_lost = !self.isolated && self.was_lost(envelope);
@@ -62,14 +62,14 @@ impl Node {
                 members.push(gate.import(update, held.as_ref(), forget_after));
                 disputes.extend(held.and_then(|held| disputed(update, &held)));
             }
-            for stated in &mut gate.stated[stated..] {
+            for stated in &mut gate.pending.stated[stated..] {
                 stated.is_rumour = gossip;
             }
-            for raised in &mut gate.raised[raised..] {
+            for raised in &mut gate.pending.raised[raised..] {
                 raised.is_rumour = gossip;
             }
         }
-        if let Some(junk) = self.gate.borrow_mut().junk.take() {
+        if let Some(junk) = self.gate.borrow_mut().noticed.junk.take() {
             self.stats.count_junk(junk);
         }
         let result = self.engine.apply(members.into_iter(), gossip);
