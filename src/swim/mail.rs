@@ -31,12 +31,6 @@ pub(super) struct Addressee {
     address: SocketAddr,
 }
 
-impl Addressee {
-    pub(super) const fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
 impl From<SocketAddr> for Addressee {
     fn from(address: SocketAddr) -> Self {
         Self { id: None, address }
@@ -47,6 +41,31 @@ impl From<(MemberId, SocketAddr)> for Addressee {
     fn from((id, address): (MemberId, SocketAddr)) -> Self {
         let id = Some(id);
         Self { id, address }
+    }
+}
+
+/// Whoever sent the datagram that is being handled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker {
+    to: Addressee,
+    /// Length of what it sent.
+    spent: usize,
+}
+
+impl Asker {
+    pub(super) fn new(from: SocketAddr, datagram: &[u8]) -> Self {
+        let (to, spent) = (from.into(), datagram.len());
+        Self { to, spent }
+    }
+
+    /// Answers are for this member: nobody else believes them.
+    pub(super) fn called(self, id: MemberId) -> Self {
+        let to = (id, self.address()).into();
+        Self { to, ..self }
+    }
+
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.to.address
     }
 }
 
@@ -215,20 +234,20 @@ impl Mail {
         self.datagram(to.address, bytes);
     }
 
-    /// Answers a datagram of `asked` bytes, unless the answer would be longer: a forged source
-    /// address must not make us send it more than was spent on it.
+    /// Answers a datagram, unless the answer would be longer: a forged source address must not
+    /// make us send it more than was spent on it.
     pub(super) fn answer(
         &mut self,
-        (kind, asked): (Kind, usize),
+        kind: Kind,
         sender: Sender,
-        to: Addressee,
+        asker: Asker,
         message: &impl Serialize,
     ) {
         let write = |out: &mut Vec<u8>| wire::put(out, message);
-        let context = self.context(to);
+        let context = self.context(asker.to);
         let bytes = self.sealer.seal(context, (kind, 0), sender, write);
-        if bytes.len() <= asked {
-            self.datagram(to.address, bytes);
+        if bytes.len() <= asker.spent {
+            self.datagram(asker.address(), bytes);
         }
     }
 

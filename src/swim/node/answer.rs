@@ -12,7 +12,7 @@ use super::Node;
 use crate::swim::{
     allowance::{Allowance, source},
     envelope::Kind,
-    mail::Addressee,
+    mail::Asker,
 };
 
 /// Cookies are of other slots, so that neither hash tells of the other.
@@ -27,23 +27,17 @@ pub(super) struct Allowances {
 }
 
 impl Node {
-    /// Answers the datagram being handled.
-    pub(super) fn answer(
-        &mut self,
-        kind: Kind,
-        to: impl Into<Addressee>,
-        message: &impl Serialize,
-    ) {
-        let to = to.into();
-        if self.may_answer(to.address()) {
-            self.reply(kind, to, message);
+    /// Answers a datagram, never with more bytes than were asked with.
+    pub(super) fn answer(&mut self, kind: Kind, asker: Asker, message: &impl Serialize) {
+        if self.may_answer(asker.address()) {
+            self.reply(kind, asker, message);
         }
     }
 
-    /// Answers the datagram being handled, which cannot be read.
-    pub(super) fn answer_unread(&mut self, kind: Kind, to: SocketAddr, message: &impl Serialize) {
-        if self.spend(to, |allowances| &mut allowances.unread) {
-            self.reply(kind, to.into(), message);
+    /// Answers a datagram that cannot be read.
+    pub(super) fn answer_unread(&mut self, kind: Kind, asker: Asker, message: &impl Serialize) {
+        if self.spend(asker.address(), |allowances| &mut allowances.unread) {
+            self.reply(kind, asker, message);
         }
     }
 
@@ -73,10 +67,8 @@ impl Node {
         hasher.finish()
     }
 
-    /// Never with more bytes than were asked with.
-    fn reply(&mut self, kind: Kind, to: Addressee, message: &impl Serialize) {
-        let (sender, asked) = (self.sender(), self.asked);
-        let mail = self.engine.mail();
-        mail.answer((kind, asked), sender, to, message);
+    fn reply(&mut self, kind: Kind, asker: Asker, message: &impl Serialize) {
+        let sender = self.sender();
+        self.engine.mail().answer(kind, sender, asker, message);
     }
 }

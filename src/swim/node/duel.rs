@@ -15,6 +15,7 @@ use crate::swim::{
     envelope::{Envelope, Kind},
     gate::Twins,
     identity::Identity,
+    mail::Asker,
     timers::Alarm,
     wire::{self, Challenge, Over, Present, Taken, Twin},
 };
@@ -199,7 +200,7 @@ impl Node {
 
     pub(super) fn on_challenge(
         &mut self,
-        from: SocketAddr,
+        asker: Asker,
         envelope: &Envelope<'_>,
     ) -> Result<(), Junk> {
         let challenge: Challenge = wire::take(envelope.payload).ok_or(Junk::Malformed)?;
@@ -209,7 +210,7 @@ impl Node {
         if envelope.sender == self.id() {
             if challenge.instance != self.instance {
                 let twin = Twin {
-                    address: from,
+                    address: asker.address(),
                     life: envelope.life,
                     instance: challenge.instance,
                 };
@@ -232,7 +233,7 @@ impl Node {
             nonce: challenge.nonce,
             instance: self.instance,
         };
-        self.answer(Kind::Present, from, &present);
+        self.answer(Kind::Present, asker, &present);
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use crate::swim::{
     Card, Junk, KeyId, MemberId, Notice, Output, Timestamp, check_name,
     directory::Handle,
     envelope::{Envelope, Kind},
+    mail::Asker,
     timers::Alarm,
     wire::{self, Held, Hello, Over, Refused, Taken, Twin, Welcome},
 };
@@ -175,22 +176,19 @@ impl Node {
         }
     }
 
-    pub(super) fn on_hello(
-        &mut self,
-        from: SocketAddr,
-        envelope: &Envelope<'_>,
-    ) -> Result<(), Junk> {
+    pub(super) fn on_hello(&mut self, asker: Asker, envelope: &Envelope<'_>) -> Result<(), Junk> {
         let hello: Hello<'_> = wire::take(envelope.payload).ok_or(Junk::Malformed)?;
         if envelope.payload.len() < wire::HELLO_BYTES_MIN {
             return Err(Junk::Malformed);
         }
+        let from = asker.address();
         let ours = self.gate.borrow().cluster.clone();
         if hello.cluster != ours {
             let refused = Refused {
                 nonce: hello.nonce,
                 cluster: &ours,
             };
-            self.answer(Kind::Refused, from, &refused);
+            self.answer(Kind::Refused, asker, &refused);
             let theirs = hello.cluster.to_owned();
             self.notice(from, Notice::ForeignCluster { from, theirs, ours });
             return Err(Junk::Cluster);
@@ -204,7 +202,7 @@ impl Node {
         }
         self.adopt_address(hello.to);
         if envelope.sender == self.id() {
-            self.hello_from_our_name(from, &hello);
+            self.hello_from_our_name(asker, &hello);
         } else if self.gate.borrow().leaving.is_none() {
             self.consider(from, envelope, &hello);
         }
@@ -230,7 +228,7 @@ impl Node {
     }
 
     /// A hello of a twin.
-    fn hello_from_our_name(&mut self, from: SocketAddr, hello: &Hello<'_>) {
+    fn hello_from_our_name(&mut self, asker: Asker, hello: &Hello<'_>) {
         let (address, life) = (self.address(), self.life());
         let holder = Twin {
             address,
@@ -238,10 +236,10 @@ impl Node {
             instance: self.instance,
         };
         let nonce = hello.nonce;
-        self.answer(Kind::Taken, from, &Taken { nonce, holder });
+        self.answer(Kind::Taken, asker, &Taken { nonce, holder });
         // Said to somebody else it tells of no twin here: it may be an earlier process of ours.
         if hello.to == address {
-            self.tell_conflict(hello.name.to_owned(), address, from);
+            self.tell_conflict(hello.name.to_owned(), address, asker.address());
         }
     }
 
@@ -362,37 +360,26 @@ impl Node {
     }
 
     /// A peer that speaks another format said something.
-    pub(super) fn version_refused(&mut self, from: SocketAddr, theirs: u8, wants_answer: bool) {
+    pub(super) fn version_refused(&mut self, from: SocketAddr, theirs: u8) {
         self.notice(from, Notice::UnknownVersion { from, theirs });
-        if wants_answer {
-            self.refuse_unread(from);
-        }
     }
 
     /// A peer seals with a key that we do not have, or not at all while we do, or we do not.
-    pub(super) fn key_refused(
-        &mut self,
-        from: SocketAddr,
-        theirs: Option<KeyId>,
-        wants_answer: bool,
-    ) {
+    pub(super) fn key_refused(&mut self, from: SocketAddr, theirs: Option<KeyId>) {
         self.stats.unread_at = Some(self.now);
         let ours = self.engine.mail().key_id();
         self.notice(from, Notice::UnknownKey { from, theirs, ours });
-        if wants_answer {
-            self.refuse_unread(from);
-        }
     }
 
     /// Answers a hello that we cannot read. The answer's envelope carries our format's number and
     /// our key's id, which is all that the other side reads of it.
-    fn refuse_unread(&mut self, from: SocketAddr) {
+    pub(super) fn refuse_unread(&mut self, asker: Asker) {
         let cluster = self.gate.borrow().cluster.clone();
         let refused = Refused {
             nonce: 0,
             cluster: &cluster,
         };
-        self.answer_unread(Kind::Refused, from, &refused);
+        self.answer_unread(Kind::Refused, asker, &refused);
     }
 
     pub(super) fn contact_of(&self, nonce: u64) -> Option<SocketAddr> {

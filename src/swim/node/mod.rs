@@ -144,8 +144,6 @@ pub struct Node {
     challenges: BTreeMap<u64, Challenged>,
     /// When a conflict was last told, by the other process's address.
     conflicts: BTreeMap<SocketAddr, Timestamp>,
-    /// Length of the datagram being handled: no answer to it is longer.
-    asked: usize,
     allowances: Allowances,
     /// When twins were last told of each other.
     introduced: BTreeMap<Handle, Timestamp>,
@@ -220,7 +218,6 @@ impl Node {
             parting: None,
             challenges: BTreeMap::new(),
             conflicts: BTreeMap::new(),
-            asked: 0,
             allowances: Allowances::default(),
             introduced: BTreeMap::new(),
             spread: Spread::default(),

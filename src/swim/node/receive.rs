@@ -10,40 +10,26 @@ use crate::swim::{
     Junk, PACKET_BYTES_MAX,
     envelope::{Envelope, Kind, Unopened},
     identity::Identity,
-    mail,
+    mail::{self, Asker},
 };
 
 impl Node {
     pub(super) fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
         self.stats.datagrams_received += 1;
         self.stats.bytes_received += bytes.len() as u64;
-        self.asked = bytes.len();
         if bytes.len() > PACKET_BYTES_MAX {
             return self.stats.count_junk(Junk::Oversized);
         }
+        let asker = Asker::new(from, bytes);
         let mut plain = Vec::new();
         let opened = self.engine.mail().open_datagram(from, bytes, &mut plain);
         let holds_keys = matches!(&opened, Ok(envelope) if envelope.kind == Kind::Keys);
         let handled = match opened {
             Ok(envelope) => {
                 self.note_asker(&envelope);
-                self.opened(from, &envelope)
+                self.opened(asker, &envelope)
             }
-            Err(Unopened::Junk(junk)) => Err(junk),
-            Err(Unopened::Key {
-                theirs,
-                wants_answer,
-            }) => {
-                self.key_refused(from, theirs, wants_answer);
-                Err(Junk::Key)
-            }
-            Err(Unopened::Version {
-                theirs,
-                wants_answer,
-            }) => {
-                self.version_refused(from, theirs, wants_answer);
-                Err(Junk::Version)
-            }
+            Err(unopened) => Err(self.unopened(asker, unopened)),
         };
         if let Err(junk) = handled {
             self.stats.count_junk(junk);
@@ -51,6 +37,31 @@ impl Node {
         if holds_keys {
             plain.zeroize();
         }
+    }
+
+    /// What stays closed is junk, and whoever said hello with it may be told why.
+    fn unopened(&mut self, asker: Asker, unopened: Unopened) -> Junk {
+        let (junk, wants_answer) = match unopened {
+            Unopened::Junk(junk) => return junk,
+            Unopened::Key {
+                theirs,
+                wants_answer,
+            } => {
+                self.key_refused(asker.address(), theirs);
+                (Junk::Key, wants_answer)
+            }
+            Unopened::Version {
+                theirs,
+                wants_answer,
+            } => {
+                self.version_refused(asker.address(), theirs);
+                (Junk::Version, wants_answer)
+            }
+        };
+        if wants_answer {
+            self.refuse_unread(asker);
+        }
+        junk
     }
 
     /// Who speaks in another key than ours is answered in that one, wherever it is reached.
@@ -67,14 +78,14 @@ impl Node {
         }
     }
 
-    fn opened(&mut self, from: SocketAddr, envelope: &Envelope<'_>) -> Result<(), Junk> {
+    fn opened(&mut self, asker: Asker, envelope: &Envelope<'_>) -> Result<(), Junk> {
         match envelope.kind {
-            Kind::Hello => self.on_hello(from, envelope),
+            Kind::Hello => self.on_hello(asker, envelope),
             Kind::Welcome => self.on_welcome(envelope),
             Kind::Refused => self.on_refused(envelope),
-            Kind::Challenge => self.on_challenge(from, envelope),
+            Kind::Challenge => self.on_challenge(asker, envelope),
             Kind::Present => self.on_present(envelope),
-            Kind::Swim => self.on_swim(from, envelope),
+            Kind::Swim => self.on_swim(asker, envelope),
             Kind::Exchange => Err(Junk::Malformed),
             Kind::Taken => self.on_taken(envelope),
             Kind::Unknown => self.on_unknown(envelope),
@@ -84,22 +95,22 @@ impl Node {
         }
     }
 
-    fn on_swim(&mut self, from: SocketAddr, envelope: &Envelope<'_>) -> Result<(), Junk> {
+    fn on_swim(&mut self, asker: Asker, envelope: &Envelope<'_>) -> Result<(), Junk> {
         let packet = mail::swim_packet(envelope.payload).ok_or(Junk::Malformed)?;
         if self.gate.borrow().leaving.is_some() {
             return Ok(());
         }
         if envelope.sender == self.id() {
-            return self.heard_ourselves(from, envelope.life);
+            return self.heard_ourselves(asker.address(), envelope.life);
         }
         let Some(sender) = self.acquaintance(envelope) else {
             if let Some(stranger) = self.stranger(envelope) {
                 return self.on_swim_beyond(stranger, packet);
             }
-            self.invite(from, envelope.sender);
+            self.invite(asker, envelope.sender);
             return Err(Junk::Stranger);
         };
-        if let Some(twins) = self.superseded(from, sender) {
+        if let Some(twins) = self.superseded(asker.address(), sender) {
             self.introduce(twins);
             return Ok(());
         }

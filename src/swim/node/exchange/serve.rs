@@ -1,11 +1,10 @@
 //! Our side of an exchange that another begins.
 
-use std::net::SocketAddr;
-
 use super::{Exchange, Node, Talk, dial::ROUNDS_MAX};
 use crate::swim::{
     Junk, MemberId, StreamId,
     envelope::{Envelope, Kind},
+    mail::Asker,
     node::guests::Guest,
     parts::Parts,
     wire::{Frame, Unknown, Update},
@@ -30,14 +29,14 @@ pub(super) struct Service {
 impl Node {
     /// Somebody speaks as a member whom we never heard of: it should come and tell us all, unless
     /// we are being told just now.
-    pub(in crate::swim::node) fn invite(&mut self, from: SocketAddr, id: MemberId) {
+    pub(in crate::swim::node) fn invite(&mut self, asker: Asker, id: MemberId) {
         if self.is_taught() {
             return;
         }
         let unknown = Unknown {
             cookie: self.cookie(id),
         };
-        self.answer(Kind::Unknown, (id, from), &unknown);
+        self.answer(Kind::Unknown, asker.called(id), &unknown);
     }
 
     /// Answers whoever has a cookie or is a member already.
