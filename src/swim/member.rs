@@ -110,6 +110,12 @@ impl Life {
     pub const fn renewal(self) -> u32 {
         self.0 & ((1 << Self::RENEWAL_BITS) - 1)
     }
+
+    /// What consumers are told as the incarnation: it never goes back within a generation, as
+    /// foca's does with every renewal.
+    pub(super) const fn published(self, incarnation: u16) -> u32 {
+        (self.renewal() << u16::BITS) | incarnation as u32
+    }
 }
 
 impl fmt::Debug for Life {

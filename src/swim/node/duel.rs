@@ -4,7 +4,7 @@
 //! known process is challenged: an answer refuses the newcomer, silence admits it as a restart.
 //! Twins that meet later compare (life, instance), and the lower one stops.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use rand::RngExt;
 
@@ -19,7 +19,6 @@ use crate::swim::{
     timers::Alarm,
     wire::{self, Challenge, Over, Present, Taken, Twin},
 };
-use std::sync::Arc;
 
 /// How long a challenged process may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -28,9 +27,57 @@ const CONFLICT_PAUSE: Duration = Duration::from_secs(60);
 /// Challenges under way. A flood of newcomers with taken names waits for its turn.
 const CHALLENGES_MAX: usize = 64;
 
+/// Who was asked and told of names that are used twice.
+#[derive(Debug, Default)]
+pub(super) struct Duels {
+    /// By what an answer must echo.
+    challenges: BTreeMap<u64, Challenged>,
+    /// When a conflict was last told, by the other process's address.
+    conflicts: BTreeMap<SocketAddr, Timestamp>,
+    /// When twins were last told of each other.
+    introduced: BTreeMap<Handle, Timestamp>,
+}
+
+impl Duels {
+    pub(super) fn count(&self) -> usize {
+        self.challenges.len() + self.conflicts.len() + self.introduced.len()
+    }
+
+    fn is_any_challenged(&self, is_it: impl Fn(&Challenged) -> bool) -> bool {
+        self.challenges.values().any(is_it)
+    }
+
+    /// Takes the challenge that this member answers.
+    fn answered(&mut self, nonce: u64, by: MemberId) -> Option<Challenged> {
+        let challenged = self.challenges.get(&nonce)?;
+        (challenged.id == by).then_some(())?;
+        self.challenges.remove(&nonce)
+    }
+
+    /// Whether a member may be told of itself again: once in a second, and not too many.
+    fn may_introduce(&mut self, handle: Handle, now: Timestamp) -> bool {
+        self.introduced.retain(|_, at| now - *at < ANSWER_TIMEOUT);
+        let may = self.introduced.len() < CHALLENGES_MAX && !self.introduced.contains_key(&handle);
+        if may {
+            self.introduced.insert(handle, now);
+        }
+        may
+    }
+
+    /// Whether a conflict with this address may be told: once a minute, and not too many.
+    fn may_tell_conflict(&mut self, theirs: SocketAddr, now: Timestamp) -> bool {
+        self.conflicts.retain(|_, at| now - *at < CONFLICT_PAUSE);
+        let may = self.conflicts.len() < CHALLENGES_MAX && !self.conflicts.contains_key(&theirs);
+        if may {
+            self.conflicts.insert(theirs, now);
+        }
+        may
+    }
+}
+
 /// A process that was asked whether it still lives.
 #[derive(Debug)]
-pub(super) struct Challenged {
+struct Challenged {
     id: MemberId,
     address: SocketAddr,
     purpose: Purpose,
@@ -64,11 +111,7 @@ impl Node {
         holder: SocketAddr,
         (newcomer, nonce): (SocketAddr, u64),
     ) {
-        if self
-            .challenges
-            .values()
-            .any(|challenged| challenged.id == id)
-        {
+        if self.duels.is_any_challenged(|other| other.id == id) {
             return;
         }
         let purpose = Purpose::Admit {
@@ -87,9 +130,8 @@ impl Node {
     pub(super) fn suspect_twin(&mut self, address: SocketAddr, life: Life) {
         let id = self.id();
         if !self
-            .challenges
-            .values()
-            .any(|challenged| challenged.address == address)
+            .duels
+            .is_any_challenged(|other| other.address == address)
         {
             self.challenge(Challenged {
                 id,
@@ -100,12 +142,12 @@ impl Node {
     }
 
     fn challenge(&mut self, challenged: Challenged) {
-        if self.challenges.len() >= CHALLENGES_MAX {
+        if self.duels.challenges.len() >= CHALLENGES_MAX {
             return;
         }
         let nonce = self.rng.random();
         self.send_challenge(nonce, challenged.id, challenged.address, About::Presence);
-        self.challenges.insert(nonce, challenged);
+        self.duels.challenges.insert(nonce, challenged);
         self.schedule(ANSWER_TIMEOUT, Alarm::ChallengeSilent(nonce));
     }
 
@@ -127,21 +169,10 @@ impl Node {
     /// was another process, once in a while.
     pub(super) fn tell_parted(&mut self, parted: Vec<Identity>) {
         for Identity { handle, life } in parted {
-            if self.may_introduce(handle) {
+            if self.duels.may_introduce(handle, self.now) {
                 self.tell_held_over(handle, life);
             }
         }
-    }
-
-    /// Whether a member may be told of itself again: once in a second, and not too many.
-    fn may_introduce(&mut self, handle: Handle) -> bool {
-        let now = self.now;
-        self.introduced.retain(|_, at| now - *at < ANSWER_TIMEOUT);
-        let may = self.introduced.len() < CHALLENGES_MAX && !self.introduced.contains_key(&handle);
-        if may {
-            self.introduced.insert(handle, now);
-        }
-        may
     }
 
     /// The two sides of a member that speaks in an earlier generation than the one we hold of it.
@@ -166,7 +197,7 @@ impl Node {
 
     /// Tells two processes with one name, or what is left of them, of each other.
     pub(super) fn introduce(&mut self, twins: Twins) {
-        if !self.may_introduce(twins.handle) {
+        if !self.duels.may_introduce(twins.handle, self.now) {
             return;
         }
         let id = self.gate.borrow().directory.id(twins.handle);
@@ -239,11 +270,8 @@ impl Node {
 
     pub(super) fn on_present(&mut self, envelope: &Envelope<'_>) -> Result<(), Junk> {
         let present: Present = wire::take(envelope.payload).ok_or(Junk::Malformed)?;
-        let expected = |challenged: &Challenged| challenged.id == envelope.sender;
-        if !self.challenges.get(&present.nonce).is_some_and(expected) {
-            return Ok(());
-        }
-        let Some(challenged) = self.challenges.remove(&present.nonce) else {
+        let answered = self.duels.answered(present.nonce, envelope.sender);
+        let Some(challenged) = answered else {
             return Ok(());
         };
         let holder = Twin {
@@ -269,7 +297,7 @@ impl Node {
     }
 
     pub(super) fn challenge_silent(&mut self, nonce: u64) {
-        let Some(challenged) = self.challenges.remove(&nonce) else {
+        let Some(challenged) = self.duels.challenges.remove(&nonce) else {
             return;
         };
         match challenged.purpose {
@@ -299,11 +327,7 @@ impl Node {
 
     /// Told once a minute for each address, so that a flood of claims is no flood of changes.
     pub(super) fn tell_conflict(&mut self, name: String, ours: SocketAddr, theirs: SocketAddr) {
-        let now = self.now;
-        let recent = |at: &Timestamp| now - *at < CONFLICT_PAUSE;
-        self.conflicts.retain(|_, at| recent(at));
-        if self.conflicts.len() < CHALLENGES_MAX && !self.conflicts.contains_key(&theirs) {
-            self.conflicts.insert(theirs, now);
+        if self.duels.may_tell_conflict(theirs, self.now) {
             self.change(Change::Conflict { name, ours, theirs });
         }
     }

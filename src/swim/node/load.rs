@@ -42,10 +42,10 @@ impl Node {
             news: self.engine.backlog() + self.spread.news.len(),
             events: self.gate.borrow().events.stats.kept + self.events.outbox.len(),
             contacts: self.contacts.len(),
-            forgotten: self.forgotten.len(),
+            forgotten: self.way_back.remembered(),
             exchanges: self.exchanges.len() + self.fetches.len(),
-            duels: self.challenges.len() + self.conflicts.len() + self.introduced.len(),
-            noticed: self.noticed.len(),
+            duels: self.duels.count(),
+            noticed: self.notices.count(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use foca::Member;
 
-use super::{Node, tell::published};
+use super::Node;
 use crate::swim::{
     Card, Counts, Enrolled, Life, MemberId, MemberState, MemberView, Status,
     identity::Identity,
@@ -62,7 +62,7 @@ impl Node {
         Sketch {
             member: Enrolled(gate.me.handle),
             life: gate.me.life,
-            incarnation: published(gate.me, gate.incarnation),
+            incarnation: gate.me.life.published(gate.incarnation),
             state,
             facts: gate.facts_version(gate.me),
         }
@@ -120,13 +120,8 @@ impl Node {
             life: self.life(),
             incarnation: own.incarnation,
             counts,
-            isolated: self.isolated,
+            isolated: self.is_isolated(),
         }
-    }
-
-    /// Whether we lost every other member.
-    pub const fn is_isolated(&self) -> bool {
-        self.isolated
     }
 
     fn view_held(&self, held: &Member<Identity>) -> Option<MemberView> {
@@ -156,7 +151,7 @@ impl Node {
         Sketch {
             member: Enrolled(identity.handle),
             life: identity.life,
-            incarnation: published(identity, told.incarnation),
+            incarnation: told.life.published(told.incarnation),
             state: told.standing.shown(),
             facts: self.gate.borrow().facts_version(identity),
         }

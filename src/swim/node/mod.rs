@@ -9,7 +9,8 @@
 //! ourselves, `duel` deals with our own name, `spread` sends news on, `facts` passes on what
 //! members say of themselves, `fetch` gets what was too large for that, `events` passes on what
 //! their applications raise, `keys` replaces what all seal with, `tell` turns what foca believes
-//! into changes, `look` shows it and `load` how much there is, `recall` starts from what is
+//! into changes, `isolation` tells that nobody is left, `notices` tells the operator what is wrong,
+//! `look` shows what is believed and `load` how much there is, `recall` starts from what is
 //! remembered, `removal` counts who has forgotten a member, `tune` takes other numbers, `part` says
 //! goodbye, and `prefetch` asks for a node's memory before it is needed.
 
@@ -27,10 +28,12 @@ mod follow_up;
 pub(crate) mod fuzzing;
 mod guests;
 mod health;
+mod isolation;
 mod join;
 mod keys;
 mod load;
 mod look;
+mod notices;
 mod part;
 mod portion;
 mod prefetch;
@@ -54,8 +57,8 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
-    Card, Change, Input, Life, MemberId, Notice, Output, Scope, Settings, Stats, StopReason,
-    StreamId, Timestamp, Tuning, check_cluster, check_name, check_tags,
+    Card, Change, Input, Life, MemberId, Output, Scope, Settings, Stats, StopReason, StreamId,
+    Timestamp, Tuning, check_cluster, check_name, check_tags,
     directory::Handle,
     engine::Engine,
     envelope::{Kind, Sealer},
@@ -67,18 +70,21 @@ use super::{
     timers::{Alarm, Timers},
 };
 use answer::Allowances;
-use duel::Challenged;
+use duel::Duels;
 use events::Events;
 use evidence::StreamProbe;
 use exchange::Talk;
 use fetch::Fetch;
 use follow_up::FollowUp;
 use guests::Guests;
+use isolation::Isolation;
 use join::Contact;
 pub use keys::KeyRing;
 use keys::Ordered;
 pub use load::Load;
 pub use look::Sketch;
+use notices::Notices;
+use reconnect::WayBack;
 use removal::Removal;
 use spread::Spread;
 
@@ -86,18 +92,6 @@ use spread::Spread;
 #[cfg(feature = "agent")]
 pub(crate) const STREAMS_BEGUN_MAX: usize =
     exchange::BEGUN_MAX + fetch::FETCHES_MAX + evidence::STREAM_PROBES_MAX;
-/// One line in the log for each peer in this time.
-const NOTICE_INTERVAL: Duration = Duration::from_secs(60);
-/// Peers that we remember having complained about. More are not complained about.
-const NOTICED_MAX: usize = 256;
-
-/// What was complained about lately.
-#[derive(Debug)]
-struct Noticed {
-    about: SocketAddr,
-    kind: mem::Discriminant<Notice>,
-    at: Timestamp,
-}
 
 /// One member of a cluster.
 #[derive(Debug)]
@@ -110,10 +104,6 @@ pub struct Node {
     instance: u64,
     /// Nobody has heard of this life of ours yet.
     fresh: bool,
-    /// The last active member is gone.
-    lost_everyone: bool,
-    /// It did not leave by its own will, and consumers were told.
-    isolated: bool,
     /// How far we trust ourselves.
     health: Health,
     /// Consumers were told that we do not.
@@ -124,12 +114,9 @@ pub struct Node {
     rng: Xoshiro256PlusPlus,
     cookie_key: u64,
     contacts: BTreeMap<SocketAddr, Contact>,
-    reconnects: u32,
-    reconnect_at: Timestamp,
+    way_back: WayBack,
     losses: Losses,
-    forgotten: VecDeque<(Timestamp, SocketAddr)>,
-    /// Addresses from a former life that nobody was greeted at in this one, the latest last.
-    untried: Vec<SocketAddr>,
+    isolation: Isolation,
     exchanges: BTreeMap<StreamId, Talk>,
     fetches: BTreeMap<StreamId, Fetch>,
     follow_up: Option<FollowUp>,
@@ -137,16 +124,10 @@ pub struct Node {
     stream_probes: BTreeMap<StreamId, StreamProbe>,
     /// Refusals by members that no probe asks are listened to from then on.
     hints_from: Timestamp,
-    /// When `healed` was due last, told or not.
-    healed: Option<Timestamp>,
     /// Our goodbye, until we know somebody to say it to.
     parting: Option<Goodbye>,
-    challenges: BTreeMap<u64, Challenged>,
-    /// When a conflict was last told, by the other process's address.
-    conflicts: BTreeMap<SocketAddr, Timestamp>,
+    duels: Duels,
     allowances: Allowances,
-    /// When twins were last told of each other.
-    introduced: BTreeMap<Handle, Timestamp>,
     spread: Spread,
     events: Events,
     ordered: Ordered,
@@ -157,7 +138,7 @@ pub struct Node {
     told: (Life, u16),
     /// When others were last set right about what we say of ourselves.
     set_right: Option<Timestamp>,
-    noticed: Vec<Noticed>,
+    notices: Notices,
     stats: Stats,
 }
 
@@ -187,8 +168,6 @@ impl Node {
             stopped: false,
             instance: rng.random(),
             fresh: true,
-            lost_everyone: false,
-            isolated: false,
             health: Health::new(settings.tuning.health_max),
             degraded: false,
             engine: Engine::new(
@@ -203,23 +182,18 @@ impl Node {
             cookie_key: rng.random(),
             rng,
             contacts: BTreeMap::new(),
-            reconnects: 0,
-            reconnect_at: Timestamp::ZERO,
+            way_back: WayBack::default(),
             losses: Losses::default(),
-            forgotten: VecDeque::new(),
-            untried: Vec::new(),
+            isolation: Isolation::default(),
             exchanges: BTreeMap::new(),
             fetches: BTreeMap::new(),
             follow_up: None,
             guests: Guests::default(),
             stream_probes: BTreeMap::new(),
             hints_from: Timestamp::ZERO,
-            healed: None,
             parting: None,
-            challenges: BTreeMap::new(),
-            conflicts: BTreeMap::new(),
+            duels: Duels::default(),
             allowances: Allowances::default(),
-            introduced: BTreeMap::new(),
             spread: Spread::default(),
             events: Events::default(),
             ordered,
@@ -227,7 +201,7 @@ impl Node {
             resting_gossip: None,
             told,
             set_right: None,
-            noticed: Vec::new(),
+            notices: Notices::default(),
             stats: Stats::default(),
         }
     }
@@ -352,25 +326,6 @@ impl Node {
     /// `duration` give or take a tenth, so that nodes started together drift apart.
     fn jitter(&mut self, duration: Duration) -> Duration {
         duration.mul_f64(self.rng.random_range(0.9..1.1))
-    }
-
-    /// Says each kind once a minute for each address, and no more than [`NOTICED_MAX`] a minute of
-    /// others: whatever they send, what is wrong with ourselves is said.
-    fn notice(&mut self, about: SocketAddr, notice: Notice) {
-        let now = self.now;
-        self.noticed
-            .retain(|noticed| now - noticed.at < NOTICE_INTERVAL);
-        let kind = mem::discriminant(&notice);
-        let same = |noticed: &Noticed| (noticed.about, noticed.kind) == (about, kind);
-        let has_room = self.noticed.len() < NOTICED_MAX || about == self.address();
-        if has_room && !self.noticed.iter().any(same) {
-            self.noticed.push(Noticed {
-                about,
-                kind,
-                at: now,
-            });
-            self.push(Output::Notice(Box::new(notice)));
-        }
     }
 
     fn stop(&mut self, reason: StopReason) {

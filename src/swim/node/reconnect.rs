@@ -1,6 +1,6 @@
 //! The way back: hellos, for ever and at a bounded rate, to members that we lost.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 use rand::RngExt;
 
@@ -8,7 +8,7 @@ use super::{
     Node,
     join::{Contact, RETRY_MIN, backoff},
 };
-use crate::swim::{identity::Identity, timers::Alarm};
+use crate::swim::{Timestamp, identity::Identity, timers::Alarm};
 
 /// Lost members that are contacted at once while nobody else is left.
 const RECONNECTS_ALONE: usize = 3;
@@ -24,17 +24,49 @@ const UNTRIED_PAUSE: Duration = Duration::from_millis(100);
 const FORGOTTEN_MAX: usize = 1_000;
 const FORGOTTEN_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// Whom we say hello to besides those who failed, and when next.
+#[derive(Debug, Default)]
+pub(super) struct WayBack {
+    /// Rounds of hellos without company.
+    rounds: u32,
+    due: Timestamp,
+    /// Where members were that are forgotten, and since when.
+    forgotten: VecDeque<(Timestamp, SocketAddr)>,
+    /// Addresses from a former life that nobody was greeted at in this one, the latest last.
+    untried: Vec<SocketAddr>,
+}
+
+impl WayBack {
+    /// The next round is the first one again.
+    pub(super) const fn begin_anew(&mut self) {
+        self.rounds = 0;
+    }
+
+    /// Addresses of forgotten members.
+    pub(super) fn remembered(&self) -> usize {
+        self.forgotten.len()
+    }
+
+    fn remember(&mut self, now: Timestamp, address: SocketAddr) {
+        self.forgotten.retain(|(_, other)| *other != address);
+        self.forgotten.push_back((now, address));
+        if self.forgotten.len() > FORGOTTEN_MAX {
+            self.forgotten.pop_front();
+        }
+    }
+
+    fn forget_old(&mut self, now: Timestamp) {
+        self.forgotten
+            .retain(|(since, _)| now - *since < FORGOTTEN_AGE_MAX);
+    }
+}
+
 impl Node {
     /// An address stays a contact when its member is forgotten.
     pub(super) fn remember_contact(&mut self, identity: Identity) {
         let card = self.gate.borrow().card_of(identity);
         if let Some(card) = card {
-            self.forgotten
-                .retain(|(_, address)| *address != card.address);
-            self.forgotten.push_back((self.now, card.address));
-            if self.forgotten.len() > FORGOTTEN_MAX {
-                self.forgotten.pop_front();
-            }
+            self.way_back.remember(self.now, card.address);
         }
     }
 
@@ -45,9 +77,9 @@ impl Node {
         }
         let now = self.now;
         let known = addresses.iter().take(FORGOTTEN_MAX).rev();
-        self.forgotten
-            .extend(known.clone().map(|address| (now, *address)));
-        self.untried.extend(known);
+        let remembered = known.clone().map(|address| (now, *address));
+        self.way_back.forgotten.extend(remembered);
+        self.way_back.untried.extend(known);
         self.reconnect_soon();
     }
 
@@ -58,7 +90,7 @@ impl Node {
         let with_us = self.active_addresses();
         let mut tried = 0;
         while tried < RECONNECTS_ALONE
-            && let Some(address) = self.untried.pop()
+            && let Some(address) = self.way_back.untried.pop()
         {
             // A seed is greeted already.
             if !with_us.contains(&address) && !self.contacts.contains_key(&address) {
@@ -66,26 +98,30 @@ impl Node {
                 tried += 1;
             }
         }
-        self.reconnect_at = self.now + self.jitter(UNTRIED_PAUSE);
-        self.timers.schedule(self.reconnect_at, Alarm::Reconnect);
+        let pause = self.jitter(UNTRIED_PAUSE);
+        self.reconnect_after(pause);
     }
 
     pub(super) fn reconnect_soon(&mut self) {
-        self.reconnects = 0;
-        self.reconnect_at = self.now + RETRY_MIN;
-        self.timers.schedule(self.reconnect_at, Alarm::Reconnect);
+        self.way_back.begin_anew();
+        self.reconnect_after(RETRY_MIN);
     }
 
     pub(super) fn schedule_reconnect(&mut self) {
         let interval = if self.is_alone() {
-            backoff(self.reconnects, true)
+            backoff(self.way_back.rounds, true)
         } else if self.lost_lately() {
             self.tuning.probe_interval
         } else {
             self.tuning.reconnect_interval / RECONNECT_TICKS
         };
-        self.reconnect_at = self.now + self.jitter(interval);
-        self.timers.schedule(self.reconnect_at, Alarm::Reconnect);
+        let interval = self.jitter(interval);
+        self.reconnect_after(interval);
+    }
+
+    fn reconnect_after(&mut self, pause: Duration) {
+        self.way_back.due = self.now + pause;
+        self.timers.schedule(self.way_back.due, Alarm::Reconnect);
     }
 
     /// A member failed: from now on the lost are contacted more often.
@@ -105,18 +141,18 @@ impl Node {
 
     /// We had company once, or expect some, and have none.
     fn is_alone(&self) -> bool {
-        let expects = !self.contacts.is_empty() || !self.forgotten.is_empty();
-        self.engine.active() == 0 && (self.lost_everyone || expects)
+        let expects = !self.contacts.is_empty() || self.way_back.remembered() > 0;
+        self.engine.active() == 0 && (self.isolation.is_alone() || expects)
     }
 
     /// Says hello to members that we lost: about three hellos in each reconnect interval by the
     /// whole cluster together, one in each probe interval after a loss, and more only while we are
     /// alone.
     pub(super) fn reconnect(&mut self) {
-        if self.now < self.reconnect_at {
+        if self.now < self.way_back.due {
             return;
         }
-        if !self.untried.is_empty() {
+        if !self.way_back.untried.is_empty() {
             return self.try_remembered();
         }
         self.forget_settled();
@@ -128,7 +164,7 @@ impl Node {
                 self.say_hello(address);
             }
         }
-        self.reconnects = self.reconnects.saturating_add(1);
+        self.way_back.rounds = self.way_back.rounds.saturating_add(1);
         self.schedule_reconnect();
     }
 
@@ -157,13 +193,11 @@ impl Node {
     }
 
     fn lost_members(&mut self) -> Vec<SocketAddr> {
-        let now = self.now;
-        self.forgotten
-            .retain(|(since, _)| now - *since < FORGOTTEN_AGE_MAX);
+        self.way_back.forget_old(self.now);
         let gate = self.gate.borrow();
         let ours = |(identity, _): &(Identity, _)| !gate.is_beyond(identity.handle);
         let down = gate.down().filter(ours).map(|(_, card)| card.address);
-        let forgotten = self.forgotten.iter().map(|(_, address)| *address);
+        let forgotten = self.way_back.forgotten.iter().map(|(_, address)| *address);
         down.chain(forgotten).collect()
     }
 }

@@ -176,9 +176,9 @@ impl Node {
                 let result = self.engine.reconnect();
                 self.check(result);
             }
-            Note::Active => self.reconnects = 0,
+            Note::Active => self.way_back.begin_anew(),
             Note::Idle => {
-                self.lost_everyone = true;
+                self.isolation.begin();
                 self.tell_recovered();
                 self.reconnect_soon();
             }

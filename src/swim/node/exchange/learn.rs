@@ -1,19 +1,13 @@
 //! What becomes of what another node tells.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use foca::{Member, State};
 
 use super::Node;
 use crate::swim::{
-    Change, Life, MemberId, directory::Handle, envelope::Envelope, identity::Identity, wire::Update,
+    Life, MemberId, directory::Handle, envelope::Envelope, identity::Identity, wire::Update,
 };
-
-/// `healed` is told once in this time, not for every member that comes back.
-const HEALED_PAUSE: Duration = Duration::from_secs(30);
 
 impl Node {
     /// Takes over what another node knows, and passes on what is new, unless those who know it
@@ -30,7 +24,7 @@ impl Node {
             (gate.pending.stated.len(), gate.pending.raised.len())
         };
         // An isolated node tells of its healing when it has company again.
-        let was_lost = !self.isolated && self.was_lost(envelope);
+        let was_lost = !self.is_isolated() && self.was_lost(envelope);
         let about: Vec<_> = {
             let gate = self.gate.borrow();
             updates
@@ -107,13 +101,6 @@ impl Node {
         held.is_some_and(|held| {
             held.state() == State::Down && held.id().life.generation() == envelope.life.generation()
         })
-    }
-
-    pub(in crate::swim::node) fn tell_healed(&mut self, members: usize) {
-        let told = self.healed.replace(self.now);
-        if told.is_none_or(|told| self.now - told > HEALED_PAUSE) {
-            self.change(Change::Healed { members });
-        }
     }
 }
 

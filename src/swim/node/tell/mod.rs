@@ -262,7 +262,7 @@ impl Node {
             } else {
                 MemberState::Alive
             },
-            incarnation: published(gate.me, gate.incarnation),
+            incarnation: gate.me.life.published(gate.incarnation),
             suspicion: None,
             reason: leaving,
             app: gate.app(gate.me),
@@ -298,7 +298,7 @@ impl Node {
         Some(MemberView {
             card: gate.card_shown(identity)?,
             state: told.standing.shown(),
-            incarnation: published(identity, told.incarnation),
+            incarnation: life.published(told.incarnation),
             suspicion: self
                 .suspicion(&told.standing)
                 .filter(|_| told.standing.is_active()),
@@ -306,30 +306,6 @@ impl Node {
             app: gate.app(identity),
             down_since: told.standing.is_over().then_some(told.since),
         })
-    }
-
-    /// Tells of isolation only when somebody failed: if all others left, nothing is wrong.
-    pub(super) fn tell_isolation(&mut self) {
-        match self.engine.active() {
-            0 if self.lost_everyone && !self.isolated && self.anyone_failed() => {
-                self.isolated = true;
-                self.change(Change::Isolated);
-            }
-            members @ 1.. => {
-                self.lost_everyone = false;
-                if std::mem::take(&mut self.isolated) {
-                    self.tell_healed(members);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether somebody failed while we stay.
-    fn anyone_failed(&self) -> bool {
-        let gate = self.gate.borrow();
-        let failed = |(_, record): (_, &Record)| matches!(record.standing, Standing::Failed(_));
-        gate.leaving.is_none() && gate.roster.records().any(failed)
     }
 }
 
@@ -361,10 +337,6 @@ fn down(
 
 fn ago(now: Timestamp, heard: Option<&Heard>) -> Timestamp {
     heard.map_or(now, |heard| now.before(heard.age))
-}
-
-pub(super) const fn published(identity: Identity, incarnation: u16) -> u32 {
-    (identity.life.renewal() << 16) | incarnation as u32
 }
 
 /// The accusation that follows is told in a change of its own.

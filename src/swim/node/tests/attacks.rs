@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::{Arrival, Few, address, settings, *};
-use crate::swim::{Junk, Key, Keys, MemberState};
+use crate::swim::{Junk, Key, Keys, MemberState, Notice};
 
 const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const STRANGER: usize = 200;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::swim::node::*;
-use crate::swim::{Directory, Keys, MemberState, Profile, Removed, Scope, StreamEnd, Tags};
+use crate::swim::{Directory, Keys, MemberState, Notice, Profile, Removed, Scope, StreamEnd, Tags};
 
 pub(in crate::swim) const LATENCY: Duration = Duration::from_millis(1);
 

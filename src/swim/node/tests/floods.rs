@@ -6,7 +6,7 @@ use super::{
     attacks::{STRANGER, cluster, cluster_with, datagrams, inject, junk, sealed},
     from_n1_to_n0, *,
 };
-use crate::swim::{AppStatus, Directory, Junk, MemberState, wire};
+use crate::swim::{AppStatus, Directory, Junk, MemberState, Notice, wire};
 
 /// A hello of somebody with this key, or none, to the first of the cluster.
 fn hello(theirs: &[u8]) -> Vec<u8> {

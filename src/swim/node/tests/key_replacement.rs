@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::{Arrival, Few, LATENCY, address, settings, *};
-use crate::swim::{Junk, Key, KeyChange, KeyId, Keys, MemberState, envelope::Kind, varint};
+use crate::swim::{Junk, Key, KeyChange, KeyId, Keys, MemberState, Notice, envelope::Kind, varint};
 
 const SECOND: Duration = Duration::from_secs(1);
 
