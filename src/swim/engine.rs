@@ -20,7 +20,7 @@ use super::{
     gate::{Gate, Touch},
     identity::Identity,
     list::List,
-    mail::Mail,
+    mail::{Mail, SWIM_BYTES_MAX},
     prefetch::{LINE_BYTES, prefetch},
 };
 
@@ -63,11 +63,11 @@ impl Engine {
         gate: Rc<RefCell<Gate>>,
         tuning: Tuning,
         rng: Xoshiro256PlusPlus,
-        (mail, packet_bytes_max): (Mail, usize),
+        mail: Mail,
     ) -> Self {
         let me = gate.borrow().me;
         let transmissions = tuning.transmissions(1);
-        let config = config(&tuning, transmissions, packet_bytes_max);
+        let config = config(&tuning, transmissions);
         Self {
             foca: Foca::with_custom_broadcast(
                 me,
@@ -183,35 +183,27 @@ impl Engine {
     }
 
     /// Follows other numbers. foca keeps the pace of its probes: the node has its timers wait.
-    pub(super) fn tune(
-        &mut self,
-        tuning: &Tuning,
-        packet_bytes_max: usize,
-    ) -> Result<(), foca::Error> {
+    pub(super) fn tune(&mut self, tuning: &Tuning) -> Result<(), foca::Error> {
         self.tuning = Tuning {
             probe_interval: self.tuning.probe_interval,
             probe_timeout: self.tuning.probe_timeout,
             ..tuning.clone()
         };
-        self.configure(packet_bytes_max)
+        self.configure()
     }
 
     /// Follows the cluster's size. Errors are impossible: only what may change changes.
-    pub(super) fn retune(
-        &mut self,
-        members: usize,
-        packet_bytes_max: usize,
-    ) -> Result<(), foca::Error> {
+    pub(super) fn retune(&mut self, members: usize) -> Result<(), foca::Error> {
         let transmissions = self.tuning.transmissions(members);
         if transmissions == self.transmissions {
             return Ok(());
         }
         self.transmissions = transmissions;
-        self.configure(packet_bytes_max)
+        self.configure()
     }
 
-    fn configure(&mut self, packet_bytes_max: usize) -> Result<(), foca::Error> {
-        let config = config(&self.tuning, self.transmissions, packet_bytes_max);
+    fn configure(&mut self) -> Result<(), foca::Error> {
+        let config = config(&self.tuning, self.transmissions);
         self.foca.set_config(config)
     }
 
@@ -308,7 +300,7 @@ impl foca::Runtime<Identity> for &mut Effects {
     }
 }
 
-fn config(tuning: &Tuning, transmissions: u8, packet_bytes_max: usize) -> foca::Config {
+fn config(tuning: &Tuning, transmissions: u8) -> foca::Config {
     let fanout = NonZeroUsize::new(tuning.fanout).unwrap_or(NonZeroUsize::MIN);
     // Some sends of an update are ours to make at once; foca makes the rest.
     let later = transmissions.saturating_sub(tuning.eager_sends);
@@ -319,7 +311,7 @@ fn config(tuning: &Tuning, transmissions: u8, packet_bytes_max: usize) -> foca::
         max_transmissions: NonZeroU8::new(later).unwrap_or(NonZeroU8::MIN),
         suspect_to_down_after: tuning.suspicion_timeout(1),
         remove_down_after: None,
-        max_packet_size: NonZeroUsize::new(packet_bytes_max).unwrap_or(NonZeroUsize::MIN),
+        max_packet_size: NonZeroUsize::new(SWIM_BYTES_MAX).unwrap_or(NonZeroUsize::MIN),
         notify_down_members: true,
         periodic_announce: None,
         periodic_announce_to_down_members: None,

@@ -62,7 +62,8 @@ impl Losses {
     /// One more of a cluster of `size` is lost.
     pub(super) fn note(
         &mut self,
-        (member, now): (Handle, Timestamp),
+        member: Handle,
+        now: Timestamp,
         size: usize,
         probe_interval: Duration,
     ) {
@@ -98,7 +99,8 @@ impl Losses {
     /// A member that was lost `since` then is back.
     pub(super) fn note_return(
         &mut self,
-        (since, now): (Timestamp, Timestamp),
+        since: Timestamp,
+        now: Timestamp,
         probe_interval: Duration,
     ) {
         if self.cut_behind(since, probe_interval).is_some()
@@ -159,7 +161,7 @@ mod tests {
     fn losses(seconds: &[u64]) -> Losses {
         let mut losses = Losses::default();
         for (member, second) in (0..).zip(seconds) {
-            losses.note((member, at(*second)), 32, INTERVAL);
+            losses.note(member, at(*second), 32, INTERVAL);
         }
         losses
     }
@@ -182,9 +184,9 @@ mod tests {
     #[test]
     fn two_of_a_few_are_a_cut_and_one_is_not() {
         let mut losses = Losses::default();
-        losses.note((1, at(100)), 3, INTERVAL);
+        losses.note(1, at(100), 3, INTERVAL);
         assert!(!is_cut(&losses, 100));
-        losses.note((2, at(101)), 3, INTERVAL);
+        losses.note(2, at(101), 3, INTERVAL);
         assert!(is_cut(&losses, 100));
     }
 
@@ -197,14 +199,14 @@ mod tests {
     fn who_come_and_go_one_by_one_are_no_cut() {
         let mut losses = Losses::default();
         for (member, second) in (0..).zip(100..110) {
-            losses.note((member, at(second)), 3, INTERVAL);
-            losses.note((member, at(second)), 3, INTERVAL);
+            losses.note(member, at(second), 3, INTERVAL);
+            losses.note(member, at(second), 3, INTERVAL);
             losses.note_found(member);
         }
         assert!(!is_cut(&losses, 105));
-        losses.note((20, at(111)), 3, INTERVAL);
+        losses.note(20, at(111), 3, INTERVAL);
         losses.note_found(1);
-        losses.note((21, at(112)), 3, INTERVAL);
+        losses.note(21, at(112), 3, INTERVAL);
         assert!(is_cut(&losses, 111), "another one was found");
     }
 
@@ -222,16 +224,16 @@ mod tests {
     fn the_other_side_has_its_say_until_the_two_have_met() {
         assert!(!losses(&[100]).has_other_side(at(101), INTERVAL));
         let mut losses = losses(&[100, 100, 100, 100]);
-        losses.note_return((at(300), at(301)), INTERVAL);
+        losses.note_return(at(300), at(301), INTERVAL);
         assert!(
             losses.has_other_side(at(500), INTERVAL),
             "that one was lost by itself"
         );
-        losses.note_return((at(110), at(500)), INTERVAL);
+        losses.note_return(at(110), at(500), INTERVAL);
         assert!(losses.has_other_side(at(501), INTERVAL));
         assert!(!losses.has_other_side(at(600), INTERVAL));
         for member in 10..14 {
-            losses.note((member, at(150)), 32, INTERVAL);
+            losses.note(member, at(150), 32, INTERVAL);
         }
         assert!(losses.has_other_side(at(600), INTERVAL), "lost once more");
     }

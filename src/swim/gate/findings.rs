@@ -78,6 +78,32 @@ pub(in crate::swim) struct Pending {
     pub(in crate::swim) parted: Vec<Identity>,
 }
 
+/// Up to where something waited.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::swim) struct Mark {
+    stated: usize,
+    raised: usize,
+}
+
+impl Pending {
+    pub(in crate::swim) const fn mark(&self) -> Mark {
+        Mark {
+            stated: self.stated.len(),
+            raised: self.raised.len(),
+        }
+    }
+
+    /// Whether what came after the mark is passed on as rumours are.
+    pub(in crate::swim) fn pass_on_since(&mut self, mark: Mark, is_rumour: bool) {
+        for stated in &mut self.stated[mark.stated..] {
+            stated.is_rumour = is_rumour;
+        }
+        for raised in &mut self.raised[mark.raised..] {
+            raised.is_rumour = is_rumour;
+        }
+    }
+}
+
 /// What somebody says of us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::swim) enum Sighting {

@@ -27,21 +27,24 @@ impl Gate {
         }
     }
 
-    fn judge_other(&mut self, update: &Update<'_>) -> Option<Member<Identity>> {
-        let id = update.id(&self.cluster);
+    /// Whom a claim is about, if it can be believed. A card introduces its member.
+    fn identify(&mut self, update: &Update<'_>) -> Option<Identity> {
+        let (id, life) = (update.id(&self.cluster), update.life());
         let known = self.directory.handle(id);
         let newest = known.map_or(0, |handle| self.directory.newest(handle));
-        if newest > 0 && !update.life().is_plausible_after(newest) {
+        if newest > 0 && !life.is_plausible_after(newest) {
             return None; // Believed, it could never be outlived.
         }
         if let Update::Alive { card, life, .. } | Update::Known { card, life } = update {
             self.intern(card, *life)?;
         }
         let handle = self.directory.handle(id)?;
-        let identity = Identity {
-            handle,
-            life: update.life(),
-        };
+        Some(Identity { handle, life })
+    }
+
+    fn judge_other(&mut self, update: &Update<'_>) -> Option<Member<Identity>> {
+        let identity = self.identify(update)?;
+        let (id, handle) = (self.directory.id(identity.handle), identity.handle);
         match update {
             Update::Known { .. }
             | Update::Facts { .. }
@@ -74,7 +77,7 @@ impl Gate {
                 accusation,
                 age_s,
                 ..
-            } => self.judge_failure(identity, *incarnation, (*accusation, *age_s)),
+            } => self.judge_failure(identity, *incarnation, *accusation, *age_s),
             Update::Left { reason, age_s, .. } => {
                 self.card_of(identity)?;
                 let reason = wire::clip_reason(reason).to_owned();
@@ -96,7 +99,8 @@ impl Gate {
         &mut self,
         identity: Identity,
         incarnation: u16,
-        (accusation, age_s): (Accusation, u32),
+        accusation: Accusation,
+        age_s: u32,
     ) -> Option<Member<Identity>> {
         self.card_of(identity)?;
         if self.is_outdated(identity, incarnation) {

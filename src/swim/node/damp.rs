@@ -99,13 +99,13 @@ impl Node {
         let interval = self.tuning.probe_interval;
         if is_loss(&prior.standing, &next.standing) && !self.is_accused_by_the_other_side(next) {
             let size = self.cluster_size();
-            self.losses.note((member, self.now), size, interval);
+            self.losses.note(member, self.now, size, interval);
         }
         if !is_lost(&next.standing) {
             self.losses.note_found(member);
         }
         if is_return(&prior.standing, &next.standing) {
-            self.losses.note_return((prior.since, self.now), interval);
+            self.losses.note_return(prior.since, self.now, interval);
             // A cut brings many back at once.
             if self.tuning.last_calls && self.losses.is_time_to_ask(self.now, interval) {
                 self.ask_suspects();

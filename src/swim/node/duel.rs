@@ -86,13 +86,25 @@ struct Challenged {
 #[derive(Debug)]
 enum Purpose {
     /// This newcomer wants its name.
-    Admit {
-        newcomer: SocketAddr,
-        nonce: u64,
-        handle: Option<Handle>,
-    },
+    Admit { newcomer: Newcomer, holder: Handle },
     /// It has our own name.
     Duel { life: Life },
+}
+
+/// Somebody who said hello, and waits for an answer to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Newcomer {
+    pub(super) id: MemberId,
+    pub(super) address: SocketAddr,
+    /// What the answer must echo.
+    pub(super) nonce: u64,
+}
+
+/// The process that is known by a name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holder {
+    pub(super) handle: Handle,
+    pub(super) address: SocketAddr,
 }
 
 /// What a challenge has to say besides "are you there?".
@@ -105,24 +117,18 @@ enum About {
 
 impl Node {
     /// Asks the known holder of a name before a newcomer gets it.
-    pub(super) fn challenge_holder(
-        &mut self,
-        (id, handle): (MemberId, Handle),
-        holder: SocketAddr,
-        (newcomer, nonce): (SocketAddr, u64),
-    ) {
+    pub(super) fn challenge_holder(&mut self, holder: Holder, newcomer: Newcomer) {
+        let id = newcomer.id;
         if self.duels.is_any_challenged(|other| other.id == id) {
             return;
         }
-        let purpose = Purpose::Admit {
-            newcomer,
-            nonce,
-            handle: Some(handle),
-        };
         self.challenge(Challenged {
             id,
-            address: holder,
-            purpose,
+            address: holder.address,
+            purpose: Purpose::Admit {
+                newcomer,
+                holder: holder.handle,
+            },
         });
     }
 
@@ -152,12 +158,11 @@ impl Node {
     }
 
     /// Tells a member that somebody holds this life of it over; no answer is waited for.
-    pub(super) fn tell_held_over(&mut self, handle: Handle, life: Life) {
+    pub(super) fn tell_held_over(&mut self, member: Identity) {
         let (id, address, over) = {
             let gate = self.gate.borrow();
-            let identity = Identity { handle, life };
-            let id = gate.directory.id(handle);
-            (id, gate.address_of(identity), gate.over(identity))
+            let id = gate.directory.id(member.handle);
+            (id, gate.address_of(member), gate.over(member))
         };
         if let Some(address) = address {
             let nonce = self.rng.random();
@@ -168,9 +173,9 @@ impl Node {
     /// Members speak in lives that said goodbye. foca would have them renew; they are told that it
     /// was another process, once in a while.
     pub(super) fn tell_parted(&mut self, parted: Vec<Identity>) {
-        for Identity { handle, life } in parted {
-            if self.duels.may_introduce(handle, self.now) {
-                self.tell_held_over(handle, life);
+        for member in parted {
+            if self.duels.may_introduce(member.handle, self.now) {
+                self.tell_held_over(member);
             }
         }
     }
@@ -282,12 +287,12 @@ impl Node {
         match challenged.purpose {
             Purpose::Admit {
                 newcomer,
-                nonce,
-                handle,
+                holder: handle,
             } => {
-                self.send(Kind::Taken, newcomer, &Taken { nonce, holder });
+                let nonce = newcomer.nonce;
+                self.send(Kind::Taken, newcomer.address, &Taken { nonce, holder });
                 if let Some(name) = self.name_of(handle) {
-                    self.tell_conflict(name, holder.address, newcomer);
+                    self.tell_conflict(name, holder.address, newcomer.address);
                 }
             }
             Purpose::Duel { .. } if present.instance == self.instance => {}
@@ -301,9 +306,7 @@ impl Node {
             return;
         };
         match challenged.purpose {
-            Purpose::Admit {
-                newcomer, nonce, ..
-            } => self.welcome(newcomer, nonce, challenged.id),
+            Purpose::Admit { newcomer, .. } => self.welcome(newcomer),
             Purpose::Duel { life } => self.outlive_process(life),
         }
     }
@@ -320,9 +323,9 @@ impl Node {
         }
     }
 
-    fn name_of(&self, handle: Option<Handle>) -> Option<String> {
+    fn name_of(&self, handle: Handle) -> Option<String> {
         let gate = self.gate.borrow();
-        gate.name(gate.directory.id(handle?))
+        gate.name(gate.directory.id(handle))
     }
 
     /// Told once a minute for each address, so that a flood of claims is no flood of changes.

@@ -11,10 +11,9 @@ use std::{net::SocketAddr, time::Duration};
 use foca::{Member, State, Timer};
 use rand::RngExt;
 
-use super::Node;
+use super::{Node, exchange::Speaker};
 use crate::swim::{
     Evidence, Junk, Output, StreamEnd, StreamId,
-    envelope::Envelope,
     identity::Identity,
     roster::Record,
     timers::Alarm,
@@ -153,10 +152,11 @@ impl Node {
     /// refutes it.
     pub(super) fn answer_stream_probe(
         &mut self,
-        (stream, nonce): (StreamId, u64),
-        envelope: &Envelope<'_>,
+        speaker: Speaker<'_>,
+        nonce: u64,
         claim: Option<&Update<'_>>,
     ) {
+        let Speaker { stream, envelope } = speaker;
         if !self.is_member(envelope) {
             return self.push(Output::CloseStream(stream));
         }
@@ -183,10 +183,11 @@ impl Node {
     /// which the answer tells.
     pub(super) fn on_stream_answer(
         &mut self,
-        (stream, nonce): (StreamId, u64),
-        envelope: &Envelope<'_>,
+        speaker: Speaker<'_>,
+        nonce: u64,
         me: &Update<'_>,
     ) -> Result<(), Junk> {
+        let Speaker { stream, envelope } = speaker;
         let StreamProbe {
             target,
             nonce: expected,

@@ -9,11 +9,10 @@ use std::{
     time::Duration,
 };
 
-use super::Node;
+use super::{Node, exchange::Speaker};
 use crate::swim::{
     Junk, MemberId, Output, StreamId, TAG_BYTES_MAX,
     directory::Handle,
-    envelope::Envelope,
     facts::Lacking,
     identity::Identity,
     timers::Alarm,
@@ -79,12 +78,8 @@ impl Node {
     }
 
     /// A member asks what others say of themselves.
-    pub(super) fn answer_fetch(
-        &mut self,
-        stream: StreamId,
-        envelope: &Envelope<'_>,
-        of: &[MemberId],
-    ) -> Result<(), Junk> {
+    pub(super) fn answer_fetch(&mut self, asker: Speaker<'_>, of: &[MemberId]) -> Result<(), Junk> {
+        let Speaker { stream, envelope } = asker;
         if !self.is_member(envelope) {
             return Err(Junk::Stranger);
         }

@@ -10,10 +10,12 @@ use foca::State;
 use rand::RngExt;
 use siphasher::sip::SipHasher24;
 
-use super::Node;
+use super::{
+    Node,
+    duel::{Holder, Newcomer},
+};
 use crate::swim::{
     Card, Junk, KeyId, MemberId, Notice, Output, Timestamp, check_name,
-    directory::Handle,
     envelope::{Envelope, Kind},
     mail::Asker,
     timers::Alarm,
@@ -250,28 +252,32 @@ impl Node {
         {
             self.outlive_held(over);
         }
+        let newcomer = Newcomer {
+            id: envelope.sender,
+            address: from,
+            nonce: hello.nonce,
+        };
         let claimed = settled(hello.address, from);
-        match self.active_elsewhere(envelope.sender, claimed) {
-            Some((handle, holder)) => {
-                self.challenge_holder((envelope.sender, handle), holder, (from, hello.nonce));
-            }
-            None if self.may_answer(from) => self.welcome(from, hello.nonce, envelope.sender),
+        match self.active_elsewhere(newcomer.id, claimed) {
+            Some(holder) => self.challenge_holder(holder, newcomer),
+            None if self.may_answer(from) => self.welcome(newcomer),
             None => {}
         }
     }
 
-    /// Where `id` is active now, if that is not `address`.
-    fn active_elsewhere(&self, id: MemberId, address: SocketAddr) -> Option<(Handle, SocketAddr)> {
+    /// Who is active now as `id`, if that is not where it is `claimed` to be.
+    fn active_elsewhere(&self, id: MemberId, claimed: SocketAddr) -> Option<Holder> {
         let handle = self.gate.borrow().directory.handle(id)?;
         let held = self
             .engine
             .find(handle)
             .filter(|held| held.state() != State::Down)?;
-        let holder = self.gate.borrow().address_of(*held.id())?;
-        (holder != address).then_some((handle, holder))
+        let address = self.gate.borrow().address_of(*held.id())?;
+        (address != claimed).then_some(Holder { handle, address })
     }
 
-    pub(super) fn welcome(&mut self, newcomer: SocketAddr, nonce: u64, id: MemberId) {
+    pub(super) fn welcome(&mut self, newcomer: Newcomer) {
+        let Newcomer { id, address, nonce } = newcomer;
         let handle = self.gate.borrow().directory.handle(id);
         let held = handle.and_then(|handle| self.engine.find(handle));
         let held = held.map(|held| match held.state() {
@@ -282,10 +288,10 @@ impl Node {
         let welcome = Welcome {
             nonce,
             cookie,
-            seen_as: newcomer,
+            seen_as: address,
             held,
         };
-        self.send(Kind::Welcome, newcomer, &welcome);
+        self.send(Kind::Welcome, address, &welcome);
     }
 
     pub(super) fn on_welcome(&mut self, envelope: &Envelope<'_>) -> Result<(), Junk> {

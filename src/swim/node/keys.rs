@@ -224,7 +224,7 @@ impl Node {
         let theirs = theirs.ok_or(Junk::Malformed)?;
         let sender = self.acquaintance(envelope).ok_or(Junk::Stranger)?;
         // Whom we have not heard yet is believed at once, and this may have been captured long ago.
-        if message.generation != self.sender().1.generation() {
+        if message.generation != self.life().generation() {
             return Err(Junk::Replay);
         }
         if self.gate.borrow().leaving.is_some() {

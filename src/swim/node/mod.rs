@@ -66,7 +66,7 @@ use super::{
     health::Health,
     identity::Identity,
     losses::Losses,
-    mail::{Addressee, Mail, SWIM_BYTES_MAX, Sender},
+    mail::{Addressee, Mail, Sender},
     timers::{Alarm, Timers},
 };
 use answer::Allowances;
@@ -150,34 +150,27 @@ impl Node {
     pub fn new(settings: Settings) -> Self {
         let card = card(&settings);
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(settings.seed);
-        let mut sealer = Sealer::new(&settings.cluster);
+        let mail = Mail::new(sealer(&settings, card.id, &mut rng));
         let ordered = Ordered::new(&settings.keys);
         let ring = ordered.ring(&settings.keys);
-        if settings.keys.primary().is_some() {
-            sealer = sealer.with(settings.keys, rng.random(), card.id);
-        }
         let mut gate = Gate::new(settings.cluster, settings.directory, settings.scope, card);
         Self::begin_with_facts(&mut gate, ring);
         gate.tune(&settings.tuning);
         let told = (gate.me.life, 0);
         let gate = Rc::new(RefCell::new(gate));
         let engine_rng = Xoshiro256PlusPlus::seed_from_u64(rng.random());
+        let tuning = settings.tuning;
         Self {
             now: Timestamp::ZERO,
             started: false,
             stopped: false,
             instance: rng.random(),
             fresh: true,
-            health: Health::new(settings.tuning.health_max),
+            health: Health::new(tuning.health_max),
             degraded: false,
-            engine: Engine::new(
-                gate.clone(),
-                settings.tuning.clone(),
-                engine_rng,
-                (Mail::new(sealer), SWIM_BYTES_MAX),
-            ),
+            engine: Engine::new(gate.clone(), tuning.clone(), engine_rng, mail),
             gate,
-            tuning: settings.tuning,
+            tuning,
             timers: Timers::default(),
             cookie_key: rng.random(),
             rng,
@@ -345,6 +338,15 @@ fn card(settings: &Settings) -> Card {
         generation: settings.generation,
         address: settings.address,
         tags: settings.tags.clone(),
+    }
+}
+
+/// Seals with the first of the node's keys, if it has any.
+fn sealer(settings: &Settings, me: MemberId, rng: &mut Xoshiro256PlusPlus) -> Sealer {
+    let sealer = Sealer::new(&settings.cluster);
+    match settings.keys.primary() {
+        Some(_) => sealer.with(settings.keys.clone(), rng.random(), me),
+        None => sealer,
     }
 }
 

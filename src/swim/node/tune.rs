@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use super::{Node, Tuning};
-use crate::swim::{
-    Timestamp, directory::Handle, identity::Identity, mail::SWIM_BYTES_MAX, roster::Record,
-    timers::Once,
-};
+use crate::swim::{Timestamp, directory::Handle, identity::Identity, roster::Record, timers::Once};
 
 impl Node {
     /// Clocks that run keep the time they were set to, but for those that forget members.
@@ -15,7 +12,7 @@ impl Node {
         self.tuning = tuning.clone();
         self.health.limit(tuning.health_max);
         self.gate.borrow_mut().tune(tuning);
-        let result = self.engine.tune(tuning, SWIM_BYTES_MAX);
+        let result = self.engine.tune(tuning);
         self.check(result);
         // Where it takes longer, whoever is forgotten too early is put off.
         if forgets_sooner {

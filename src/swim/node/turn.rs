@@ -8,7 +8,6 @@ use crate::swim::{
     engine::Note,
     gate::Sighting,
     identity::Identity,
-    mail::SWIM_BYTES_MAX,
     timers::{Alarm, Once},
 };
 
@@ -117,7 +116,7 @@ impl Node {
 
     /// foca's packets are sent more often in a larger cluster.
     fn follow_size(&mut self) {
-        let result = self.engine.retune(self.cluster_size(), SWIM_BYTES_MAX);
+        let result = self.engine.retune(self.cluster_size());
         self.check(result);
     }
 

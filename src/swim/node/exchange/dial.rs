@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Exchange, Node};
+use super::{Exchange, Node, Speaker};
 use crate::swim::{
     Junk, StreamId,
     envelope::Envelope,
@@ -91,14 +91,15 @@ impl Node {
     /// What the side says that we dialled.
     pub(super) fn hear_answer(
         &mut self,
-        (stream, what): (StreamId, Exchange),
-        envelope: &Envelope<'_>,
+        speaker: Speaker<'_>,
+        what: Exchange,
         frame: Frame<'_>,
     ) -> Result<(), Junk> {
+        let stream = speaker.stream;
         match (frame, what) {
             (Frame::Same, Exchange::Dialled(call)) => self.finish(stream, call),
             (Frame::Sums(theirs), Exchange::Dialled(call)) => {
-                let is_cut = self.answer_sums(stream, envelope, &theirs)?;
+                let is_cut = self.answer_sums(speaker, &theirs)?;
                 self.expect(stream, Exchange::Compared { call, is_cut });
             }
             (
@@ -110,8 +111,8 @@ impl Node {
                 Exchange::Dialled(call),
             ) => {
                 let gossip = !call.is_first;
-                let ours_is_cut = self.answer_state((stream, parts), envelope, &updates, gossip);
-                self.finish_round((stream, call), is_cut || ours_is_cut);
+                let ours_is_cut = self.answer_state(speaker, parts, &updates, gossip);
+                self.finish_round(stream, call, is_cut || ours_is_cut);
             }
             (
                 Frame::Finish { updates, is_cut },
@@ -120,8 +121,8 @@ impl Node {
                     is_cut: ours_is_cut,
                 },
             ) => {
-                self.import(envelope, &updates, !call.is_first);
-                self.finish_round((stream, call), is_cut || ours_is_cut);
+                self.import(speaker.envelope, &updates, !call.is_first);
+                self.finish_round(stream, call, is_cut || ours_is_cut);
             }
             _ => return Err(Junk::Malformed),
         }
@@ -129,21 +130,16 @@ impl Node {
     }
 
     /// Tells what we know of the parts in which we differ. Gives whether there is more.
-    fn answer_sums(
-        &mut self,
-        stream: StreamId,
-        envelope: &Envelope<'_>,
-        theirs: &[u64],
-    ) -> Result<bool, Junk> {
+    fn answer_sums(&mut self, speaker: Speaker<'_>, theirs: &[u64]) -> Result<bool, Junk> {
         let is_count = Parts::is_count(theirs.len());
         let ours = is_count.then(|| self.sums(theirs.len()));
         let differing = ours.and_then(|ours| Parts::differing(&ours, theirs));
         let parts = differing.ok_or(Junk::Malformed)?;
-        Ok(self.tell_state(stream, parts, envelope.sender))
+        Ok(self.tell_state(speaker, parts))
     }
 
     /// Both sides have told. If not all, they compare again what they know.
-    fn finish_round(&mut self, (stream, call): (StreamId, Call), is_cut: bool) {
+    fn finish_round(&mut self, stream: StreamId, call: Call, is_cut: bool) {
         if !is_cut || call.rounds >= ROUNDS_MAX {
             return self.finish(stream, call);
         }

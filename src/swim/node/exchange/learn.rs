@@ -6,8 +6,15 @@ use foca::{Member, State};
 
 use super::Node;
 use crate::swim::{
-    Life, MemberId, directory::Handle, envelope::Envelope, identity::Identity, wire::Update,
+    MemberId, directory::Handle, envelope::Envelope, identity::Identity, wire::Update,
 };
+
+/// What foca hears of all that another node told.
+struct Lesson {
+    claims: Vec<Member<Identity>>,
+    /// Whom one side holds alive and the other failed, in the life that must be moved beyond.
+    disputed: Vec<Identity>,
+}
 
 impl Node {
     /// Takes over what another node knows, and passes on what is new, unless those who know it
@@ -19,68 +26,82 @@ impl Node {
         gossip: bool,
     ) {
         let active = self.engine.active();
-        let (stated, raised) = {
-            let gate = self.gate.borrow();
-            (gate.pending.stated.len(), gate.pending.raised.len())
-        };
         // An isolated node tells of its healing when it has company again.
         let was_lost = !self.is_isolated() && self.was_lost(envelope);
-        let about: Vec<_> = {
-            let gate = self.gate.borrow();
-            updates
-                .iter()
-                .map(|update| update.id(&gate.cluster))
-                .collect()
-        };
-        let held = self.held(&about);
-        let mut members = Vec::with_capacity(updates.len());
-        let mut disputes = Vec::new();
-        {
-            let mut gate = self.gate.borrow_mut();
-            if let Some(handle) = gate.directory.handle(envelope.sender) {
-                gate.sender = Identity {
-                    handle,
-                    life: envelope.life,
-                };
-            }
-            let forget_after = self.tuning.forget_after;
-            for (index, (update, id)) in updates.iter().zip(about).enumerate() {
-                let handle = gate.directory.handle(id);
-                let listed = handle.and_then(|handle| held.get(&handle).cloned());
-                let presumed = handle.filter(|handle| gate.is_beyond(*handle));
-                let held = listed.or_else(|| Some(gate.presumed(presumed?)));
-                let claim = updates.get(index + 1);
-                if held.is_none() && !gate.is_worth_a_card(update, claim, forget_after) {
-                    continue;
-                }
-                members.push(gate.import(update, held.as_ref(), forget_after));
-                disputes.extend(held.and_then(|held| disputed(update, &held)));
-            }
-            for stated in &mut gate.pending.stated[stated..] {
-                stated.is_rumour = gossip;
-            }
-            for raised in &mut gate.pending.raised[raised..] {
-                raised.is_rumour = gossip;
-            }
-        }
-        if let Some(junk) = self.gate.borrow_mut().noticed.junk.take() {
-            self.stats.count_junk(junk);
-        }
-        let result = self.engine.apply(members.into_iter(), gossip);
+        let lesson = self.judge_all(envelope, updates, gossip);
+        let result = self.engine.apply(lesson.claims.into_iter(), gossip);
         self.check(result);
-        if !disputes.is_empty() {
+        if !lesson.disputed.is_empty() {
             self.follow_up();
         }
         if gossip && self.engine.active() > active && updates.len() > 1 {
             self.follow_up_soon();
         }
-        for (handle, life) in disputes {
-            self.tell_held_over(handle, life);
+        for life in lesson.disputed {
+            self.tell_held_over(life);
         }
         if was_lost && !self.was_lost(envelope) {
             self.settle();
             self.tell_healed(self.engine.active());
         }
+    }
+
+    /// Passes through the gate what another node tells. What is no claim is passed on as claims
+    /// are, once they are told.
+    fn judge_all(
+        &mut self,
+        envelope: &Envelope<'_>,
+        updates: &[Update<'_>],
+        gossip: bool,
+    ) -> Lesson {
+        let mark = {
+            let mut gate = self.gate.borrow_mut();
+            if let Some(handle) = gate.directory.handle(envelope.sender) {
+                let life = envelope.life;
+                gate.sender = Identity { handle, life };
+            }
+            gate.pending.mark()
+        };
+        let lesson = self.judge_each(updates);
+        let junk = {
+            let mut gate = self.gate.borrow_mut();
+            gate.pending.pass_on_since(mark, gossip);
+            gate.noticed.junk.take()
+        };
+        if let Some(junk) = junk {
+            self.stats.count_junk(junk);
+        }
+        lesson
+    }
+
+    fn judge_each(&self, updates: &[Update<'_>]) -> Lesson {
+        let about = self.about(updates);
+        let held = self.held(&about);
+        let mut gate = self.gate.borrow_mut();
+        let forget_after = self.tuning.forget_after;
+        let mut claims = Vec::with_capacity(updates.len());
+        let mut disputed = Vec::new();
+        for (index, (update, id)) in updates.iter().zip(about).enumerate() {
+            let handle = gate.directory.handle(id);
+            let listed = handle.and_then(|handle| held.get(&handle).cloned());
+            let presumed = handle.filter(|handle| gate.is_beyond(*handle));
+            let held = listed.or_else(|| Some(gate.presumed(presumed?)));
+            let claim = updates.get(index + 1);
+            if held.is_none() && !gate.is_worth_a_card(update, claim, forget_after) {
+                continue;
+            }
+            claims.push(gate.import(update, held.as_ref(), forget_after));
+            let held = held.filter(|held| is_disputed(update, held));
+            disputed.extend(held.map(|held| *held.id()));
+        }
+        Lesson { claims, disputed }
+    }
+
+    /// Whom each of these is about.
+    fn about(&self, updates: &[Update<'_>]) -> Vec<MemberId> {
+        let gate = self.gate.borrow();
+        let ids = updates.iter().map(|update| update.id(&gate.cluster));
+        ids.collect()
     }
 
     /// What the list holds of these members. One look through the list.
@@ -104,15 +125,14 @@ impl Node {
     }
 }
 
-/// A member that one side holds alive and the other failed, and the life it must move beyond.
-fn disputed(update: &Update<'_>, held: &Member<Identity>) -> Option<(Handle, Life)> {
-    let (identity, down) = (*held.id(), held.state() == State::Down);
-    let disputed = match update {
+/// Whether one side holds the member alive and the other failed: it must move beyond this life.
+fn is_disputed(update: &Update<'_>, held: &Member<Identity>) -> bool {
+    let (identity, down) = (held.id(), held.state() == State::Down);
+    match update {
         Update::Failed {
             life, incarnation, ..
         } => !down && *life == identity.life && *incarnation >= held.incarnation(),
         Update::Alive { life, .. } => down && *life <= identity.life,
         _ => false,
-    };
-    disputed.then_some((identity.handle, identity.life))
+    }
 }

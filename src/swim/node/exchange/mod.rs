@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::Node;
 use crate::swim::{
-    Junk, MemberId, Output, StreamEnd, StreamId, Timestamp,
+    Junk, Output, StreamEnd, StreamId, Timestamp,
     envelope::{Envelope, Kind, Unopened},
     parts::Parts,
     timers::Alarm,
@@ -33,6 +33,13 @@ pub(super) struct Talk {
     what: Exchange,
     /// The other side's word is due by then.
     until: Timestamp,
+}
+
+/// Whose word came on which stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Speaker<'a> {
+    pub(super) stream: StreamId,
+    pub(super) envelope: &'a Envelope<'a>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,33 +91,35 @@ impl Node {
             return Err(Junk::Misdirected);
         }
         let frame: Frame<'_> = wire::take(envelope.payload).ok_or(Junk::Malformed)?;
-        let what = self.exchanges.get(&stream).map(|talk| talk.what);
-        match (frame, what) {
-            (Frame::Open { cookie, me, digest }, None) => {
-                self.serve((stream, cookie), &envelope, &me, digest)
-            }
-            (frame, Some(Exchange::Served(service))) => {
-                self.go_on_serving((stream, service), &envelope, frame)
-            }
-            (frame, Some(what)) => self.hear_answer((stream, what), &envelope, frame),
-            (Frame::Probe { nonce, claim }, None) => {
-                self.answer_stream_probe((stream, nonce), &envelope, claim.as_ref());
+        let envelope = &envelope;
+        let speaker = Speaker { stream, envelope };
+        match self.exchanges.get(&stream).map(|talk| talk.what) {
+            None => self.on_first_frame(speaker, frame),
+            Some(Exchange::Served(service)) => self.go_on_serving(speaker, service, frame),
+            Some(what) => self.hear_answer(speaker, what, frame),
+        }
+    }
+
+    /// A frame of no exchange under way.
+    fn on_first_frame(&mut self, speaker: Speaker<'_>, frame: Frame<'_>) -> Result<(), Junk> {
+        match frame {
+            Frame::Open { cookie, me, digest } => self.serve(speaker, cookie, &me, digest),
+            Frame::Probe { nonce, claim } => {
+                self.answer_stream_probe(speaker, nonce, claim.as_ref());
                 Ok(())
             }
-            (Frame::Answer { nonce, me }, None) => {
-                self.on_stream_answer((stream, nonce), &envelope, &me)
-            }
-            (Frame::Fetch(of), None) => self.answer_fetch(stream, &envelope, &of),
-            (Frame::Fetched(updates), None) => self.on_fetched(stream, &updates),
+            Frame::Answer { nonce, me } => self.on_stream_answer(speaker, nonce, &me),
+            Frame::Fetch(of) => self.answer_fetch(speaker, &of),
+            Frame::Fetched(updates) => self.on_fetched(speaker.stream, &updates),
             _ => Err(Junk::Malformed),
         }
     }
 
     /// Tells what we know of these parts. Gives whether there is more.
-    fn tell_state(&mut self, stream: StreamId, parts: Parts, listener: MemberId) -> bool {
-        let portion = self.portion(parts, listener);
+    fn tell_state(&mut self, listener: Speaker<'_>, parts: Parts) -> bool {
+        let portion = self.portion(parts, listener.envelope.sender);
         let is_cut = portion.is_cut;
-        self.say(stream, &portion.into_state());
+        self.say(listener.stream, &portion.into_state());
         is_cut
     }
 
@@ -118,15 +127,15 @@ impl Node {
     /// whether there is more to tell.
     fn answer_state(
         &mut self,
-        (stream, parts): (StreamId, Parts),
-        envelope: &Envelope<'_>,
+        speaker: Speaker<'_>,
+        parts: Parts,
         updates: &[Update<'_>],
         gossip: bool,
     ) -> bool {
-        let mine = self.portion(parts, envelope.sender);
-        self.import(envelope, updates, gossip);
+        let mine = self.portion(parts, speaker.envelope.sender);
+        self.import(speaker.envelope, updates, gossip);
         let is_cut = mine.is_cut;
-        self.say(stream, &mine.into_finish());
+        self.say(speaker.stream, &mine.into_finish());
         is_cut
     }
 

@@ -1,9 +1,9 @@
 //! Our side of an exchange that another begins.
 
-use super::{Exchange, Node, Talk, dial::ROUNDS_MAX};
+use super::{Exchange, Node, Speaker, Talk, dial::ROUNDS_MAX};
 use crate::swim::{
     Junk, MemberId, StreamId,
-    envelope::{Envelope, Kind},
+    envelope::Kind,
     mail::Asker,
     node::guests::Guest,
     parts::Parts,
@@ -42,11 +42,12 @@ impl Node {
     /// Answers whoever has a cookie or is a member already.
     pub(super) fn serve(
         &mut self,
-        (stream, cookie): (StreamId, Option<u64>),
-        envelope: &Envelope<'_>,
+        speaker: Speaker<'_>,
+        cookie: Option<u64>,
         me: &Update<'_>,
         digest: u64,
     ) -> Result<(), Junk> {
+        let envelope = speaker.envelope;
         let invited = cookie.is_some_and(|cookie| self.is_our_cookie(cookie, envelope.sender));
         if invited {
             self.engine.mail().prove(envelope);
@@ -72,20 +73,24 @@ impl Node {
         self.settle();
         // Equal digests would hide an earlier process of ours in our very life.
         if fresh || (is_newcomer && self.digest() != digest) {
-            self.tell_all((stream, service), envelope.sender);
+            self.tell_all(speaker, service);
         } else {
-            self.compare((stream, service), envelope.sender, digest);
+            self.compare(speaker, service, digest);
         }
         Ok(())
     }
 
-    fn tell_all(&mut self, (stream, service): (StreamId, Service), listener: MemberId) {
-        let is_cut = self.tell_state(stream, Parts::ALL, listener);
-        self.expect(stream, Exchange::Served(Service { is_cut, ..service }));
+    fn tell_all(&mut self, listener: Speaker<'_>, service: Service) {
+        let is_cut = self.tell_state(listener, Parts::ALL);
+        self.expect(
+            listener.stream,
+            Exchange::Served(Service { is_cut, ..service }),
+        );
     }
 
     /// Says that we know the same, or where we differ, or all where that does not pay.
-    fn compare(&mut self, (stream, service): (StreamId, Service), listener: MemberId, digest: u64) {
+    fn compare(&mut self, listener: Speaker<'_>, service: Service, digest: u64) {
+        let stream = listener.stream;
         if self.digest() == digest {
             self.say(stream, &Frame::Same);
             return self.end_service(stream, service);
@@ -96,24 +101,25 @@ impl Node {
                 self.say(stream, &Frame::Sums(sums));
                 self.expect(stream, Exchange::Served(service));
             }
-            _ => self.tell_all((stream, service), listener),
+            _ => self.tell_all(listener, service),
         }
     }
 
     /// What the side says that dialled us.
     pub(super) fn go_on_serving(
         &mut self,
-        (stream, service): (StreamId, Service),
-        envelope: &Envelope<'_>,
+        speaker: Speaker<'_>,
+        service: Service,
         frame: Frame<'_>,
     ) -> Result<(), Junk> {
+        let stream = speaker.stream;
         match frame {
             Frame::Finish { updates, is_cut } => {
                 if service.fresh {
                     self.rise_above_predecessor(&updates);
                 }
-                self.import(envelope, &updates, self.engine.active() > 0);
-                self.end_round((stream, service), is_cut || service.is_cut);
+                self.import(speaker.envelope, &updates, self.engine.active() > 0);
+                self.end_round(stream, service, is_cut || service.is_cut);
             }
             Frame::State {
                 parts,
@@ -121,14 +127,14 @@ impl Node {
                 is_cut,
             } if !service.fresh => {
                 let gossip = self.engine.active() > 0;
-                let ours_is_cut = self.answer_state((stream, parts), envelope, &updates, gossip);
-                self.end_round((stream, service), is_cut || ours_is_cut);
+                let ours_is_cut = self.answer_state(speaker, parts, &updates, gossip);
+                self.end_round(stream, service, is_cut || ours_is_cut);
             }
             Frame::Again { digest } if !service.fresh && service.rounds < ROUNDS_MAX => {
                 let rounds = service.rounds + 1;
                 let service = Service { rounds, ..service };
                 self.settle();
-                self.compare((stream, service), envelope.sender, digest);
+                self.compare(speaker, service, digest);
             }
             _ => return Err(Junk::Malformed),
         }
@@ -136,7 +142,7 @@ impl Node {
     }
 
     /// Whoever dialled has told and been told. It begins another round if there is more.
-    fn end_round(&mut self, (stream, service): (StreamId, Service), is_cut: bool) {
+    fn end_round(&mut self, stream: StreamId, service: Service, is_cut: bool) {
         if !is_cut {
             return self.end_service(stream, service);
         }
@@ -181,7 +187,7 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::swim::{Life, node::tests::Few};
+    use crate::swim::{Life, envelope::Envelope, node::tests::Few};
 
     #[test]
     fn whoever_asks_for_ever_more_rounds_is_hung_up_on() {
@@ -196,9 +202,10 @@ mod tests {
             seal: None,
             key: None,
         };
+        let envelope = &envelope;
+        let speaker = Speaker { stream, envelope };
         let mut again = |service| {
-            let frame = Frame::Again { digest: 1 };
-            node.go_on_serving((stream, service), &envelope, frame)?;
+            node.go_on_serving(speaker, service, Frame::Again { digest: 1 })?;
             match node.exchanges[&stream].what {
                 Exchange::Served(service) => Ok(service),
                 _ => Err(Junk::Malformed),
