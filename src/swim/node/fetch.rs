@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem,
     net::SocketAddr,
     time::Duration,
 };
@@ -107,12 +108,13 @@ impl Node {
         let are_words = updates.iter().all(|update| gate.hear_word(update));
         // What was fetched and is still not there is not asked for again at once.
         gate.pending.lacking.clear();
+        let noticed = mem::take(&mut gate.noticed);
         drop(gate);
         if !are_words {
             return Err(Junk::Malformed);
         }
         self.push(Output::CloseStream(stream));
         self.fetch(fetch.from, fetch.rest);
-        Ok(())
+        noticed.junk.map_or(Ok(()), Err)
     }
 }

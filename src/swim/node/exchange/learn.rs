@@ -1,6 +1,9 @@
 //! What becomes of what another node tells.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use foca::{Member, State};
 
@@ -66,7 +69,7 @@ impl Node {
         let junk = {
             let mut gate = self.gate.borrow_mut();
             gate.pending.pass_on_since(mark, gossip);
-            gate.noticed.junk.take()
+            mem::take(&mut gate.noticed).junk
         };
         if let Some(junk) = junk {
             self.stats.count_junk(junk);

@@ -20,6 +20,7 @@ use crate::swim::{
     timers::Alarm,
     wire::{self, Frame, Update},
 };
+#[cfg(feature = "agent")]
 pub(super) use dial::BEGUN_MAX;
 use dial::Call;
 use serve::Service;
