@@ -59,8 +59,10 @@ impl Node {
         identity: Identity,
         next: &Record,
     ) {
-        for step in steps(prior, next) {
-            match (step, prior) {
+        let ended = prior.and_then(|prior| self.tell_end(identity.handle, prior, next));
+        let shown = ended.as_ref().or(prior);
+        for step in steps(shown, next) {
+            match (step, shown) {
                 // The life that removes it was never anybody's, and may be one that we have no
                 // card of: consumers know the one before.
                 (Step::Removed, Some(last)) => self.tell_removed(identity.handle, last),
@@ -209,6 +211,34 @@ impl Node {
             }
             Step::Update => self.change(Change::Update(member)),
         }
+    }
+
+    /// Who was away while a member failed or left hears of its removal only. Consumers that wait
+    /// for ends hear of one all the same, and what is shown from then on.
+    fn tell_end(&mut self, handle: Handle, last: &Record, next: &Record) -> Option<Record> {
+        if next.standing != Standing::Removed || last.told().standing.is_over() {
+            return None;
+        }
+        let ended = Record {
+            standing: Standing::Failed(self.told_of_end(last)),
+            since: next.since,
+            held: None,
+            ..last.clone()
+        };
+        let life = last.life;
+        for step in steps(Some(last), &ended) {
+            self.tell_step(step, Identity { handle, life }, &ended);
+        }
+        Some(ended)
+    }
+
+    /// Whoever accused it before, or who says now that it is over.
+    fn told_of_end(&self, last: &Record) -> Accusation {
+        let gate = self.gate.borrow();
+        last.standing.accusation().unwrap_or_else(|| Accusation {
+            by: gate.directory.id(gate.sender.handle),
+            evidence: Evidence::HeldFailed,
+        })
     }
 
     /// The member is told as it was `last`.

@@ -72,133 +72,133 @@ exchange removed 2.1     | -             | -                 | removed 2.1
 
 /// heard | held then | told | passed on
 const ALIVE: &str = "
-alive 1.0/9              | alive 2.1/5   | -                 | -
-alive 2.0/9              | alive 2.1/5   | -                 | -
-alive 2.1/4              | alive 2.1/5   | -                 | -
+alive 1.0/9              | alive 2.1/5   | -                        | -
+alive 2.0/9              | alive 2.1/5   | -                        | -
+alive 2.1/4              | alive 2.1/5   | -                        | -
 # AliveNode_Idempotent.
-alive 2.1/5              | alive 2.1/5   | -                 | -
-alive 2.1/6              | alive 2.1/6   | update            | alive 2.1/6
-alive 2.2/0              | alive 2.2/0   | update            | alive 2.2/0
+alive 2.1/5              | alive 2.1/5   | -                        | -
+alive 2.1/6              | alive 2.1/6   | update                   | alive 2.1/6
+alive 2.2/0              | alive 2.2/0   | update                   | alive 2.2/0
 # AliveNode_ChangeMeta: a card belongs to a generation, so that new tags are a restart.
-alive 3.0/0              | alive 3.0/0   | restart           | alive 3.0/0
-suspect 1.0/9            | alive 2.1/5   | -                 | -
-suspect 2.0/9            | alive 2.1/5   | -                 | -
+alive 3.0/0              | alive 3.0/0   | restart                  | alive 3.0/0
+suspect 1.0/9            | alive 2.1/5   | -                        | -
+suspect 2.0/9            | alive 2.1/5   | -                        | -
 # SuspectNode_OldSuspect.
-suspect 2.1/4            | alive 2.1/5   | -                 | -
+suspect 2.1/4            | alive 2.1/5   | -                        | -
 # SuspectNode.
-suspect 2.1/5            | suspect 2.1/5 | suspect           | suspect 2.1/5 by p1
-suspect 2.1/6            | suspect 2.1/6 | suspect           | suspect 2.1/6 by p1
-suspect 2.2/0            | suspect 2.2/0 | suspect           | suspect 2.2/0 by p1
+suspect 2.1/5            | suspect 2.1/5 | suspect                  | suspect 2.1/5 by p1
+suspect 2.1/6            | suspect 2.1/6 | suspect                  | suspect 2.1/6 by p1
+suspect 2.2/0            | suspect 2.2/0 | suspect                  | suspect 2.2/0 by p1
 # Nobody has introduced that generation.
-suspect 3.0/0            | alive 2.1/5   | -                 | -
-failed 1.0/9             | alive 2.1/5   | -                 | -
-failed 2.0/9             | alive 2.1/5   | -                 | -
+suspect 3.0/0            | alive 2.1/5   | -                        | -
+failed 1.0/9             | alive 2.1/5   | -                        | -
+failed 2.0/9             | alive 2.1/5   | -                        | -
 # DeadNode_OldDead.
-failed 2.1/4             | alive 2.1/5   | -                 | -
+failed 2.1/4             | alive 2.1/5   | -                        | -
 # DeadNode, which ends otherwise there: whoever hears nobody fails everybody. A failure that
 # others saw, too, was an accusation before, so one that comes first is no more than that.
-failed 2.1/5             | suspect 2.1/5 | suspect           | suspect 2.1/5 by p1
-failed 2.1/6             | suspect 2.1/6 | suspect           | suspect 2.1/6 by p1
-failed 2.2/0             | suspect 2.2/0 | suspect           | suspect 2.2/0 by p1
-failed 3.0/0             | alive 2.1/5   | -                 | -
-left 1.0                 | alive 2.1/5   | -                 | -
-left 2.0                 | alive 2.1/5   | -                 | -
+failed 2.1/5             | suspect 2.1/5 | suspect                  | suspect 2.1/5 by p1
+failed 2.1/6             | suspect 2.1/6 | suspect                  | suspect 2.1/6 by p1
+failed 2.2/0             | suspect 2.2/0 | suspect                  | suspect 2.2/0 by p1
+failed 3.0/0             | alive 2.1/5   | -                        | -
+left 1.0                 | alive 2.1/5   | -                        | -
+left 2.0                 | alive 2.1/5   | -                        | -
 # DeadNodeLeft: a goodbye is the member's own word and needs no accusation.
-left 2.1                 | left 2.1/5    | left              | left 2.1
-left 2.2                 | left 2.2/0    | left              | left 2.2
-left 3.0                 | alive 2.1/5   | -                 | -
-removed 1.0              | alive 2.1/5   | -                 | -
-removed 2.0              | alive 2.1/5   | -                 | -
+left 2.1                 | left 2.1/5    | left                     | left 2.1
+left 2.2                 | left 2.2/0    | left                     | left 2.2
+left 3.0                 | alive 2.1/5   | -                        | -
+removed 1.0              | alive 2.1/5   | -                        | -
+removed 2.0              | alive 2.1/5   | -                        | -
 # An operator's word needs none either, and may name a life of which we have no card.
-removed 2.1              | -             | removed           | removed 2.1
-removed 2.2              | -             | removed           | removed 2.2
-removed 3.0              | -             | removed           | removed 3.0
+removed 2.1              | -             | suspect, failed, removed | removed 2.1
+removed 2.2              | -             | suspect, failed, removed | removed 2.2
+removed 3.0              | -             | suspect, failed, removed | removed 3.0
 # It goes on in a life that it has outlived, as after a lost renewal: it must move on.
-word 2.0/9               | alive 2.1/5   | -                 | turn undead
-word 2.1/4               | alive 2.1/5   | -                 | -
-word 2.1/5               | alive 2.1/5   | -                 | -
-word 2.1/6               | alive 2.1/6   | update            | alive 2.1/6
-word 2.2/0               | alive 2.2/0   | update            | alive 2.2/0
-suspect 2.1/5 by p1      | suspect 2.1/5 | suspect           | suspect 2.1/5 by p1
-suspect 2.1/5 by p2      | suspect 2.1/5 | suspect           | suspect 2.1/5 by p2
+word 2.0/9               | alive 2.1/5   | -                        | turn undead
+word 2.1/4               | alive 2.1/5   | -                        | -
+word 2.1/5               | alive 2.1/5   | -                        | -
+word 2.1/6               | alive 2.1/6   | update                   | alive 2.1/6
+word 2.2/0               | alive 2.2/0   | update                   | alive 2.2/0
+suspect 2.1/5 by p1      | suspect 2.1/5 | suspect                  | suspect 2.1/5 by p1
+suspect 2.1/5 by p2      | suspect 2.1/5 | suspect                  | suspect 2.1/5 by p2
 # AliveNode_Conflict: the first one stays, and both are told of each other.
-alive 2.1/5 elsewhere    | alive 2.1/5   | -                 | challenge
-alive 3.0/0 elsewhere    | alive 3.0/0   | restart           | alive 3.0/0
-known 3.0, suspect 3.0/0 | suspect 3.0/0 | restart, suspect  | suspect 3.0/0 by p1
-known 3.0, failed 3.0/0  | suspect 3.0/0 | restart, suspect  | suspect 3.0/0 by p1
-known 3.0, left 3.0      | left 3.0/0    | left              | left 3.0
-known 3.0                | alive 2.1/5   | -                 | -
-exchange alive 2.1/5     | alive 2.1/5   | -                 | -
-exchange alive 2.1/6     | alive 2.1/6   | update            | alive 2.1/6
-exchange suspect 2.1/5   | suspect 2.1/5 | suspect           | suspect 2.1/5 by p1
-exchange failed 2.1/4    | alive 2.1/5   | -                 | -
+alive 2.1/5 elsewhere    | alive 2.1/5   | -                        | challenge
+alive 3.0/0 elsewhere    | alive 3.0/0   | restart                  | alive 3.0/0
+known 3.0, suspect 3.0/0 | suspect 3.0/0 | restart, suspect         | suspect 3.0/0 by p1
+known 3.0, failed 3.0/0  | suspect 3.0/0 | restart, suspect         | suspect 3.0/0 by p1
+known 3.0, left 3.0      | left 3.0/0    | left                     | left 3.0
+known 3.0                | alive 2.1/5   | -                        | -
+exchange alive 2.1/5     | alive 2.1/5   | -                        | -
+exchange alive 2.1/6     | alive 2.1/6   | update                   | alive 2.1/6
+exchange suspect 2.1/5   | suspect 2.1/5 | suspect                  | suspect 2.1/5 by p1
+exchange failed 2.1/4    | alive 2.1/5   | -                        | -
 # MergeState: what another holds failed is accused, and may refute it.
-exchange failed 2.1/5    | suspect 2.1/5 | suspect           | suspect 2.1/5 by p5, challenge
-exchange left 2.1        | left 2.1/5    | left              | left 2.1
-exchange removed 2.1     | -             | removed           | removed 2.1
+exchange failed 2.1/5    | suspect 2.1/5 | suspect                  | suspect 2.1/5 by p5, challenge
+exchange left 2.1        | left 2.1/5    | left                     | left 2.1
+exchange removed 2.1     | -             | suspect, failed, removed | removed 2.1
 ";
 
 /// heard | held then | told | passed on
 const SUSPECT: &str = "
-alive 1.0/9              | suspect 2.1/5 | -                 | -
-alive 2.0/9              | suspect 2.1/5 | -                 | -
-alive 2.1/4              | suspect 2.1/5 | -                 | -
+alive 1.0/9              | suspect 2.1/5 | -                | -
+alive 2.0/9              | suspect 2.1/5 | -                | -
+alive 2.1/4              | suspect 2.1/5 | -                | -
 # AliveNode_SuspectNode: the same incarnation is no answer, a greater one is.
-alive 2.1/5              | suspect 2.1/5 | -                 | -
-alive 2.1/6              | alive 2.1/6   | refuted           | alive 2.1/6
-alive 2.2/0              | alive 2.2/0   | refuted           | alive 2.2/0
-alive 3.0/0              | alive 3.0/0   | restart           | alive 3.0/0
-suspect 1.0/9            | suspect 2.1/5 | -                 | -
-suspect 2.0/9            | suspect 2.1/5 | -                 | -
-suspect 2.1/4            | suspect 2.1/5 | -                 | -
+alive 2.1/5              | suspect 2.1/5 | -                | -
+alive 2.1/6              | alive 2.1/6   | refuted          | alive 2.1/6
+alive 2.2/0              | alive 2.2/0   | refuted          | alive 2.2/0
+alive 3.0/0              | alive 3.0/0   | restart          | alive 3.0/0
+suspect 1.0/9            | suspect 2.1/5 | -                | -
+suspect 2.0/9            | suspect 2.1/5 | -                | -
+suspect 2.1/4            | suspect 2.1/5 | -                | -
 # SuspectNode_DoubleSuspect.
-suspect 2.1/5            | suspect 2.1/5 | -                 | -
+suspect 2.1/5            | suspect 2.1/5 | -                | -
 # It must have refuted the first accusation, and stands accused again.
-suspect 2.1/6            | suspect 2.1/6 | refuted, suspect  | suspect 2.1/6 by p1
-suspect 2.2/0            | suspect 2.2/0 | refuted, suspect  | suspect 2.2/0 by p1
-suspect 3.0/0            | suspect 2.1/5 | -                 | -
-failed 1.0/9             | suspect 2.1/5 | -                 | -
-failed 2.0/9             | suspect 2.1/5 | -                 | -
-failed 2.1/4             | suspect 2.1/5 | -                 | -
+suspect 2.1/6            | suspect 2.1/6 | refuted, suspect | suspect 2.1/6 by p1
+suspect 2.2/0            | suspect 2.2/0 | refuted, suspect | suspect 2.2/0 by p1
+suspect 3.0/0            | suspect 2.1/5 | -                | -
+failed 1.0/9             | suspect 2.1/5 | -                | -
+failed 2.0/9             | suspect 2.1/5 | -                | -
+failed 2.1/4             | suspect 2.1/5 | -                | -
 # DeadNode.
-failed 2.1/5             | failed 2.1/5  | failed            | failed 2.1/5
-failed 2.1/6             | failed 2.1/6  | failed            | failed 2.1/6
+failed 2.1/5             | failed 2.1/5  | failed           | failed 2.1/5
+failed 2.1/6             | failed 2.1/6  | failed           | failed 2.1/6
 # Nobody accused that life before.
-failed 2.2/0             | suspect 2.2/0 | refuted, suspect  | suspect 2.2/0 by p1
-failed 3.0/0             | suspect 2.1/5 | -                 | -
-left 1.0                 | suspect 2.1/5 | -                 | -
-left 2.0                 | suspect 2.1/5 | -                 | -
-left 2.1                 | left 2.1/5    | left              | left 2.1
-left 2.2                 | left 2.2/0    | left              | left 2.2
-left 3.0                 | suspect 2.1/5 | -                 | -
-removed 1.0              | suspect 2.1/5 | -                 | -
-removed 2.0              | suspect 2.1/5 | -                 | -
-removed 2.1              | -             | removed           | removed 2.1
-removed 2.2              | -             | removed           | removed 2.2
-removed 3.0              | -             | removed           | removed 3.0
-word 2.0/9               | suspect 2.1/5 | -                 | turn undead
-word 2.1/4               | suspect 2.1/5 | -                 | -
+failed 2.2/0             | suspect 2.2/0 | refuted, suspect | suspect 2.2/0 by p1
+failed 3.0/0             | suspect 2.1/5 | -                | -
+left 1.0                 | suspect 2.1/5 | -                | -
+left 2.0                 | suspect 2.1/5 | -                | -
+left 2.1                 | left 2.1/5    | left             | left 2.1
+left 2.2                 | left 2.2/0    | left             | left 2.2
+left 3.0                 | suspect 2.1/5 | -                | -
+removed 1.0              | suspect 2.1/5 | -                | -
+removed 2.0              | suspect 2.1/5 | -                | -
+removed 2.1              | -             | failed, removed  | removed 2.1
+removed 2.2              | -             | failed, removed  | removed 2.2
+removed 3.0              | -             | failed, removed  | removed 3.0
+word 2.0/9               | suspect 2.1/5 | -                | turn undead
+word 2.1/4               | suspect 2.1/5 | -                | -
 # Its packets show its incarnation: a greater one refutes, as SWIM §4.2 has it.
-word 2.1/5               | suspect 2.1/5 | -                 | -
-word 2.1/6               | alive 2.1/6   | refuted           | alive 2.1/6
-word 2.2/0               | alive 2.2/0   | refuted           | alive 2.2/0
+word 2.1/5               | suspect 2.1/5 | -                | -
+word 2.1/6               | alive 2.1/6   | refuted          | alive 2.1/6
+word 2.2/0               | alive 2.2/0   | refuted          | alive 2.2/0
 # The accuser again, and then another one, who confirms (Lifeguard §IV-B).
-suspect 2.1/5 by p1      | suspect 2.1/5 | -                 | -
-suspect 2.1/5 by p2      | suspect 2.1/5 | -                 | suspect 2.1/5 by p2
-alive 2.1/5 elsewhere    | suspect 2.1/5 | -                 | challenge
-alive 3.0/0 elsewhere    | alive 3.0/0   | restart           | alive 3.0/0
-known 3.0, suspect 3.0/0 | suspect 3.0/0 | restart, suspect  | suspect 3.0/0 by p1
-known 3.0, failed 3.0/0  | suspect 3.0/0 | restart, suspect  | suspect 3.0/0 by p1
-known 3.0, left 3.0      | left 3.0/0    | left              | left 3.0
-known 3.0                | suspect 2.1/5 | -                 | -
-exchange alive 2.1/5     | suspect 2.1/5 | -                 | -
-exchange alive 2.1/6     | alive 2.1/6   | refuted           | alive 2.1/6
-exchange suspect 2.1/5   | suspect 2.1/5 | -                 | -
-exchange failed 2.1/4    | suspect 2.1/5 | -                 | -
+suspect 2.1/5 by p1      | suspect 2.1/5 | -                | -
+suspect 2.1/5 by p2      | suspect 2.1/5 | -                | suspect 2.1/5 by p2
+alive 2.1/5 elsewhere    | suspect 2.1/5 | -                | challenge
+alive 3.0/0 elsewhere    | alive 3.0/0   | restart          | alive 3.0/0
+known 3.0, suspect 3.0/0 | suspect 3.0/0 | restart, suspect | suspect 3.0/0 by p1
+known 3.0, failed 3.0/0  | suspect 3.0/0 | restart, suspect | suspect 3.0/0 by p1
+known 3.0, left 3.0      | left 3.0/0    | left             | left 3.0
+known 3.0                | suspect 2.1/5 | -                | -
+exchange alive 2.1/5     | suspect 2.1/5 | -                | -
+exchange alive 2.1/6     | alive 2.1/6   | refuted          | alive 2.1/6
+exchange suspect 2.1/5   | suspect 2.1/5 | -                | -
+exchange failed 2.1/4    | suspect 2.1/5 | -                | -
 # Whoever holds it failed confirms.
-exchange failed 2.1/5    | suspect 2.1/5 | -                 | suspect 2.1/5 by p5, challenge
-exchange left 2.1        | left 2.1/5    | left              | left 2.1
-exchange removed 2.1     | -             | removed           | removed 2.1
+exchange failed 2.1/5    | suspect 2.1/5 | -                | suspect 2.1/5 by p5, challenge
+exchange left 2.1        | left 2.1/5    | left             | left 2.1
+exchange removed 2.1     | -             | failed, removed  | removed 2.1
 ";
 
 /// heard | held then | told | passed on

@@ -107,9 +107,9 @@ left 2.2                 | left 2.2/0    | left             | left 2.2
 left 3.0                 | alive 2.1/5   | -                | -
 removed 1.0              | alive 2.1/5   | -                | -
 removed 2.0              | alive 2.1/5   | -                | -
-removed 2.1              | -             | removed          | -
-removed 2.2              | -             | removed          | removed 2.2
-removed 3.0              | -             | removed          | removed 3.0
+removed 2.1              | -             | failed, removed  | -
+removed 2.2              | -             | failed, removed  | removed 2.2
+removed 3.0              | -             | failed, removed  | removed 3.0
 restarting 1.0           | alive 2.1/5   | -                | -
 restarting 2.0           | alive 2.1/5   | -                | -
 restarting 2.1           | alive 2.1/5   | -                | -
@@ -131,7 +131,7 @@ exchange alive 2.1/5     | alive 2.1/5   | -                | challenge
 exchange suspect 2.1/5   | alive 2.1/5   | -                | -
 exchange failed 2.1/5    | alive 2.1/5   | -                | -
 exchange left 2.1        | left 2.1/5    | left             | -
-exchange removed 2.1     | -             | removed          | -
+exchange removed 2.1     | -             | failed, removed  | -
 ";
 
 const TABLES: [(&str, &str); 7] = [
