@@ -407,6 +407,7 @@ impl Node {
         }
         self.stats.renewals += 1;
         self.become_life(life.next());
+        self.doubt_address();
     }
 
     /// Starts over as if the process had been started anew.

@@ -15,7 +15,7 @@ use super::{
     duel::{Holder, Newcomer},
 };
 use crate::swim::{
-    Card, Junk, KeyId, MemberId, Notice, Output, Timestamp, check_name,
+    Junk, KeyId, MemberId, Notice, Output, Timestamp, check_name,
     envelope::{Envelope, Kind},
     mail::Asker,
     timers::Alarm,
@@ -303,7 +303,7 @@ impl Node {
             return Ok(());
         }
         self.adopt_address(welcome.seen_as);
-        self.compare_address(to, welcome.seen_as);
+        self.compare_address(to, &welcome);
         let life = self.life();
         if let Some(held) = welcome.held {
             self.rise_above(held);
@@ -394,36 +394,6 @@ impl Node {
             .iter()
             .find(asked)
             .map(|(address, _)| *address)
-    }
-
-    /// Bound to every interface, we are where the first peer sees us.
-    fn adopt_address(&mut self, seen_as: SocketAddr) {
-        let mut gate = self.gate.borrow_mut();
-        if gate.card.address.ip().is_unspecified() && !seen_as.ip().is_unspecified() {
-            let card = std::sync::Arc::<Card>::make_mut(&mut gate.card);
-            card.address.set_ip(seen_as.ip());
-            let own = card.address;
-            drop(gate);
-            // It may be one of the seeds that all nodes are given.
-            self.contacts.remove(&own);
-            let change = crate::swim::Change::Update(self.own_view());
-            self.change(change);
-        }
-    }
-
-    /// An address of the other IP version is one that we have besides.
-    fn compare_address(&mut self, by: SocketAddr, seen_as: SocketAddr) {
-        let advertised = self.address();
-        let differs = seen_as != advertised && seen_as.is_ipv4() == advertised.is_ipv4();
-        self.stats.seen_elsewhere = differs.then_some(seen_as);
-        if differs {
-            let notice = Notice::SeenElsewhere {
-                by,
-                seen_as,
-                advertised,
-            };
-            self.notice(seen_as, notice);
-        }
     }
 
     /// The member whose life we hold over that was at this address, if there is one.

@@ -12,7 +12,8 @@
 //! into changes, `isolation` tells that nobody is left, `notices` tells the operator what is wrong,
 //! `look` shows what is believed and `load` how much there is, `recall` starts from what is
 //! remembered, `removal` counts who has forgotten a member, `tune` takes other numbers, `part` says
-//! goodbye, and `prefetch` asks for a node's memory before it is needed.
+//! goodbye, `whereabouts` follows our address, and `prefetch` asks for a node's memory before it is
+//! needed.
 
 mod answer;
 mod beyond;
@@ -47,6 +48,7 @@ mod suspect;
 mod tell;
 mod tune;
 mod turn;
+mod whereabouts;
 
 use std::{
     cell::RefCell, collections::BTreeMap, collections::VecDeque, mem, net::SocketAddr, rc::Rc,
@@ -87,6 +89,7 @@ use notices::Notices;
 use reconnect::WayBack;
 use removal::Removal;
 use spread::Spread;
+use whereabouts::Whereabouts;
 
 /// Streams that a node has open at once, of those that it began.
 #[cfg(feature = "agent")]
@@ -117,6 +120,7 @@ pub struct Node {
     way_back: WayBack,
     losses: Losses,
     isolation: Isolation,
+    whereabouts: Whereabouts,
     exchanges: BTreeMap<StreamId, Talk>,
     fetches: BTreeMap<StreamId, Fetch>,
     follow_up: Option<FollowUp>,
@@ -178,6 +182,7 @@ impl Node {
             way_back: WayBack::default(),
             losses: Losses::default(),
             isolation: Isolation::default(),
+            whereabouts: Whereabouts::default(),
             exchanges: BTreeMap::new(),
             fetches: BTreeMap::new(),
             follow_up: None,

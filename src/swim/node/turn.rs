@@ -174,6 +174,7 @@ impl Node {
                 self.accuse_again();
                 let result = self.engine.reconnect();
                 self.check(result);
+                self.doubt_address();
             }
             Note::Active => self.way_back.begin_anew(),
             Note::Idle => {

@@ -22,6 +22,8 @@ pub(in crate::swim) struct Few {
     pub(in crate::swim) dialled: BTreeMap<(usize, StreamId), SocketAddr>,
     /// Whose datagrams come from another address than it advertises: which.
     pub(in crate::swim) translated: Option<(usize, SocketAddr)>,
+    /// Nobody is there any more.
+    pub(in crate::swim) vacated: Option<SocketAddr>,
     /// Who hears no datagrams of this kind.
     pub(in crate::swim) deaf_to: Option<(usize, Kind)>,
     /// Removals that were counted.
@@ -85,6 +87,7 @@ impl Few {
             sent: 0,
             dialled: BTreeMap::new(),
             translated: None,
+            vacated: None,
             deaf_to: None,
             removed: Vec::new(),
             awaited: BTreeMap::new(),
@@ -166,6 +169,9 @@ impl Few {
     }
 
     fn post(&mut self, from: usize, to: SocketAddr, arrival: Arrival) {
+        if self.vacated == Some(to) {
+            return;
+        }
         let SocketAddr::V4(to) = to else { return };
         self.sent += 1;
         let to = usize::from(to.ip().octets()[3]);
@@ -230,6 +236,10 @@ impl Few {
         let wire = self.wire.keys().next().map(|(at, _)| *at);
         let deadlines = self.nodes.iter().flatten().filter_map(Node::deadline);
         deadlines.chain(wire).min()
+    }
+
+    pub(in crate::swim) fn node(&self, at: usize) -> &Node {
+        self.nodes[at].as_ref().expect("it runs")
     }
 
     pub(in crate::swim) fn kinds(&self, at: usize) -> Vec<&'static str> {

@@ -1,5 +1,6 @@
 //! A few nodes on a perfect network of one millisecond: what one node does to another.
 
+mod addresses;
 mod attacks;
 mod few;
 mod floods;
