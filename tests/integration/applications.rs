@@ -12,7 +12,7 @@ use std::{
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Agent, Body, Lab, Running, Stopwatch, Watch, read_head, until};
+use crate::support::{Agent, Body, Lab, Running, Stopwatch, Watch, exchange, read_head, until};
 
 /// Asks for a lease and gives the answer.
 #[track_caller]
@@ -227,6 +227,24 @@ fn the_end_of_a_process_is_the_end_of_the_application() {
         answer.text().contains("there is no such process"),
         "{answer:?}"
     );
+}
+
+#[test]
+fn over_tcp_a_process_has_no_number() {
+    let lab = Lab::new();
+    let http = format!("{}:0", lab.host());
+    let agent = lab.agent("n1").args(["--http", &http]).start();
+    let status = agent.status();
+    let http = status["http"].as_str().expect("an address");
+    let body = json!({"pid": std::process::id()}).to_string();
+    let length = body.len();
+    let request =
+        format!("PUT /v1/app HTTP/1.1\r\nHost: {http}\r\nContent-Length: {length}\r\n\r\n{body}");
+    let stream = TcpStream::connect(http).expect("it listens");
+    let answer = exchange(stream, request.as_bytes());
+    assert_eq!(answer.status, 422, "{answer:?}");
+    assert!(answer.text().contains("ask at the socket"), "{answer:?}");
+    assert!(agent.status().get("app").is_none());
 }
 
 #[test]

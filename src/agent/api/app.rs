@@ -23,7 +23,7 @@ use crate::{
     swim::AppStatus,
 };
 
-use super::{Problem, body::TaskBody, query};
+use super::{Problem, body::TaskBody, caller::Caller, query};
 
 /// Every key of a request.
 const KEYS: [&str; 5] = ["connection", "interval", "pid", "reason", "state"];
@@ -62,6 +62,9 @@ pub(super) async fn put(
     State(shared): State<Arc<Shared>>,
     request: Request,
 ) -> Result<Response, Problem> {
+    // Who came in by no connection is known least.
+    let caller = request.extensions().get().copied();
+    let caller: Caller = caller.unwrap_or(Caller::Far);
     let claim = read(&query::json(request).await?)?;
     let answer = Json(shown(&claim));
     match claim.sign {
@@ -73,6 +76,7 @@ pub(super) async fn put(
             said.heard().await?;
         }
         Some(Sign::Process(pid)) => {
+            caller.share_number(pid)?;
             let process = Process::open(pid).map_err(|error| unwatched(pid, &error))?;
             let (lease, said) = shared.lease(claim).await?;
             tokio::spawn(app::watch(shared, lease, process.end()));

@@ -2,12 +2,13 @@
 //!
 //! `serve` accepts and bounds connections, `reception` is where they wait before each request,
 //! `head` reads what they ask, `turn` has hyper answer it, `hear_out` hears it to the end, `access`
-//! says who may ask what, the rest is one file for each kind of answer. Every error is
-//! `application/problem+json`.
+//! says who may ask what, `caller` who asks, the rest is one file for each kind of answer. Every
+//! error is `application/problem+json`.
 
 mod access;
 mod app;
 mod body;
+mod caller;
 mod commands;
 mod events;
 #[cfg(any(test, feature = "fuzzing"))]

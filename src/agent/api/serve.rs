@@ -30,6 +30,7 @@ use crate::{
 use super::{
     Problem,
     access::{self, Door},
+    caller::Caller,
     head::{Unheard, read_head},
     patience::Patient,
     problem::PROBLEM_TYPE,
@@ -145,6 +146,7 @@ pub(super) struct Guest {
     pub(super) router: Router,
     /// Where it came in on TCP.
     pub(super) door: Option<Door>,
+    pub(super) caller: Caller,
     pub(super) entrance: Arc<Entrance>,
     /// For the log.
     who: String,
@@ -183,9 +185,8 @@ impl House {
                 Ok((stream, _)) => match rights(&stream, &guard) {
                     Some(rights) => {
                         bound_buffers(&stream);
-                        let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
-                        let who = pid.map_or_else(|| "?".into(), |pid| format!("pid {pid}"));
-                        self.receive(stream, self.local(rights, who));
+                        let guest = self.local(rights, Caller::of(&stream));
+                        self.receive(stream, guest);
                     }
                     None => {
                         let detail = "the socket is for root, the agent's user, and its group or \
@@ -199,7 +200,7 @@ impl House {
         }
     }
 
-    pub(super) fn local(&self, rights: Rights, who: String) -> Guest {
+    pub(super) fn local(&self, rights: Rights, caller: Caller) -> Guest {
         let router = match rights {
             Rights::Full => self.router.clone(),
             Rights::Read => self.readers.clone(),
@@ -207,8 +208,9 @@ impl House {
         Guest {
             router,
             door: None,
+            caller,
             entrance: self.socket.clone(),
-            who,
+            who: caller.to_string(),
         }
     }
 
@@ -216,6 +218,7 @@ impl House {
         Guest {
             router: self.strangers.clone(),
             door: Some(door),
+            caller: Caller::Far,
             entrance: self.tcp.clone(),
             who,
         }

@@ -18,6 +18,7 @@ use tower_service::Service;
 
 use super::{
     access::Door,
+    caller::Caller,
     patience::Patient,
     serve::{Entrance, Guest, House},
     *,
@@ -466,7 +467,7 @@ async fn a_connection_that_nobody_reads_is_known_by_its_error() {
         stream.put_back(b"GET /metrics HTTP/1.1\r\n\r\n");
         // It hangs up, or does not read.
         let _far = expected.then_some(far);
-        let guest = house.local(Rights::Full, "a test".into());
+        let guest = house.local(Rights::Full, Caller::Local(None));
         let broken = turn::take_turn(stream, &guest, &desk.shared).await;
         let error = broken.expect_err("nobody reads");
         assert_eq!(serve::is_stuck(&error), expected, "{error:?}");
@@ -476,7 +477,7 @@ async fn a_connection_that_nobody_reads_is_known_by_its_error() {
 /// A connection of one who may do everything, and how it came in.
 fn attended(desk: &Desk) -> (DuplexStream, Arc<Entrance>) {
     let house = House::new(desk.shared.clone());
-    let guest = house.local(Rights::Full, "a test".into());
+    let guest = house.local(Rights::Full, Caller::Local(None));
     let entrance = guest.entrance.clone();
     (attend(house, guest), entrance)
 }

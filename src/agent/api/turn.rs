@@ -111,6 +111,7 @@ impl Turn {
     ) -> Result<Response<Told>, Infallible> {
         let is_kept = request.version() == Version::HTTP_11 && !is_last(request.headers());
         let mut request = request.map(Body::new);
+        request.extensions_mut().insert(guest.caller);
         if let Some(door) = guest.door {
             request.extensions_mut().insert(door);
         }

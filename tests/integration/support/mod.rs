@@ -4,6 +4,7 @@
 //! [`PATIENCE`], which is generous because two cores may be running many agents at once.
 
 mod agent;
+mod container;
 mod dns;
 mod http;
 mod lab;
@@ -14,6 +15,7 @@ mod watch;
 mod watched;
 
 pub(crate) use agent::{Agent, Launch};
+pub(crate) use container::{CONTAINER, have_containers};
 pub(crate) use dns::Dns;
 pub(crate) use http::{Body, Response, exchange, read_head};
 pub(crate) use lab::{

@@ -38,11 +38,7 @@ impl Network {
         match network.build() {
             Ok(()) => Some(network),
             Err(why) => {
-                let is_required = std::env::vars_os().any(|(name, _)| name == REQUIRED);
-                assert!(!is_required, "{REQUIRED} is set, but: {why}");
-                skipped(format_args!(
-                    "namespaces need root and iproute2+iptables ({why})"
-                ));
+                no_namespaces("namespaces need root and iproute2+iptables", &why);
                 None
             }
         }
@@ -171,6 +167,13 @@ impl Drop for Network {
             let _ = fs::remove_dir_all(self.resolver_dir(host));
         }
     }
+}
+
+/// Says that a test did not test, unless it must here.
+pub(super) fn no_namespaces(needs: &str, why: &str) {
+    let is_required = std::env::vars_os().any(|(name, _)| name == REQUIRED);
+    assert!(!is_required, "{REQUIRED} is set, but: {why}");
+    skipped(format_args!("{needs} ({why})"));
 }
 
 fn ip(args: &str) -> Result<(), String> {
