@@ -13,6 +13,8 @@ use crate::{agent::shared::Shared, feed::Filter, swim::Timestamp};
 const SETTLE: Duration = Duration::from_secs(1);
 /// Peers are looked at, and written, no more often.
 const INTERVAL: Duration = Duration::from_secs(10);
+/// Whether the directory is still there is looked at so often where there is nothing to write.
+const GLANCE: Duration = Duration::from_secs(60);
 /// Before another attempt where the disk refused.
 const RETRY: Duration = Duration::from_secs(10);
 
@@ -50,6 +52,7 @@ impl Keeper {
     pub(in crate::agent) async fn run(mut self) {
         let clock = self.shared.clock;
         let mut pulse = self.shared.pulse.subscribe();
+        let mut glances = tokio::time::interval(GLANCE);
         loop {
             tokio::select! {
                 changed = self.generations.changed() => match changed {
@@ -58,6 +61,11 @@ impl Keeper {
                 },
                 Ok(()) = pulse.changed() => self.plan(clock.now() + SETTLE),
                 () = clock.reach(self.due) => self.write(),
+                _ = glances.tick() => {
+                    if !self.store.is_held() {
+                        self.plan(clock.now());
+                    }
+                }
             }
         }
         self.write();
@@ -73,10 +81,16 @@ impl Keeper {
         let now = self.shared.clock.now();
         let generation = *self.generations.borrow_and_update();
         let members = self.shared.feed().snapshot(&Filter::default()).members;
-        // First of all: the peers of whoever had the directory last are among those to keep.
+        let known = self.store.peers.clone();
+        // First of all: the peers of whoever had the directory last are among those to keep. One
+        // that was made anew has none.
         let taken = self.store.take();
+        let held = match self.store.peers.is_empty() {
+            true => &known,
+            false => &self.store.peers,
+        };
         let own = self.shared.facts.id;
-        let peers = self.store.peers.renewed(now, &members, own);
+        let peers = held.renewed(now, &members, own);
         self.due = None;
         // One that remembers nobody yet is in a hurry.
         if !peers.is_empty() {

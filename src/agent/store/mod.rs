@@ -13,10 +13,10 @@ mod page;
 mod peers;
 
 use std::{
-    fs::{DirBuilder, File, Permissions},
+    fs::{self, DirBuilder, File, Permissions},
     io::{self, ErrorKind, Read, Write},
     net::SocketAddr,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -135,6 +135,18 @@ impl Store {
         peers.map(drop)
     }
 
+    /// Whether the directory is the one that we took: people remove it, and make it anew, under a
+    /// running agent. Our lock is on a file that is gone then, and keeps nobody out.
+    fn is_held(&self) -> bool {
+        let Some(Ok(ours)) = self.lock.as_ref().map(File::metadata) else {
+            return false;
+        };
+        match fs::metadata(self.dir.join(LOCK_FILE)) {
+            Ok(found) => (found.dev(), found.ino()) == (ours.dev(), ours.ino()),
+            Err(error) => !is_gone(&error),
+        }
+    }
+
     fn take_patiently(&mut self) -> Result<(), Untaken> {
         for _ in 0..HOLDER_PAUSES {
             match self.take() {
@@ -145,11 +157,14 @@ impl Store {
         self.take()
     }
 
-    /// Makes the directory ours, if it is not yet, and recalls what whoever had it last left.
+    /// Makes the directory ours, if it is not or not any more, and recalls what whoever had it last
+    /// left.
     fn take(&mut self) -> Result<(), Untaken> {
-        if self.lock.is_some() {
+        if self.is_held() {
             return Ok(());
         }
+        // What it holds by now may be another's.
+        self.lock = None;
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700).create(&self.dir)?;
         let path = self.dir.join(LOCK_FILE);
@@ -195,6 +210,11 @@ fn lock(path: &Path) -> Result<File, Untaken> {
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Untaken::Held(holder(&mut file))),
         Err(error) => Err(io::Error::from(error).into()),
     }
+}
+
+/// Whether nothing is there. What can only not be seen at the moment is not given up.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 fn sign(file: &mut File) -> io::Result<()> {

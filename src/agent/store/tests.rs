@@ -144,6 +144,42 @@ fn a_second_agent_is_refused_until_the_first_is_gone() {
 }
 
 #[test]
+fn a_directory_that_was_removed_under_us_is_made_and_taken_anew() {
+    let (temp, peers) = remembering();
+    let dir = temp.path();
+    let (mut store, generation) = open(dir);
+    for is_made in [false, true] {
+        fs::remove_dir_all(dir).unwrap();
+        if is_made {
+            fs::create_dir(dir).unwrap();
+        }
+        store.keep(generation, peers.clone()).unwrap();
+        assert_eq!(names(dir), ["generation", "lock", "peers"], "{is_made}");
+        let refused = Store::open(dir, owner()).unwrap_err();
+        assert!(matches!(refused, Error::DataDirInUse { .. }), "{refused}");
+    }
+    drop(store);
+    let (next, generation) = open(dir);
+    assert_eq!((generation, next.peers), (9, peers));
+}
+
+#[test]
+fn a_directory_that_somebody_else_took_meanwhile_is_not_written_to() {
+    let (temp, peers) = remembering();
+    let dir = temp.path();
+    let (mut store, generation) = open(dir);
+    fs::remove_dir_all(dir).unwrap();
+    let (other, others) = open(dir);
+    let untaken = store.keep(generation, peers.clone()).unwrap_err();
+    assert!(matches!(untaken, Untaken::Held(_)), "{untaken}");
+    let stored: Option<Generation> = page::read(dir, &owner()).unwrap();
+    assert_eq!(stored.unwrap().generation, others);
+    drop(other);
+    store.keep(generation, peers).unwrap();
+    assert_eq!(names(dir), ["generation", "lock", "peers"]);
+}
+
+#[test]
 fn a_path_that_leads_through_a_file_is_refused() {
     let temp = tempfile::tempdir().unwrap();
     let file = temp.path().join("file");
