@@ -144,7 +144,7 @@ fn spawn(command: &[OsString], facts: &Facts) -> io::Result<process::Child> {
     if io::stdin().is_terminal() {
         command.stdin(Stdio::null());
     }
-    command.args(args).kill_on_drop(true).spawn()
+    program::spawn(command.args(args).kill_on_drop(true))
 }
 
 /// Takes care of a child.

@@ -23,6 +23,7 @@ mod outputs;
 mod panics;
 mod program;
 mod protocol;
+mod reaper;
 mod refusals;
 mod reload;
 mod replace;

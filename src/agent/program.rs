@@ -1,11 +1,11 @@
 //! Programs that run for us: what each finds around itself, and how its group is called.
 
-use std::ffi::OsStr;
+use std::{ffi::OsStr, io};
 
 use rustix::process::Pid;
 use tokio::process::{Child, Command};
 
-use super::shared::Facts;
+use super::{reaper, shared::Facts};
 
 /// How a service manager speaks to the process that it started.
 const SERVICE_VARIABLES: [&str; 6] = [
@@ -29,6 +29,11 @@ pub(super) fn command(program: &OsStr, facts: &Facts) -> Command {
         command.env_remove(variable);
     }
     command
+}
+
+/// Starts it. Whoever calls waits for it, or drops it.
+pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
+    reaper::spawn(command)
 }
 
 /// The number of a child, and of its group, as long as it was not waited for.

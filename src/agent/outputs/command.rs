@@ -95,13 +95,14 @@ impl Run<'_> {
     fn start(&self, facts: &Facts) -> io::Result<Child> {
         let (program, arguments) = self.command.parts();
         let variables = self.variables.iter().map(|(name, value)| (name, value));
-        program::command(program.as_ref(), facts)
+        let mut command = program::command(program.as_ref(), facts);
+        command
             .args(arguments)
             .envs(variables)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
+            .stderr(Stdio::piped());
+        program::spawn(&mut command)
     }
 
     async fn outlast(&self, child: &mut Child) -> io::Result<ExitStatus> {
