@@ -660,6 +660,20 @@ async fn whoever_idles_gives_way_without_a_word_and_whoever_is_answered_does_not
 }
 
 #[tokio::test]
+async fn whoever_asks_by_http_1_0_is_not_told_that_it_may_ask_again() {
+    for more in ["", "Connection: keep-alive\r\n"] {
+        let desk = Desk::new();
+        let (mut far, _) = attended(&desk);
+        let request = format!("GET /v1/status HTTP/1.0\r\n{more}\r\n");
+        far.write_all(request.as_bytes()).await.unwrap();
+        let (text, _) = told(far).await;
+        assert!(text.starts_with("HTTP/1.0 200 OK"), "{text}");
+        assert!(text.contains("\r\nconnection: close\r\n"), "{text}");
+        assert!(!text.contains("keep-alive"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_ends_with_the_agent_after_its_last_line() {
     let mut desk = Desk::new();
     let mut body = desk

@@ -23,7 +23,7 @@ use std::{
 
 use axum::{
     body::Body,
-    http::{HeaderMap, Request, Response, Version, header},
+    http::{HeaderMap, HeaderValue, Request, Response, Version, header},
 };
 use bytes::Bytes;
 use hyper::{
@@ -109,14 +109,21 @@ impl Turn {
         request: Request<Incoming>,
         guest: Guest,
     ) -> Result<Response<Told>, Infallible> {
-        let is_kept = request.version() == Version::HTTP_11 && !is_last(request.headers());
+        let version = request.version();
+        let is_kept = version == Version::HTTP_11 && !is_last(request.headers());
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(guest.caller);
         if let Some(door) = guest.door {
             request.extensions_mut().insert(door);
         }
         let reception = guest.entrance.reception.clone();
-        let answer = hear_out(request, guest.router, reception, REST_TIMEOUT).await?;
+        let mut answer = hear_out(request, guest.router, reception, REST_TIMEOUT).await?;
+        if version == Version::HTTP_10 {
+            // In one of 1.1 hyper would promise whoever asks for it to go on, beside that.
+            *answer.version_mut() = version;
+            let close = HeaderValue::from_static("close");
+            answer.headers_mut().insert(header::CONNECTION, close);
+        }
         // What follows a request of which a part did not come cannot be told from that part.
         let goes_on = is_kept && !is_last(answer.headers());
         self.goes_on.store(goes_on, Relaxed);
