@@ -14,6 +14,7 @@ mod api;
 mod app;
 mod child;
 mod clock;
+mod descriptors;
 mod error;
 mod gossip;
 mod key_file;

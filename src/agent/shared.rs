@@ -28,6 +28,7 @@ use crate::{
 use super::{
     app::{Ended, Held},
     clock::Clock,
+    descriptors::Unaccepted,
     key_file::KeyFile,
     keys::{KeyRefusal, KeyRequest, Keyring},
     outputs::Tally,
@@ -222,20 +223,22 @@ pub(super) struct Shared {
     vitals: Mutex<Vitals>,
     subscribers: [AtomicUsize; 2],
     has_met: AtomicBool,
-    pub(super) tallies: Tallies,
+    pub(super) tallies: Arc<Tallies>,
 }
 
 /// What happens outside the protocol's turns, for the metrics.
 #[derive(Debug, Default)]
 pub(super) struct Tallies {
     /// Connections to the gossip port closed to make room for others.
-    pub(super) gave_way: Arc<Count>,
+    pub(super) gave_way: Count,
     /// Gaps told.
     pub(super) gaps: Count,
     /// Connections closed because nobody read them.
     pub(super) stuck: Count,
     /// Writes to the data directory.
     pub(super) data_dir: Writes,
+    /// Connections that could not be accepted.
+    pub(super) unaccepted: Unaccepted,
 }
 
 /// How attempts to write go.
@@ -307,7 +310,7 @@ impl Shared {
             vitals: Mutex::default(),
             subscribers: Default::default(),
             has_met: AtomicBool::new(false),
-            tallies: Tallies::default(),
+            tallies: Arc::default(),
         };
         (Arc::new(shared), receiver)
     }

@@ -8,9 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
-};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
@@ -29,6 +27,7 @@ use super::{
     api::Doors,
     child::{End, Fate, Program},
     clock::{self, Clock},
+    descriptors,
     gossip::{self, Datagrams, Gossip},
     local::{Local, SocketFile},
     outputs::Prepared,
@@ -44,8 +43,6 @@ use super::{
 
 /// What the thread that the node runs on is for.
 const PROTOCOL: &str = "protocol";
-/// File descriptors that the API's connections, the streams and the rest take together.
-const FILES: u64 = 8_192;
 
 /// Runs an agent until it leaves or is told to end by SIGTERM or SIGINT; a second signal ends it
 /// at once. SIGHUP has it take up what changed in its configuration, if `reload` says where that
@@ -118,7 +115,7 @@ impl Agent {
     /// # Errors
     /// What could not be opened and why. Sockets that were opened before are closed again.
     pub fn bind(mut config: Config) -> Result<Self, Error> {
-        raise_file_limit();
+        descriptors::raise_limit();
         if config.keys.primary().is_some() {
             keep_out_of_core_files();
         }
@@ -294,20 +291,6 @@ impl Running {
     }
 }
 
-/// Every consumer takes a file descriptor, and 1,024 are a usual limit that may be raised.
-fn raise_file_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.map_or(FILES, |maximum| maximum.min(FILES));
-    if limit.current.is_some_and(|current| current < wanted) {
-        let raised = Rlimit {
-            current: Some(wanted),
-            ..limit
-        };
-        // With fewer, consumers are refused sooner; that is no reason not to start.
-        let _ = setrlimit(Resource::Nofile, raised);
-    }
-}
-
 /// Whoever reads a core file of ours, or attaches to this process, would have the keys. What we
 /// start may leave core files again.
 fn keep_out_of_core_files() {
@@ -337,8 +320,8 @@ fn exit(reason: StopReason, fate: Option<Fate>, facts: &Facts) -> Result<Exit, E
 fn open(gossip: Gossip, shared: &Shared) -> io::Result<(Datagrams, Streams)> {
     let datagrams = Datagrams::new(gossip.udp, shared.clock)?;
     let listener = tokio::net::TcpListener::from_std(gossip.tcp)?;
-    let gave_way = shared.tallies.gave_way.clone();
-    let streams = Streams::new(listener, gossip.address.ip(), shared.clock, gave_way);
+    let tallies = shared.tallies.clone();
+    let streams = Streams::new(listener, gossip.address.ip(), shared.clock, tallies);
     Ok((datagrams, streams))
 }
 

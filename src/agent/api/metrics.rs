@@ -71,6 +71,9 @@ fn feed(page: &mut Page, shared: &Shared) {
     let stuck = shared.tallies.stuck.get();
     let help = "Connections closed because nothing was read for 60 s";
     page.counter("connections_stuck_total", help, stuck);
+    let help = "Attempts to accept a connection that failed, at any socket";
+    let failed = shared.tallies.unaccepted.attempts();
+    page.counter("accepts_failed_total", help, failed);
 }
 
 fn process(page: &mut Page, shared: &Shared) {

@@ -15,7 +15,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, sink},
     net::UnixStream,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tracing::{debug, warn};
 
@@ -195,7 +195,7 @@ impl House {
                         self.socket.refusals.turn_away(stream, problem);
                     }
                 },
-                Err(error) => pause(error).await,
+                Err(error) => self.pause(&error).await,
             }
         }
     }
@@ -241,9 +241,14 @@ impl House {
                         self.receive(stream, self.stranger(door, peer.to_string()));
                     }
                 }
-                Err(error) => pause(error).await,
+                Err(error) => self.pause(&error).await,
             }
         }
+    }
+
+    async fn pause(&self, error: &io::Error) {
+        let Shared { tallies, clock, .. } = &*self.shared;
+        tallies.unaccepted.outlast(error, *clock).await;
     }
 
     /// Takes the connection in, if need be in place of one that keeps the agent waiting.
@@ -330,12 +335,6 @@ fn bound_buffers(stream: &impl AsFd) {
 fn rights(stream: &UnixStream, guard: &Guard) -> Option<Rights> {
     let peer = stream.peer_cred().ok()?;
     guard.rights(peer.uid(), peer.gid(), peer.pid())
-}
-
-/// Out of file descriptors, most likely: busy waiting would not free any.
-async fn pause(error: io::Error) {
-    debug!(%error, "accepting a connection failed");
-    sleep(Duration::from_millis(100)).await;
 }
 
 /// Connections that are told why nobody attends to them.

@@ -17,12 +17,12 @@ use tokio::{
     io::AsyncRead,
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tracing::{debug, warn};
 
 use crate::{
-    agent::{clock::Clock, gossip::canonical, shared::Count},
+    agent::{clock::Clock, gossip::canonical, shared::Tallies},
     swim::{OPENING_BYTES_MAX, Timestamp, source},
 };
 
@@ -57,7 +57,7 @@ pub(super) struct Accepted {
 pub(super) struct Entrance {
     clock: Clock,
     messages: mpsc::Sender<Message>,
-    gave_way: Arc<Count>,
+    tallies: Arc<Tallies>,
     places: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     guests: Arc<Guests>,
@@ -65,11 +65,15 @@ pub(super) struct Entrance {
 }
 
 impl Entrance {
-    pub(super) fn new(clock: Clock, messages: mpsc::Sender<Message>, gave_way: Arc<Count>) -> Self {
+    pub(super) fn new(
+        clock: Clock,
+        messages: mpsc::Sender<Message>,
+        tallies: Arc<Tallies>,
+    ) -> Self {
         Self {
             clock,
             messages,
-            gave_way,
+            tallies,
             places: Arc::new(Semaphore::new(GUESTS_MAX)),
             streams: Arc::new(Semaphore::new(ACCEPTED_MAX)),
             guests: Arc::default(),
@@ -94,11 +98,7 @@ impl Entrance {
                     let place = self.place(source(from.ip())).await;
                     self.receive(tcp, from, place);
                 }
-                Err(error) => {
-                    // Out of file descriptors, most likely: busy waiting would not free any.
-                    debug!(%error, "accepting a stream failed");
-                    sleep(Duration::from_millis(100)).await;
-                }
+                Err(error) => self.tallies.unaccepted.outlast(&error, self.clock).await,
             }
         }
     }
@@ -126,7 +126,7 @@ impl Entrance {
                 }
                 Some(next) => {
                     self.guests.remove(next.number);
-                    self.gave_way.add_one();
+                    self.tallies.gave_way.add_one();
                     return self.warn(&next);
                 }
             }

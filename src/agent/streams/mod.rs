@@ -27,7 +27,7 @@ use tracing::debug;
 
 use crate::swim::{STREAMS_BEGUN_MAX, StreamEnd, StreamId};
 
-use super::{clock::Clock, shared::Count};
+use super::{clock::Clock, shared::Tallies};
 use entrance::{Accepted, Entrance};
 use exchange::{Line, Tasks};
 pub(super) use frames::Frame;
@@ -78,15 +78,15 @@ struct Open {
 
 impl Streams {
     /// Accepts at `listener` and dials from `local`; counts connections that were closed to make
-    /// room for others. Must be called inside a runtime.
+    /// room for others, or could not be accepted. Must be called inside a runtime.
     pub(super) fn new(
         listener: TcpListener,
         local: IpAddr,
         clock: Clock,
-        gave_way: Arc<Count>,
+        tallies: Arc<Tallies>,
     ) -> Self {
         let (sender, messages) = mpsc::channel(EVENTS_QUEUED_MAX);
-        let entrance = Entrance::new(clock, sender.clone(), gave_way);
+        let entrance = Entrance::new(clock, sender.clone(), tallies);
         tokio::spawn(entrance.run(listener));
         Self {
             open: BTreeMap::new(),

@@ -11,10 +11,10 @@ async fn streams() -> (Streams, SocketAddr) {
     counted(Arc::default()).await
 }
 
-async fn counted(gave_way: Arc<Count>) -> (Streams, SocketAddr) {
+async fn counted(tallies: Arc<Tallies>) -> (Streams, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let streams = Streams::new(listener, address.ip(), Clock::start(), gave_way);
+    let streams = Streams::new(listener, address.ip(), Clock::start(), tallies);
     (streams, address)
 }
 
@@ -101,8 +101,8 @@ async fn a_length_that_lies_closes_the_stream_and_takes_no_memory() {
 
 #[tokio::test]
 async fn more_streams_than_allowed_wait_their_turn() {
-    let gave_way = Arc::<Count>::default();
-    let (mut here, address) = counted(gave_way.clone()).await;
+    let tallies = Arc::<Tallies>::default();
+    let (mut here, address) = counted(tallies.clone()).await;
     let mut peers = Vec::new();
     for number in 0..60 {
         peers.push(peer(address, &[0, 0, 0, 1, number]).await);
@@ -118,7 +118,7 @@ async fn more_streams_than_allowed_wait_their_turn() {
     for _ in ACCEPTED_MAX..peers.len() {
         frame(&mut here).await;
     }
-    assert_eq!(gave_way.get(), 0);
+    assert_eq!(tallies.gave_way.get(), 0);
 }
 
 #[tokio::test]
@@ -138,8 +138,8 @@ async fn strangers_at_one_address_keep_out_nobody_else() {
     let unsaid = [[0, 0, 0x7f, 0xff].as_slice(), &[7; 0x7ffe]].concat();
     // Silent, without what was announced, without the last byte of it.
     for said in [&[], &unsaid[..4], &unsaid] {
-        let gave_way = Arc::<Count>::default();
-        let (mut here, address) = counted(gave_way.clone()).await;
+        let tallies = Arc::<Tallies>::default();
+        let (mut here, address) = counted(tallies.clone()).await;
         let mut strangers = Vec::new();
         for _ in 0..GUESTS_MAX + 50 {
             strangers.push(peer(address, said).await);
@@ -149,7 +149,7 @@ async fn strangers_at_one_address_keep_out_nobody_else() {
         let mut honest = honest.connect(address).await.unwrap();
         honest.write_all(b"\0\0\0\x06honest").await.unwrap();
         assert_eq!(frame(&mut here).await.1, b"honest");
-        assert!(gave_way.get() >= 50, "{}", gave_way.get());
+        assert!(tallies.gave_way.get() >= 50, "{}", tallies.gave_way.get());
         // Whoever waited longest was the first to go.
         is_closed(&mut strangers[0]).await;
     }
