@@ -2,14 +2,17 @@
 
 use std::{
     fs::{self, Permissions},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
 };
 
-use rustix::process::Signal;
+use rustix::{
+    fs::{XattrFlags, getxattr, setxattr},
+    process::Signal,
+};
 use serde_json::Value;
 
-use crate::support::{Agent, Lab, Launch, run, until};
+use crate::support::{Agent, Lab, Launch, run, skipped, until};
 
 /// An agent called `n1` with this configuration, in which `$D` is the lab's folder.
 pub(crate) fn configured(lab: &Lab, config: &str) -> Launch {
@@ -228,6 +231,45 @@ fn files_follow_the_members_and_their_readers_are_reloaded() {
         reloads.lines().all(|path| Path::new(path) == hosts),
         "{reloads}"
     );
+}
+
+/// An access control list as Linux keeps it: a version, then a tag, what is allowed, and whom.
+/// User 4711 may read, the group may not.
+fn list() -> Vec<u8> {
+    let nobody = u32::MAX;
+    let entries = [
+        (0x01, 6, nobody), // the owner
+        (0x02, 4, 4711),
+        (0x04, 0, nobody), // the group
+        (0x10, 4, nobody), // the mask, which is shown as the group's part of the mode
+        (0x20, 0, nobody), // everybody
+    ];
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, allowed, whom) in entries {
+        list.extend(u16::to_le_bytes(tag));
+        list.extend(u16::to_le_bytes(allowed));
+        list.extend(u32::to_le_bytes(whom));
+    }
+    list
+}
+
+#[test]
+fn a_file_keeps_its_access_control_list() {
+    const NAME: &str = "system.posix_acl_access";
+    let lab = Lab::new();
+    let path = lab.dir().join("members");
+    fs::write(&path, "old").expect("our own folder");
+    if let Err(error) = setxattr(&path, NAME, &list(), XattrFlags::empty()) {
+        return skipped(format_args!("no access control lists here ({error})"));
+    }
+    let before = fs::metadata(&path).expect("a file").mode();
+    let file = "[[file]]\npath = \"$D/members\"\ntemplate = \"json\"\n";
+    let _agent = configured(&lab, file).start();
+    await_file(&path, |text| text.contains("n1"));
+    let mut held = [0; 256];
+    let length = getxattr(&path, NAME, &mut held[..]).expect("it has one");
+    assert_eq!(held[..length], list());
+    assert_eq!(fs::metadata(&path).expect("a file").mode(), before);
 }
 
 #[test]
