@@ -2,13 +2,13 @@
 
 use std::{
     io,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use rustix::{
     io::Errno,
-    process::{Resource, Rlimit, getrlimit, setrlimit},
+    process::{Pid, Resource, Rlimit, getrlimit, setrlimit},
 };
 use tokio::time::sleep;
 use tracing::{debug, warn};
@@ -25,6 +25,9 @@ const WARNING_PAUSE: Duration = Duration::from_secs(60);
 /// What is lacking when a connection cannot be accepted. Any other error is that connection's.
 const SHORTAGES: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
 
+/// The limit that we were given, once it was raised.
+static GIVEN: OnceLock<Rlimit> = OnceLock::new();
+
 /// Has this process take as many as it may need.
 pub(super) fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
@@ -35,9 +38,25 @@ pub(super) fn raise_limit() {
             ..limit
         };
         // With fewer, consumers are refused sooner; that is no reason not to start.
-        let _ = setrlimit(Resource::Nofile, raised);
+        if setrlimit(Resource::Nofile, raised).is_ok() {
+            let _ = GIVEN.set(limit);
+        }
     }
 }
+
+/// Has a process that we just started go on with the limit that we were given: one that calls
+/// select(2) breaks at its 1,025th descriptor. That it begins with more, for the moment until this
+/// is called, gives it none.
+#[cfg(target_os = "linux")]
+pub(super) fn restore_limit(pid: Pid) {
+    if let Some(given) = GIVEN.get() {
+        // It has ended already, or is another user's by now.
+        let _ = rustix::process::prlimit(Some(pid), Resource::Nofile, *given);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn restore_limit(_pid: Pid) {}
 
 /// Connections that could not be accepted, wherever they came in.
 #[derive(Debug, Default)]

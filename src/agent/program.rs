@@ -5,7 +5,7 @@ use std::{ffi::OsStr, io};
 use rustix::process::Pid;
 use tokio::process::{Child, Command};
 
-use super::{reaper, shared::Facts};
+use super::{descriptors, reaper, shared::Facts};
 
 /// How a service manager speaks to the process that it started.
 const SERVICE_VARIABLES: [&str; 6] = [
@@ -33,7 +33,11 @@ pub(super) fn command(program: &OsStr, facts: &Facts) -> Command {
 
 /// Starts it. Whoever calls waits for it, or drops it.
 pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
-    reaper::spawn(command)
+    let child = reaper::spawn(command)?;
+    if let Some(pid) = pid(&child) {
+        descriptors::restore_limit(pid);
+    }
+    Ok(child)
 }
 
 /// The number of a child, and of its group, as long as it was not waited for.

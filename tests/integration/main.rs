@@ -16,7 +16,7 @@ mod cli; // output, exit codes, the demo
 mod client; // the library that programs in Rust use
 mod clusters; // who may be in a cluster, and what a consumer's copy is worth
 mod containers; // PID namespaces: who is process 1 there, and whose number is whose
-mod descriptors; // of files: when there are none
+mod descriptors; // of files: how many, whose, and when there are none
 mod determinism; // the same seed gives the same run, to the byte
 mod events; // user events and tags, by HTTP and by the command line
 mod evidence; // what a suspicion says of what was seen
