@@ -52,7 +52,7 @@ pub(super) fn start() -> io::Result<()> {
 
 async fn outlast(mut ends: Signal) {
     loop {
-        // Apart from the protocol, as it reads files, if only the kernel's.
+        // It reads files, if only the kernel's: hooks do not wait for that.
         let _ = spawn_blocking(reap).await;
         if ends.recv().await.is_none() {
             return;

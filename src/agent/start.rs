@@ -32,7 +32,6 @@ use super::{
     local::{Local, SocketFile},
     outputs::Prepared,
     protocol::{Outcome, Protocol, Shutdown, Ways},
-    reaper,
     reload::{Levers, Reload},
     service::Service,
     shared::{Facts, Reloadable, Shared},
@@ -180,7 +179,6 @@ impl Agent {
     ) -> Result<Exit, Error> {
         let runtime = runtime(PROTOCOL)?;
         let entered = runtime.enter();
-        reaper::start().map_err(failed)?;
         let shutdown = Shutdown::new(shutdown().map_err(failed)?);
         let (running, protocol) = self.start(shutdown, reload)?;
         let child = program.map(|program| program.start(running.shared.clone()));

@@ -16,7 +16,7 @@ use super::{
     key_file::KeyFile,
     local::SocketFile,
     outputs::{Prepared, Successors},
-    panics,
+    panics, reaper,
     reload::{Orders, Reloader},
     seeds,
     shared::Shared,
@@ -138,13 +138,19 @@ fn start_api(
     })
 }
 
-/// Runs hooks and keeps files.
+/// Runs hooks, keeps files and takes note of how orphans end.
 fn start_outputs(
     outputs: Prepared,
     shared: Arc<Shared>,
     successors: mpsc::Receiver<Successors>,
 ) -> Result<Thread, Error> {
     let runtime = handy(OUTPUTS)?;
+    let entered = runtime.enter();
+    reaper::start().map_err(|source| Error::Runtime {
+        part: OUTPUTS,
+        source,
+    })?;
+    drop(entered);
     Thread::start(OUTPUTS, move || {
         runtime.block_on(outputs.follow(shared, successors));
         // A disk may take long; nobody waits for it now.
