@@ -18,7 +18,8 @@ const PATH: &str = "/v1/app";
 pub enum Lease {
     /// The same lease is taken again within this time, 100 ms to 24 h; a tenth of it is forgiven.
     Interval(Duration),
-    /// The process with this number runs.
+    /// The process with this number runs. Only for who asks at the agent's socket, out of the
+    /// agent's own PID namespace: elsewhere the number is another process's, and refused.
     Process(u32),
 }
 
@@ -96,7 +97,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Refused`] with 400: the interval is out of range; with 422: there is no such
-    /// process.
+    /// process, or it cannot be told which one is meant.
     pub async fn lease(&self, lease: Lease) -> Result<(), Error> {
         self.put_app(&match lease {
             Lease::Interval(time) => json!({"interval": time_text(time)}),
