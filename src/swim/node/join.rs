@@ -303,8 +303,8 @@ impl Node {
             return Ok(());
         }
         self.adopt_address(welcome.seen_as);
-        self.compare_address(to, &welcome);
         let life = self.life();
+        self.compare_address(to, &welcome);
         if let Some(held) = welcome.held {
             self.rise_above(held);
         }

@@ -12,11 +12,16 @@ use crate::swim::{
     wire::{Held, Welcome},
 };
 
-/// Between two moves: whoever has two addresses does not go to and fro. And how long what others
-/// say of our address is heard after they lost us.
+/// Between two moves: whoever has two addresses does not go to and fro.
 const MOVE_PAUSE: Duration = Duration::from_secs(60);
-/// Members that are asked where they see us: two must agree.
+/// How long after others failed us their words of our address are heard.
+const LOST_LATELY: Duration = Duration::from_secs(60);
+/// Members that are asked where they see us: if two agree, that is sure.
 const ASKED: usize = 2;
+/// One is believed that says so for this time, where there is no other.
+const INSISTS: Duration = Duration::from_secs(20);
+/// A word of our address counts no longer.
+const WORD_AGE_MAX: Duration = Duration::from_secs(300);
 
 /// What others say of where we are.
 #[derive(Debug, Default)]
@@ -25,23 +30,35 @@ pub(super) struct Whereabouts {
     is_reflected: bool,
     /// When somebody said last that we were failed.
     lost: Option<Timestamp>,
-    /// Who saw us elsewhere after that, and where.
-    elsewhere: Option<(SocketAddr, IpAddr)>,
+    /// Nobody contradicted it yet.
+    word: Option<Word>,
     moved: Option<Timestamp>,
 }
 
+/// Somebody sees us elsewhere.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    by: SocketAddr,
+    ip: IpAddr,
+    /// When it was said first.
+    at: Timestamp,
+}
+
 impl Whereabouts {
-    /// Takes in that `by` sees us at another address. Whether somebody else said so before.
-    fn confirm(&mut self, by: SocketAddr, at: IpAddr) -> bool {
-        let before = self.elsewhere.replace((by, at));
-        before.is_some_and(|(other, seen)| other != by && seen == at)
+    /// Keeps the word, if it is new. Whether it is sure.
+    fn hear(&mut self, word: Word) -> bool {
+        let age = |before: &Word| word.at.saturating_since(before.at);
+        let same = |before: &Word| before.ip == word.ip && age(before) < WORD_AGE_MAX;
+        let before = self.word.filter(same).unwrap_or(word);
+        self.word = Some(before);
+        before.by != word.by || age(&before) >= INSISTS
     }
 
     /// Whoever is not lost is reached where it is, whatever others see.
     fn may_move(&self, now: Timestamp) -> bool {
-        let lately =
-            |at: Option<Timestamp>| at.is_some_and(|at| now.saturating_since(at) < MOVE_PAUSE);
-        self.is_reflected && lately(self.lost) && !lately(self.moved)
+        let within =
+            |at: Option<Timestamp>, span| at.is_some_and(|at| now.saturating_since(at) < span);
+        self.is_reflected && within(self.lost, LOST_LATELY) && !within(self.moved, MOVE_PAUSE)
     }
 }
 
@@ -74,7 +91,7 @@ impl Node {
         let differs = seen_as != advertised && seen_as.is_ipv4() == advertised.is_ipv4();
         self.stats.seen_elsewhere = differs.then_some(seen_as);
         if !differs {
-            self.whereabouts.elsewhere = None;
+            self.whereabouts.word = None;
             return;
         }
         let notice = Notice::SeenElsewhere {
@@ -83,7 +100,8 @@ impl Node {
             advertised,
         };
         self.notice(seen_as, notice);
-        if matches!(welcome.held, Some(Held::Over(_))) {
+        // The end of an earlier process says nothing of this one.
+        if matches!(&welcome.held, Some(Held::Over(over)) if over.life >= self.life()) {
             self.whereabouts.lost = Some(self.now);
         }
         if seen_as.ip() != advertised.ip() && self.whereabouts.may_move(self.now) {
@@ -105,12 +123,13 @@ impl Node {
         }
     }
 
-    /// The host has another address, as by DHCP: two peers see us there, and neither reaches us
-    /// where we were. A card belongs to a generation, so this is a restart to all others.
+    /// The host has another address, as by DHCP, and others do not reach us where we were. A card
+    /// belongs to a generation, so this is a restart to all others.
     fn follow_address(&mut self, by: SocketAddr, ip: IpAddr) {
-        let are_two = self.engine.members().count() <= 1;
-        if self.whereabouts.confirm(by, ip) || are_two {
-            self.whereabouts.moved = Some(self.now);
+        let at = self.now;
+        if self.whereabouts.hear(Word { by, ip, at }) {
+            self.whereabouts.moved = Some(at);
+            self.whereabouts.word = None;
             self.stats.seen_elsewhere = None;
             self.set_address(ip);
             self.begin_generation(self.life().generation().saturating_add(1));
