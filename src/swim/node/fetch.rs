@@ -108,13 +108,16 @@ impl Node {
         let are_words = updates.iter().all(|update| gate.hear_word(update));
         // What was fetched and is still not there is not asked for again at once.
         gate.pending.lacking.clear();
-        let noticed = mem::take(&mut gate.noticed);
+        let junk = mem::take(&mut gate.noticed).junk;
         drop(gate);
+        if let Some(junk) = junk {
+            return Err(junk);
+        }
         if !are_words {
             return Err(Junk::Malformed);
         }
         self.push(Output::CloseStream(stream));
         self.fetch(fetch.from, fetch.rest);
-        noticed.junk.map_or(Ok(()), Err)
+        Ok(())
     }
 }
