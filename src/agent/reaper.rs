@@ -8,16 +8,18 @@
 use std::{
     fs, io,
     sync::{Mutex, MutexGuard, PoisonError},
+    thread,
 };
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions, waitid, waitpid};
 use tokio::{
     process::{Child, Command},
     signal::unix::{Signal, SignalKind, signal},
-    task::spawn_blocking,
 };
 
-use super::program;
+use super::{Error, panics, program, threads::runtime};
+
+const PART: &str = "reaper";
 
 /// Children that somebody here waits for, by their numbers.
 static OURS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
@@ -42,18 +44,31 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     Ok(child)
 }
 
-/// Takes note of strangers' ends for as long as the runtime lives that this is called inside of.
-pub(super) fn start() -> io::Result<()> {
-    if is_first() {
-        tokio::spawn(outlast(signal(SignalKind::child())?));
+/// Takes note of strangers' ends for as long as the process runs, on a thread that waits for
+/// nobody: where a container's limit of processes is reached, there may be no other any more.
+///
+/// # Errors
+/// When the system has no thread, or no signals, to give.
+pub(super) fn start() -> Result<(), Error> {
+    if !is_first() {
+        return Ok(());
     }
-    Ok(())
+    let runtime = runtime(PART)?;
+    let failed = |source| Error::Runtime { part: PART, source };
+    let entered = runtime.enter();
+    let ends = signal(SignalKind::child()).map_err(failed)?;
+    drop(entered);
+    let thread = thread::Builder::new().name(PART.into());
+    let started = thread.spawn(move || {
+        panics::note_those_of(PART);
+        runtime.block_on(outlast(ends));
+    });
+    started.map(drop).map_err(failed)
 }
 
 async fn outlast(mut ends: Signal) {
     loop {
-        // It reads files, if only the kernel's: hooks do not wait for that.
-        let _ = spawn_blocking(reap).await;
+        reap();
         if ends.recv().await.is_none() {
             return;
         }

@@ -31,7 +31,9 @@ use super::{
     gossip::{self, Datagrams, Gossip},
     local::{Local, SocketFile},
     outputs::Prepared,
+    panics,
     protocol::{Outcome, Protocol, Shutdown, Ways},
+    reaper,
     reload::{Levers, Reload},
     service::Service,
     shared::{Facts, Reloadable, Shared},
@@ -50,7 +52,9 @@ const PROTOCOL: &str = "protocol";
 /// # Errors
 /// Whatever kept it from starting, or [`Error::Conflict`].
 pub fn run(config: Config, reload: Option<Reload>) -> Result<Exit, Error> {
-    Agent::bind(config)?.drive(signals, None, reload)
+    let agent = Agent::bind(config)?;
+    reaper::start()?;
+    agent.drive(signals, None, reload)
 }
 
 /// The same with `command`, a program and its arguments, as its application: a child that is
@@ -68,7 +72,9 @@ pub fn run_with(
 ) -> Result<Exit, Error> {
     let (ask, shutdown) = mpsc::channel(2);
     let program = Program::new(command, ask);
-    Agent::bind(config)?.drive(|| Ok(shutdown), Some(program), reload)
+    let agent = Agent::bind(config)?;
+    reaper::start()?;
+    agent.drive(|| Ok(shutdown), Some(program), reload)
 }
 
 /// Checks what `config` names and [`run`] would read before it opens anything: the templates.
@@ -178,6 +184,7 @@ impl Agent {
         reload: Option<Reload>,
     ) -> Result<Exit, Error> {
         let runtime = runtime(PROTOCOL)?;
+        panics::note_those_of(PROTOCOL);
         let entered = runtime.enter();
         let shutdown = Shutdown::new(shutdown().map_err(failed)?);
         let (running, protocol) = self.start(shutdown, reload)?;

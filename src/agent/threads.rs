@@ -16,7 +16,7 @@ use super::{
     key_file::KeyFile,
     local::SocketFile,
     outputs::{Prepared, Successors},
-    panics, reaper,
+    panics,
     reload::{Orders, Reloader},
     seeds,
     shared::Shared,
@@ -28,7 +28,7 @@ const API: &str = "api";
 const DISK: &str = "disk";
 const OUTPUTS: &str = "outputs";
 /// A thread that waits for work of a runtime ends after this time without any.
-const IDLE_MAX: Duration = Duration::from_secs(600);
+const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// Everything beside the protocol.
 #[derive(Debug)]
@@ -63,6 +63,7 @@ impl Thread {
         let (working, done) = oneshot::channel();
         let handle = thread::Builder::new().name(part.into()).spawn(move || {
             let _working = working;
+            panics::note_those_of(part);
             body();
         });
         let handle = handle.map_err(|source| Error::Runtime { part, source })?;
@@ -91,7 +92,6 @@ pub(super) struct Work {
 impl Work {
     /// Does it until the protocol has ended.
     pub(super) fn start(self, shared: &Arc<Shared>) -> Result<Threads, Error> {
-        panics::note_those_of(&[API, DISK, OUTPUTS]);
         let Orders { seeds, outputs } = self.orders;
         Ok(Threads {
             api: start_api(self.doors, shared.clone(), seeds)?,
@@ -111,7 +111,7 @@ pub(super) fn runtime(part: &'static str) -> Result<Runtime, Error> {
 
 /// A runtime that always has a thread for work that blocks. Where the system has no thread to give
 /// just then, work waits for one that is there; if there is none, tokio panics.
-fn handy(part: &'static str) -> Result<Runtime, Error> {
+fn with_spare_thread(part: &'static str) -> Result<Runtime, Error> {
     let runtime = runtime(part)?;
     runtime.spawn(async {
         while spawn_blocking(|| ()).await.is_ok() {
@@ -127,7 +127,7 @@ fn start_api(
     shared: Arc<Shared>,
     seeds: watch::Receiver<Vec<Seed>>,
 ) -> Result<Thread, Error> {
-    let runtime = handy(API)?;
+    let runtime = with_spare_thread(API)?;
     runtime.spawn(seeds::follow(shared.clone(), seeds));
     Thread::start(API, move || {
         if let Err(error) = runtime.block_on(api::serve(doors, shared)) {
@@ -138,19 +138,13 @@ fn start_api(
     })
 }
 
-/// Runs hooks, keeps files and takes note of how orphans end.
+/// Runs hooks and keeps files.
 fn start_outputs(
     outputs: Prepared,
     shared: Arc<Shared>,
     successors: mpsc::Receiver<Successors>,
 ) -> Result<Thread, Error> {
-    let runtime = handy(OUTPUTS)?;
-    let entered = runtime.enter();
-    reaper::start().map_err(|source| Error::Runtime {
-        part: OUTPUTS,
-        source,
-    })?;
-    drop(entered);
+    let runtime = with_spare_thread(OUTPUTS)?;
     Thread::start(OUTPUTS, move || {
         runtime.block_on(outputs.follow(shared, successors));
         // A disk may take long; nobody waits for it now.
@@ -165,7 +159,7 @@ fn start_disk(
     shared: Arc<Shared>,
     reloader: Option<Reloader>,
 ) -> Result<Thread, Error> {
-    let runtime = handy(DISK)?;
+    let runtime = with_spare_thread(DISK)?;
     if let Some(reloader) = reloader {
         runtime.spawn(reloader.run());
     }

@@ -42,7 +42,7 @@ impl Health {
             ),
             (
                 panics::seen(),
-                "a part of this agent panicked, see its log: what it did waits for a restart",
+                "a part of this agent panicked, see its log: what it did may wait for a restart",
             ),
         ];
         let given = reasons.into_iter().filter(|(is_so, _)| *is_so);
