@@ -45,8 +45,8 @@ pub(super) fn raise_limit() {
 }
 
 /// Has a process that we just started go on with the limit that we were given: one that calls
-/// select(2) breaks at its 1,025th descriptor. That it begins with more, for the moment until this
-/// is called, gives it none.
+/// select(2) breaks at its 1,025th descriptor. For the moment until
+/// this is called it may believe in more.
 #[cfg(target_os = "linux")]
 pub(super) fn restore_limit(pid: Pid) {
     if let Some(given) = GIVEN.get() {

@@ -63,8 +63,8 @@ pub(super) async fn put(
     request: Request,
 ) -> Result<Response, Problem> {
     // Who came in by no connection is known least.
-    let caller = request.extensions().get().copied();
-    let caller: Caller = caller.unwrap_or(Caller::Far);
+    let caller: Option<Caller> = request.extensions().get().copied();
+    let caller = caller.unwrap_or(Caller::Far);
     let claim = read(&query::json(request).await?)?;
     let answer = Json(shown(&claim));
     match claim.sign {

@@ -34,7 +34,7 @@ impl Caller {
         let why = match self {
             Self::Local(Some(caller)) if !is_elsewhere(caller) => return Ok(()),
             Self::Local(_) => {
-                "you are in another PID namespace, where that is another process: use \
+                "you may be in another PID namespace, where that is another process: use \
                  \"connection\" or \"interval\""
             }
             Self::Far => {

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::MissedTickBehavior};
 use tracing::{info, warn};
 
 use super::Store;
@@ -53,6 +53,7 @@ impl Keeper {
         let clock = self.shared.clock;
         let mut pulse = self.shared.pulse.subscribe();
         let mut glances = tokio::time::interval(GLANCE);
+        glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 changed = self.generations.changed() => match changed {
