@@ -90,3 +90,25 @@ fn hosts_with_both_kinds_of_addresses_meet_by_either_and_advertise_what_they_are
         assert_eq!(agent.count("failed"), 0);
     }
 }
+
+#[test]
+fn an_agent_without_an_address_of_its_own_goes_with_its_host_to_another() {
+    let Some(network) = Network::new(3) else {
+        return;
+    };
+    let lab = Lab::new();
+    let agent = |host| network.agent(&lab, host).args(["--profile", "local"]);
+    let one = agent(1).start();
+    let two = agent(2).join(one.address()).start();
+    let three = agent(3).bind("0.0.0.0:7946").join(one.address()).start();
+    let agents = [one, two, three];
+    await_members(&agents, "alive", 3);
+    network.readdress(3, 33);
+    until("it is seen where its host is", || {
+        let moved = agents[0].member("n3")?;
+        let is_there = moved["address"] == "10.77.0.33:7946" && moved["state"] == "alive";
+        is_there.then_some(())
+    });
+    await_members(&agents, "alive", 3);
+    assert_eq!(agents[2].status()["address"], "10.77.0.33:7946");
+}

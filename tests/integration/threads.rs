@@ -3,26 +3,39 @@
 
 use std::{
     fs::{self, Permissions},
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    process::Command,
 };
 
 use rustix::{
     fs::{Gid, Uid, chown},
-    process::{Resource, Rlimit, Signal, prlimit},
+    process::Signal,
 };
 
-use crate::support::{Agent, Lab, skipped, until};
+use crate::support::{Lab, Running, skipped, until};
 
 /// Nobody else's: the limit counts what a user has.
 const USER: u32 = 60_011;
 
-/// The agent has the threads that it has, and gets no others.
-fn give_no_more_threads(agent: &Agent) {
-    let now = Rlimit {
-        current: Some(1),
-        maximum: Some(1),
-    };
-    prlimit(Some(agent.pid()), Resource::Nproc, now).expect("we are root");
+/// More than an agent needs.
+const LIMIT: usize = 24;
+
+/// Processes of that user, until it is dropped.
+struct Crowd {
+    _processes: Vec<Running>,
+}
+
+impl Crowd {
+    /// So many that whoever has the limit starts no other thread.
+    fn of_the_limit() -> Self {
+        let start = |_| {
+            let mut sleep = Command::new("sleep");
+            Running::start(sleep.arg("1000").uid(USER).gid(USER))
+        };
+        Self {
+            _processes: (0..LIMIT).map(start).collect(),
+        }
+    }
 }
 
 #[test]
@@ -50,7 +63,8 @@ fn who_gets_no_more_threads_goes_on_with_those_it_has() {
     };
     write("web");
     let user = USER.to_string();
-    let under = [
+    let limit = format!("--nproc={LIMIT}");
+    let other = [
         "setpriv",
         "--reuid",
         &user,
@@ -58,6 +72,7 @@ fn who_gets_no_more_threads_goes_on_with_those_it_has() {
         &user,
         "--clear-groups",
     ];
+    let under = other.into_iter().chain(["prlimit", &limit]);
     let path = config.display().to_string();
     let mut agent = lab
         .agent("n1")
@@ -72,7 +87,7 @@ fn who_gets_no_more_threads_goes_on_with_those_it_has() {
         });
     };
     has("web");
-    give_no_more_threads(&agent);
+    let crowd = Crowd::of_the_limit();
     write("db");
     agent.signal(Signal::HUP);
     has("db");
@@ -81,4 +96,5 @@ fn who_gets_no_more_threads_goes_on_with_those_it_has() {
     assert_eq!(agent.status()["health"], "ok");
     agent.signal(Signal::TERM);
     assert_eq!(agent.exit_code(), 0, "{}", agent.log());
+    drop(crowd);
 }

@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{
@@ -268,10 +268,6 @@ impl Agent {
 
     pub(crate) fn signal(&self, kind: Signal) {
         self.process.signal(kind);
-    }
-
-    pub(crate) fn pid(&self) -> Pid {
-        self.process.pid()
     }
 
     /// As by `kill -9`; gives what is needed to start it again at the same address.

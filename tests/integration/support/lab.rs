@@ -190,10 +190,6 @@ impl Running {
     pub(crate) fn signal(&self, kind: Signal) {
         signal(self.child.id(), kind);
     }
-
-    pub(crate) fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
 }
 
 impl Drop for Running {

@@ -91,6 +91,17 @@ impl Network {
         thread::scope(|scope| scope.spawn(bind).join().expect("a socket"))
     }
 
+    /// The host is at 10.77.0.`number` from now on, and nobody where it was.
+    pub(crate) fn readdress(&self, host: usize, number: usize) {
+        let name = self.host(host);
+        for change in [
+            format!("delete 10.77.0.{host}/24"),
+            format!("add 10.77.0.{number}/24"),
+        ] {
+            ip(&format!("-n {name} address {change} dev eth0")).expect("root may");
+        }
+    }
+
     /// From now on, programs that start on the hosts ask this server for names.
     pub(crate) fn resolve_at(&self, server: &str) {
         for host in 1..=self.hosts {
