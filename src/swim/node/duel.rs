@@ -56,23 +56,28 @@ impl Duels {
 
     /// Whether a member may be told of itself again: once in a second, and not too many.
     fn may_introduce(&mut self, handle: Handle, now: Timestamp) -> bool {
-        self.introduced.retain(|_, at| now - *at < ANSWER_TIMEOUT);
-        let may = self.introduced.len() < CHALLENGES_MAX && !self.introduced.contains_key(&handle);
-        if may {
-            self.introduced.insert(handle, now);
-        }
-        may
+        may_tell(&mut self.introduced, handle, now, ANSWER_TIMEOUT)
     }
 
     /// Whether a conflict with this address may be told: once a minute, and not too many.
     fn may_tell_conflict(&mut self, theirs: SocketAddr, now: Timestamp) -> bool {
-        self.conflicts.retain(|_, at| now - *at < CONFLICT_PAUSE);
-        let may = self.conflicts.len() < CHALLENGES_MAX && !self.conflicts.contains_key(&theirs);
-        if may {
-            self.conflicts.insert(theirs, now);
-        }
-        may
+        may_tell(&mut self.conflicts, theirs, now, CONFLICT_PAUSE)
     }
+}
+
+/// Whether none of it was told within the pause, and not of too many others. It is told then.
+fn may_tell<K: Ord>(
+    told: &mut BTreeMap<K, Timestamp>,
+    of: K,
+    now: Timestamp,
+    pause: Duration,
+) -> bool {
+    told.retain(|_, at| now - *at < pause);
+    let may = told.len() < CHALLENGES_MAX && !told.contains_key(&of);
+    if may {
+        told.insert(of, now);
+    }
+    may
 }
 
 /// A process that was asked whether it still lives.
