@@ -211,8 +211,8 @@ impl Agent {
         reload: Option<Reload>,
     ) -> Result<(Running, Protocol), Error> {
         let clock = Clock::start();
-        let facts = self.facts();
         let peers = self.store.addresses();
+        let facts = self.facts(&peers);
         let mut node = Node::new(settings(&self.config, self.advertised, self.generation));
         let own = node.members().next().expect("a node knows itself");
         let feed = Feed::new(Epoch(clock::random()), clock.now(), &own);
@@ -257,12 +257,11 @@ impl Agent {
     }
 
     /// What does not change while this process runs.
-    fn facts(&self) -> Facts {
+    fn facts(&self, peers: &[SocketAddr]) -> Facts {
         let own = [self.gossip.address, self.advertised].map(Seed::Address);
         let is_other = |seed: &Seed| !own.contains(seed);
         let mut facts = Facts::new(&self.config, self.gossip.address, self.http_address());
-        facts.seeks_others =
-            self.config.join.iter().any(is_other) || !self.store.addresses().is_empty();
+        facts.seeks_others = self.config.join.iter().any(is_other) || !peers.is_empty();
         facts
     }
 }
