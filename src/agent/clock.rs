@@ -54,6 +54,22 @@ impl Clock {
     }
 }
 
+/// What is said once in a minute at most, as the log's lines of what others do are.
+#[derive(Debug, Default)]
+pub(super) struct OnceAMinute(Option<Timestamp>);
+
+impl OnceAMinute {
+    /// Whether it is to be said now. It is said then.
+    pub(super) fn is_due(&mut self, now: Timestamp) -> bool {
+        let is_over = |said| now.saturating_since(said) >= Duration::from_secs(60);
+        let is_due = self.0.is_none_or(is_over);
+        if is_due {
+            self.0 = Some(now);
+        }
+        is_due
+    }
+}
+
 /// Holds up this very thread: a start that waits for another process, while nothing runs yet.
 #[expect(clippy::disallowed_methods, reason = "the one place that does")]
 pub(super) fn pause(span: Duration) {

@@ -13,15 +13,16 @@ use rustix::{
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
-use super::{clock::Clock, shared::Count};
+use super::{
+    clock::{Clock, OnceAMinute},
+    shared::Count,
+};
 use crate::swim::Timestamp;
 
 /// As many as the API's connections, the streams and the rest take together.
 const FILES: u64 = 8_192;
 /// Before another attempt to accept a connection: busy waiting would not free any descriptor.
 const PAUSE: Duration = Duration::from_millis(100);
-/// At most one line in the log in this time.
-const WARNING_PAUSE: Duration = Duration::from_secs(60);
 /// What is lacking when a connection cannot be accepted. Any other error is that connection's.
 const SHORTAGES: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
 
@@ -45,8 +46,8 @@ pub(super) fn raise_limit() {
 }
 
 /// Has a process that we just started go on with the limit that we were given: one that calls
-/// select(2) breaks at its 1,025th descriptor. For the moment until
-/// this is called it may believe in more.
+/// select(2) breaks at its 1,025th descriptor. For the moment until this is called it may believe
+/// in more.
 #[cfg(target_os = "linux")]
 pub(super) fn restore_limit(pid: Pid) {
     if let Some(given) = GIVEN.get() {
@@ -62,7 +63,7 @@ pub(super) fn restore_limit(_pid: Pid) {}
 #[derive(Debug, Default)]
 pub(super) struct Unaccepted {
     attempts: Count,
-    warned: Mutex<Option<Timestamp>>,
+    warned: Mutex<OnceAMinute>,
 }
 
 impl Unaccepted {
@@ -82,12 +83,7 @@ impl Unaccepted {
 
     fn is_due(&self, now: Timestamp) -> bool {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_over = |warned| now.saturating_since(warned) >= WARNING_PAUSE;
-        let is_due = warned.is_none_or(is_over);
-        if is_due {
-            *warned = Some(now);
-        }
-        is_due
+        warned.is_due(now)
     }
 }
 

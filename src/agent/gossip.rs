@@ -4,7 +4,6 @@ use std::{
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
     ops::BitOr,
-    time::Duration,
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -12,18 +11,15 @@ use tokio::io::Interest;
 use tracing::warn;
 
 use super::{
-    clock::Clock,
+    clock::{Clock, OnceAMinute},
     refusals::{self, Undelivered},
 };
-use crate::swim::Timestamp;
 
 /// Asked of the system for each direction; it gives less without a word where it must. Room for
 /// what arrives while the process does not run.
 const BUFFER_BYTES: usize = 2 * 1024 * 1024;
 /// Tries to find one number that is free for both, when the system chooses.
 const PORT_TRIES: usize = 16;
-/// Between two lines of the log about datagrams that could not be sent.
-const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 256;
 
@@ -118,8 +114,7 @@ pub(super) struct Datagrams {
     is_troubled: bool,
     /// Datagrams that the system refused to send.
     pub(super) send_errors: u64,
-    /// Of complaints.
-    silent_until: Timestamp,
+    complained: OnceAMinute,
     /// Errors that the system reported instead of a datagram.
     pub(super) receive_errors: u64,
 }
@@ -138,7 +133,7 @@ impl Datagrams {
             // Larger than any packet of ours, so that an oversized one is seen to be so.
             buffer: vec![0; 65_536].into(),
             send_errors: 0,
-            silent_until: Timestamp::ZERO,
+            complained: OnceAMinute::default(),
             clock,
             receive_errors: 0,
         })
@@ -197,9 +192,7 @@ impl Datagrams {
     /// Says so once a minute. A peer may have an address that this socket cannot reach at all, as
     /// one of IPv4 from a socket of IPv6 alone.
     fn complain(&mut self, to: SocketAddr, error: &io::Error) {
-        let now = self.clock.now();
-        if self.silent_until <= now {
-            self.silent_until = now + COMPLAINT_PAUSE;
+        if self.complained.is_due(self.clock.now()) {
             let to = canonical(to);
             warn!(%to, %error, "cannot send there: who is there will seem dead");
         }

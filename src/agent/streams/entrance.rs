@@ -22,7 +22,11 @@ use tokio::{
 use tracing::{debug, warn};
 
 use crate::{
-    agent::{clock::Clock, gossip::canonical, shared::Tallies},
+    agent::{
+        clock::{Clock, OnceAMinute},
+        gossip::canonical,
+        shared::Tallies,
+    },
     swim::{OPENING_BYTES_MAX, Timestamp, source},
 };
 
@@ -39,8 +43,6 @@ pub(super) const ACCEPTED_MAX: usize = 48;
 const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(5);
 /// Nobody gives way sooner. Many who come at once are heard in less.
 const GRACE: Duration = Duration::from_millis(200);
-/// At most one line in the log in this time.
-const WARNING_PAUSE: Duration = Duration::from_secs(60);
 
 /// A peer that connected, and what it said.
 #[derive(Debug)]
@@ -61,7 +63,7 @@ pub(super) struct Entrance {
     places: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     guests: Arc<Guests>,
-    warned: Option<Timestamp>,
+    warned: OnceAMinute,
 }
 
 impl Entrance {
@@ -77,7 +79,7 @@ impl Entrance {
             places: Arc::new(Semaphore::new(GUESTS_MAX)),
             streams: Arc::new(Semaphore::new(ACCEPTED_MAX)),
             guests: Arc::default(),
-            warned: None,
+            warned: OnceAMinute::default(),
         }
     }
 
@@ -134,10 +136,7 @@ impl Entrance {
     }
 
     fn warn(&mut self, next: &Next) {
-        let now = self.clock.now();
-        let is_due = |warned| now.saturating_since(warned) >= WARNING_PAUSE;
-        if self.warned.is_none_or(is_due) {
-            self.warned = Some(now);
+        if self.warned.is_due(self.clock.now()) {
             warn!(
                 from = %next.from, "closed a connection to the gossip port to make room: \
                 {GUESTS_MAX} may wait to say who they are, and {} from there do", next.of_source
